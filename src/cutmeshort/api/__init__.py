@@ -1,0 +1,5 @@
+"""The API's operations."""
+
+from .tracking_api import TrackingApi
+
+__all__ = ["TrackingApi"]

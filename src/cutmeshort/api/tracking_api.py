@@ -1,0 +1,69 @@
+"""The two operations of the tracking API."""
+
+from collections.abc import Mapping
+from typing import Any, Optional, Union
+
+import urllib3
+from typing_extensions import Unpack
+
+from ..api_client import ApiClient, Operation, RequestOptions
+from ..api_response import ApiResponse
+from ..models import LeadPayload, SalePayload, TrackResponse
+
+_TRACK_LEAD = Operation("POST", "/track/lead", LeadPayload, TrackResponse)
+_TRACK_SALE = Operation("POST", "/track/sale", SalePayload, TrackResponse)
+
+
+class TrackingApi:
+    """
+    The operations, each in three forms; failures are exceptions.
+
+    A payload is a model, or a dict of its fields in snake_case or camelCase. Options for one call
+    are those of RequestOptions. What a method raises is said at ApiClient.call_api.
+
+    Args:
+        api_client: What sends them; ApiClient.get_default() by default.
+    """
+
+    def __init__(self, api_client: Optional[ApiClient] = None) -> None:
+        self.api_client = ApiClient.get_default() if api_client is None else api_client
+
+    def track_lead(
+        self, lead_payload: Union[LeadPayload, Mapping[str, Any]], **options: Unpack[RequestOptions]
+    ) -> TrackResponse:
+        """Track a lead and return what the service answers."""
+        return self.track_lead_with_http_info(lead_payload, **options).data
+
+    def track_lead_with_http_info(
+        self, lead_payload: Union[LeadPayload, Mapping[str, Any]], **options: Unpack[RequestOptions]
+    ) -> ApiResponse[TrackResponse]:
+        """Track a lead and return the answer with its status and headers."""
+        return self.api_client.call_api(_TRACK_LEAD, lead_payload, **options)
+
+    def track_lead_without_preload_content(
+        self, lead_payload: Union[LeadPayload, Mapping[str, Any]], **options: Unpack[RequestOptions]
+    ) -> urllib3.BaseHTTPResponse:
+        """Track a lead and return the answer unread, of whatever status; read or close it."""
+        return self.api_client.call_api_without_preload_content(
+            _TRACK_LEAD, lead_payload, **options
+        )
+
+    def track_sale(
+        self, sale_payload: Union[SalePayload, Mapping[str, Any]], **options: Unpack[RequestOptions]
+    ) -> TrackResponse:
+        """Track a sale and return what the service answers."""
+        return self.track_sale_with_http_info(sale_payload, **options).data
+
+    def track_sale_with_http_info(
+        self, sale_payload: Union[SalePayload, Mapping[str, Any]], **options: Unpack[RequestOptions]
+    ) -> ApiResponse[TrackResponse]:
+        """Track a sale and return the answer with its status and headers."""
+        return self.api_client.call_api(_TRACK_SALE, sale_payload, **options)
+
+    def track_sale_without_preload_content(
+        self, sale_payload: Union[SalePayload, Mapping[str, Any]], **options: Unpack[RequestOptions]
+    ) -> urllib3.BaseHTTPResponse:
+        """Track a sale and return the answer unread, of whatever status; read or close it."""
+        return self.api_client.call_api_without_preload_content(
+            _TRACK_SALE, sale_payload, **options
+        )

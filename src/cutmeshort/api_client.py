@@ -1,0 +1,328 @@
+"""An operation and a payload become one HTTP request; its answer, a model or an exception."""
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, ClassVar, Generic, Optional, TypeVar, Union
+from urllib.parse import urlsplit
+
+import urllib3
+from typing_extensions import Self, TypedDict, Unpack
+
+from ._version import __version__
+from .api_response import ApiResponse
+from .configuration import (
+    AttemptTimeout,
+    Configuration,
+    check_attempt_timeout,
+    check_headers,
+    check_retries,
+    check_seconds,
+    check_token,
+)
+from .exceptions import ApiException, ApiTypeError, ApiValueError, kind_of
+from .models import ErrorResponse, EventPayload, TrackResponse, read_json
+from .rest import RESTClientObject, RESTRequest, RESTResponse
+from .retry import RETRYABLE_STATUSES
+
+T = TypeVar("T", bound=TrackResponse)
+
+_REDACTED = "[redacted]"
+
+
+@dataclass(frozen=True)
+class Operation(Generic[T]):
+    """
+    One operation of the API.
+
+    Attributes:
+        method: The HTTP method.
+        path: The path below the host.
+        request_model: What goes there.
+        response_model: What comes back.
+    """
+
+    method: str
+    path: str
+    request_model: type[EventPayload]
+    response_model: type[T]
+
+
+class RequestOptions(TypedDict, total=False):
+    """
+    What can be said for one call alone; None stands for the configuration's setting.
+
+    Attributes:
+        _request_timeout: Seconds for one attempt, to connect and for the whole answer: a number
+            for both or a (connect, read) pair. Never beyond the deadline.
+        _deadline: Seconds for the whole call, repeats and waits included.
+        _max_retries: How often a failed attempt is repeated.
+        _request_auth: Another bearer token.
+        _headers: Headers to add, or to send instead of the SDK's own; compared without case.
+    """
+
+    _request_timeout: Optional[AttemptTimeout]
+    _deadline: Optional[float]
+    _max_retries: Optional[int]
+    _request_auth: Optional[str]
+    _headers: Optional[Mapping[str, str]]
+
+
+_OPTION_NAMES = frozenset(RequestOptions.__annotations__)
+
+
+class ApiClient:
+    """
+    Sends operations to the service. Any number of threads may use one client.
+
+    Use it as a context manager, or call `close`, to give its connections back.
+
+    Args:
+        configuration: The settings; Configuration.get_default() by default.
+
+    Raises:
+        ApiTypeError: `configuration` is no Configuration.
+        ApiValueError: A certificate, key or proxy of the configuration can't be used.
+    """
+
+    _default: ClassVar[Optional["ApiClient"]] = None
+
+    def __init__(self, configuration: Optional[Configuration] = None) -> None:
+        if configuration is None:
+            configuration = Configuration.get_default()
+        elif not isinstance(configuration, Configuration):
+            raise ApiTypeError("configuration must be a Configuration")
+        self.configuration = configuration
+        self._path = urlsplit(configuration.host).path
+        self._rest = RESTClientObject(configuration)
+        runtime = "{}.{}.{}".format(*sys.version_info)
+        self._headers = urllib3.HTTPHeaderDict(
+            {
+                "Accept": "application/json",
+                "Content-Type": "application/json",
+                "User-Agent": f"cutmeshort-python/{__version__} "
+                f"({sys.implementation.name} {runtime}; {sys.platform})",
+                "X-CMS-SDK-Version": __version__,
+                "X-CMS-SDK-Runtime": "python",
+            }
+        )
+
+    def call_api(
+        self,
+        operation: Operation[T],
+        payload: Union[EventPayload, Mapping[str, Any]],
+        **options: Unpack[RequestOptions],
+    ) -> ApiResponse[T]:
+        """
+        Send a payload and read the answer.
+
+        Args:
+            operation: Where to send it.
+            payload: The operation's model, or a mapping that becomes one.
+            options: See RequestOptions.
+
+        Raises:
+            pydantic.ValidationError: The mapping is no valid payload.
+            ApiTypeError: The payload is neither, or an option has an unknown name.
+            ApiValueError: An option can't be used, or there is no token.
+            ApiException: The service refused the payload or gave no usable answer.
+        """
+        token = self._token(options)
+        response = self._rest.request(self._request(operation, payload, token, options))
+        body = _without(token, response.data)
+        if response.status // 100 == 2:
+            data = _read_success(operation.response_model, token, body)
+        elif response.status == 409 and response.repeated:
+            data = operation.response_model()
+        else:
+            data = None
+        if data is None or not data.success:
+            raise _exception(response, token, body, understood=data is not None)
+        return ApiResponse(response.status, response.raw.headers, data, body or b"")
+
+    def call_api_without_preload_content(
+        self,
+        operation: Operation[T],
+        payload: Union[EventPayload, Mapping[str, Any]],
+        **options: Unpack[RequestOptions],
+    ) -> urllib3.BaseHTTPResponse:
+        """
+        Send a payload and return the answer unread, of whatever status.
+
+        Read it, within what is left of `_request_timeout`, or close it: until then it keeps its
+        connection. No size limit applies. Arguments and errors are those of `call_api`, but for
+        the answer's own.
+        """
+        token = self._token(options)
+        request = self._request(operation, payload, token, options, preload_content=False)
+        return self._rest.request(request).raw
+
+    def set_default_header(self, name: str, value: str) -> None:
+        """
+        Send a header with every call, instead of the one of that name if there is one.
+
+        Raises:
+            ApiValueError: The name or value can't stand in a request.
+        """
+        check_headers("header", {name: value})
+        headers = self._headers.copy()
+        headers[name] = value
+        self._headers = headers
+
+    @property
+    def user_agent(self) -> str:
+        """The User-Agent header of every call."""
+        return self._headers["User-Agent"]
+
+    @user_agent.setter
+    def user_agent(self, value: str) -> None:
+        self.set_default_header("User-Agent", value)
+
+    def close(self) -> None:
+        """Close all connections; calls after that fail. Closing twice is fine."""
+        self._rest.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: Optional[type[BaseException]],
+        exc_value: Optional[BaseException],
+        traceback: Optional[TracebackType],
+    ) -> None:
+        self.close()
+
+    @classmethod
+    def get_default(cls) -> "ApiClient":
+        """Return the client that APIs without one of their own share; it is made when asked for."""
+        if cls._default is None:
+            cls._default = cls()
+        return cls._default
+
+    @classmethod
+    def set_default(cls, default: Optional["ApiClient"]) -> None:
+        """Set the client that APIs without one of their own share; None undoes it."""
+        cls._default = default
+
+    def _token(self, options: RequestOptions) -> str:
+        unknown = options.keys() - _OPTION_NAMES
+        if unknown:
+            raise ApiTypeError(
+                f"unknown option {', '.join(sorted(unknown))}; "
+                f"there are {', '.join(sorted(_OPTION_NAMES))}"
+            )
+        token = options.get("_request_auth")
+        if token is not None:
+            return check_token("_request_auth", token)
+        if self.configuration.access_token is None:
+            raise ApiValueError(
+                "there is no token: set CMS_BEARER_TOKEN, or pass "
+                "Configuration(access_token=...) or _request_auth"
+            )
+        return self.configuration.access_token
+
+    def _request(
+        self,
+        operation: Operation[T],
+        payload: Union[EventPayload, Mapping[str, Any]],
+        token: str,
+        options: RequestOptions,
+        preload_content: bool = True,
+    ) -> RESTRequest:
+        configuration = self.configuration
+        if not isinstance(payload, operation.request_model):
+            if not isinstance(payload, Mapping):
+                raise ApiTypeError(
+                    f"payload must be a {operation.request_model.__name__} or a dict"
+                )
+            payload = operation.request_model.from_dict(payload)
+        timeout = options.get("_request_timeout")
+        deadline = options.get("_deadline")
+        retries = options.get("_max_retries")
+        return RESTRequest(
+            method=operation.method,
+            path=self._path + operation.path,
+            headers=self._merge_headers(token, options.get("_headers")),
+            body=payload.to_json().encode(),
+            deadline=configuration.timeout
+            if deadline is None
+            else check_seconds("_deadline", deadline),
+            attempt_timeout=check_attempt_timeout(
+                "_request_timeout", configuration.request_timeout if timeout is None else timeout
+            ),
+            max_retries=configuration.retries
+            if retries is None
+            else check_retries("_max_retries", retries),
+            preload_content=preload_content,
+        )
+
+    def _merge_headers(self, token: str, own: Optional[Mapping[str, str]]) -> Mapping[str, str]:
+        headers = self._headers.copy()
+        headers["Authorization"] = f"Bearer {token}"
+        if own is not None:
+            for name, value in check_headers("_headers", own).items():
+                headers[name] = value
+        return headers
+
+
+def _read_success(model: type[T], token: str, body: Optional[bytes]) -> Optional[T]:
+    """Read a 2xx answer; None where it is not one of the service's."""
+    if body is None:
+        return None
+    try:
+        return model.model_validate(_parse(token, body) if body.strip() else {})
+    except ValueError:
+        return None
+
+
+def _exception(
+    response: RESTResponse, token: str, body: Optional[bytes], *, understood: bool
+) -> ApiException:
+    status = response.status
+    kind = kind_of(status)
+    name, message = kind.type, kind.message
+    data = None
+    if understood or status // 100 != 2:
+        try:
+            data = ErrorResponse.model_validate(_parse(token, body or b""))
+            name = data.type or name
+        except ValueError:
+            pass
+    else:
+        name = "invalid_response"
+        message = (
+            "The answer is not the service's, or can't be read; the event may or may not have "
+            "been tracked. Check the host argument or CMS_HOST, and proxies on the way."
+        )
+    return kind.exception(
+        status,
+        name,
+        message,
+        retryable=status in RETRYABLE_STATUSES,
+        retry_after=response.retry_after(),
+        headers=response.raw.headers,
+        body=body,
+        data=data,
+    )
+
+
+def _parse(token: str, body: bytes) -> Any:
+    """Read JSON; ValueError where it is none."""
+    value = read_json(body)
+    # An escape may hide the token from the search in the text.
+    return _without(token, value) if b"\\" in body else value
+
+
+def _without(token: str, value: Any) -> Any:
+    """Take the token out of an answer that echoes it."""
+    if isinstance(value, str):
+        return value.replace(token, _REDACTED)
+    if isinstance(value, bytes):
+        return value.replace(token.encode(), _REDACTED.encode())
+    if isinstance(value, list):
+        return [_without(token, item) for item in value]
+    if isinstance(value, dict):
+        return {_without(token, key): _without(token, item) for key, item in value.items()}
+    return value

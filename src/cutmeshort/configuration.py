@@ -1,0 +1,290 @@
+"""The settings of a client: plain data, checked when made, safe to print."""
+
+import ipaddress
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Any, ClassVar, Optional, TypeVar, Union
+from urllib.parse import SplitResult, urlsplit
+
+from typing_extensions import Literal
+
+from .exceptions import ApiValueError
+
+DEFAULT_HOST = "https://api.cme.sh"
+DEFAULT_TIMEOUT = 10.0
+DEFAULT_REQUEST_TIMEOUT = (3.0, 5.0)
+DEFAULT_RETRIES = 3
+MAX_TIMEOUT = 86_400.0
+
+AttemptTimeout = Union[float, tuple[float, float]]
+SocketOption = tuple[int, int, Union[int, bytes]]
+
+_T = TypeVar("_T")
+_VISIBLE_ASCII = re.compile(r"[\x21-\x7e]+")
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+
+
+def check_seconds(name: str, value: Any) -> float:
+    """Return `value` if it is a usable time in seconds: above 0, at most a day."""
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not number or not 0 < value <= MAX_TIMEOUT:
+        raise ApiValueError(f"{name} must be a number of seconds above 0, at most 86400", name)
+    return float(value)
+
+
+def check_attempt_timeout(name: str, value: Any) -> tuple[float, float]:
+    """Return the (connect, read) pair that `value` is or stands for."""
+    if not isinstance(value, tuple):
+        value = (value, value)
+    if len(value) != 2:
+        raise ApiValueError(f"{name} must be seconds or a (connect, read) pair of them", name)
+    return check_seconds(name, value[0]), check_seconds(name, value[1])
+
+
+def check_retries(name: str, value: Any) -> int:
+    """Return `value` if it is a usable number of repeats."""
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise ApiValueError(f"{name} must be a whole number, 0 or more", name)
+    return int(value)
+
+
+def check_token(name: str, value: Any) -> str:
+    """Return `value` if it can stand in an Authorization header."""
+    if not isinstance(value, str) or not _VISIBLE_ASCII.fullmatch(value):
+        raise ApiValueError(
+            f"{name} must be the bearer token alone: visible ASCII characters, "
+            "no white space, no control characters",
+            name,
+        )
+    return value
+
+
+def check_headers(name: str, value: Any) -> Mapping[str, str]:
+    """Return `value` if its names and values can stand in a request."""
+    if not isinstance(value, Mapping):
+        raise ApiValueError(f"{name} must be a mapping of header names to values", name)
+    for key, text in value.items():
+        if not isinstance(key, str) or not _HEADER_NAME.fullmatch(key):
+            raise ApiValueError(f"{name} has a name that is no HTTP header name", name)
+        if key.lower() in ("content-length", "transfer-encoding"):
+            raise ApiValueError(f"{name} must leave {key} to the SDK", name)
+        if not isinstance(text, str) or not _HEADER_VALUE.fullmatch(text):
+            raise ApiValueError(f"{name} must have a text of one line, in Latin-1, for {key}", name)
+    return value
+
+
+def check_proxy(name: str, value: Any) -> str:
+    """Return `value` if it is a proxy's URL, with or without user-info."""
+    try:
+        parts = _split(value)
+        usable = parts.scheme in ("http", "https")
+    except ValueError:
+        usable = False
+    if not usable:
+        raise ApiValueError(
+            f"{name} must be a URL like http://proxy.example:3128 or "
+            "http://user:password@proxy.example:3128",
+            name,
+        )
+    return str(value)
+
+
+def is_loopback(hostname: str) -> bool:
+    """Tell whether the name or address can't leave this machine."""
+    try:
+        return hostname == "localhost" or ipaddress.ip_address(hostname).is_loopback
+    except ValueError:
+        return False
+
+
+def _split(url: Any) -> SplitResult:
+    """Take a URL apart; ValueError where it can't be used as it is."""
+    if not isinstance(url, str) or not _VISIBLE_ASCII.fullmatch(url) or "\\" in url:
+        raise ValueError
+    parts = urlsplit(url)
+    labels = (parts.hostname or "").rstrip(".").split(".")
+    if parts.port == 0 or not all(0 < len(label) < 64 for label in labels):
+        raise ValueError
+    return parts
+
+
+def _check_host(value: Any, allow_insecure_http: bool) -> str:
+    name = "host"
+    source = "host (or CMS_HOST)"
+    try:
+        parts = _split(value)
+    except ValueError:
+        raise ApiValueError(
+            f"{source} must be a URL of visible ASCII characters, like {DEFAULT_HOST}", name
+        ) from None
+    if parts.scheme not in ("http", "https"):
+        raise ApiValueError(f"{source} must begin with https://, like {DEFAULT_HOST}", name)
+    if parts.username is not None or parts.query or parts.fragment or value[-1] in "?#":
+        raise ApiValueError(
+            f"{source} must have no user name, no query and no fragment, like {DEFAULT_HOST}",
+            name,
+        )
+    if parts.scheme == "http" and not (allow_insecure_http or is_loopback(parts.hostname or "")):
+        raise ApiValueError(
+            f"{source} must begin with https://: plain http:// would show the token to everybody "
+            "on the way. Configuration(allow_insecure_http=True) permits it all the same",
+            name,
+        )
+    return str(value).rstrip("/")
+
+
+def _check_type(name: str, value: _T, types: tuple[type, ...], expected: str) -> _T:
+    if not isinstance(value, types):
+        raise ApiValueError(f"{name} must be {expected}", name)
+    return value
+
+
+def _environment(name: str) -> Optional[str]:
+    """Read a variable; one that is set to nothing counts as not set."""
+    return os.environ.get(name) or None
+
+
+def _default_timeout() -> float:
+    text = _environment("CMS_TIMEOUT")
+    try:
+        return DEFAULT_TIMEOUT if text is None else check_seconds("CMS_TIMEOUT", float(text))
+    except ValueError:
+        raise ApiValueError(
+            "CMS_TIMEOUT must be a number of seconds above 0, at most 86400", "CMS_TIMEOUT"
+        ) from None
+
+
+def _default_retries() -> int:
+    text = _environment("CMS_MAX_RETRIES")
+    try:
+        return DEFAULT_RETRIES if text is None else check_retries("CMS_MAX_RETRIES", int(text))
+    except ValueError:
+        raise ApiValueError(
+            "CMS_MAX_RETRIES must be a whole number, 0 or more", "CMS_MAX_RETRIES"
+        ) from None
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """
+    The settings of an ApiClient.
+
+    Unchangeable once made: `dataclasses.replace(configuration, timeout=5)` makes a changed
+    one. A setting that isn't given comes from its environment variable, then from the default.
+
+    Args:
+        host: Base URL of the service, `https://api.cme.sh` by default, or from `CMS_HOST`. A
+            path is kept.
+        access_token: Bearer token, or from `CMS_BEARER_TOKEN`: visible ASCII, no white space.
+        timeout: Seconds for one call, its repeats and waits included: 10, or from `CMS_TIMEOUT`.
+        request_timeout: Seconds for one attempt, to connect and for the whole answer: a
+            number for both or a (connect, read) pair. (3, 5); never beyond `timeout`.
+        retries: How often a failed attempt is repeated: 3, or from `CMS_MAX_RETRIES`.
+        verify_ssl: False accepts any certificate. For experiments only: the token is at risk.
+        ssl_ca_cert: Path of a PEM file with the certificate authorities to trust, instead of
+            the system's.
+        ca_cert_data: The same as PEM text, or as DER bytes.
+        cert_file: Path of a PEM file with the client's certificate.
+        key_file: Path of a PEM file with its private key, where `cert_file` lacks it.
+        assert_hostname: The name to expect in the service's certificate; False for any name.
+        tls_server_name: The name to ask for in the TLS handshake (SNI).
+        proxy: URL of the proxy to use. Without it, `HTTPS_PROXY` or `HTTP_PROXY` unless
+            `NO_PROXY` excludes the host; plain http to loopback never goes through those.
+        proxy_headers: Headers for the proxy alone.
+        connection_pool_maxsize: Connections that are kept open for reuse: 32. More calls at
+            a time work, on connections that are closed afterwards.
+        socket_options: (level, option, value) triples for each connection's socket, added
+            to urllib3's own (TCP_NODELAY).
+        allow_insecure_http: Permits plain http:// to hosts other than loopback. The token
+            then crosses the network in clear text.
+
+    Raises:
+        ApiValueError: A value, or its environment variable, can't be used.
+    """
+
+    host: str = field(default_factory=lambda: _environment("CMS_HOST") or DEFAULT_HOST)
+    access_token: Optional[str] = field(
+        default_factory=lambda: _environment("CMS_BEARER_TOKEN"), repr=False
+    )
+    timeout: float = field(default_factory=_default_timeout)
+    request_timeout: AttemptTimeout = DEFAULT_REQUEST_TIMEOUT
+    retries: int = field(default_factory=_default_retries)
+    verify_ssl: bool = True
+    ssl_ca_cert: Optional[str] = None
+    ca_cert_data: Union[str, bytes, None] = field(default=None, repr=False)
+    cert_file: Optional[str] = None
+    key_file: Optional[str] = None
+    assert_hostname: Union[str, Literal[False], None] = None
+    tls_server_name: Optional[str] = None
+    proxy: Optional[str] = field(default=None, repr=False)
+    proxy_headers: Optional[Mapping[str, str]] = field(default=None, repr=False, hash=False)
+    connection_pool_maxsize: int = 32
+    socket_options: Sequence[SocketOption] = ()
+    allow_insecure_http: bool = False
+
+    _default: ClassVar[Optional["Configuration"]] = None
+
+    def __post_init__(self) -> None:
+        for name in ("verify_ssl", "allow_insecure_http"):
+            _check_type(name, getattr(self, name), (bool,), "True or False")
+        for name in ("ssl_ca_cert", "cert_file", "key_file"):
+            _check_type(name, getattr(self, name), (str, type(None)), "a path, as text")
+        _check_type("ca_cert_data", self.ca_cert_data, (str, bytes, type(None)), "PEM text or DER")
+        _check_type("tls_server_name", self.tls_server_name, (str, type(None)), "a host name")
+        if self.assert_hostname is not False:
+            _check_type(
+                "assert_hostname", self.assert_hostname, (str, type(None)), "a host name or False"
+            )
+        if check_retries("connection_pool_maxsize", self.connection_pool_maxsize) == 0:
+            raise ApiValueError(
+                "connection_pool_maxsize must be 1 or more", "connection_pool_maxsize"
+            )
+        if self.access_token is not None:
+            check_token("token (or CMS_BEARER_TOKEN)", self.access_token)
+        if self.proxy is not None:
+            check_proxy("proxy", self.proxy)
+        self._set("host", _check_host(self.host, self.allow_insecure_http))
+        self._set("timeout", check_seconds("timeout", self.timeout))
+        self._set("request_timeout", check_attempt_timeout("request_timeout", self.request_timeout))
+        self._set("retries", check_retries("max_retries", self.retries))
+        self._set("socket_options", _check_socket_options(self.socket_options))
+        if self.proxy_headers is not None:
+            headers = dict(check_headers("proxy_headers", self.proxy_headers))
+            self._set("proxy_headers", MappingProxyType(headers))
+
+    def _set(self, name: str, value: object) -> None:
+        """Normalise a field of this frozen object, while it is being made."""
+        object.__setattr__(self, name, value)
+
+    @classmethod
+    def get_default(cls, **changes: Any) -> "Configuration":
+        """
+        Return what `set_default` was given, else a new one from the environment.
+
+        Args:
+            changes: Settings to use instead of the default's.
+        """
+        return cls(**changes) if cls._default is None else replace(cls._default, **changes)
+
+    @classmethod
+    def set_default(cls, default: Optional["Configuration"]) -> None:
+        """Set what clients without a configuration of their own use; None undoes it."""
+        cls._default = default
+
+
+def _check_socket_options(value: Any) -> tuple[SocketOption, ...]:
+    name = "socket_options"
+    try:
+        options = tuple((level, option, setting) for level, option, setting in value)
+    except (TypeError, ValueError):
+        raise ApiValueError(f"{name} must be (level, option, value) triples", name) from None
+    for level, option, setting in options:
+        if not (isinstance(level, int) and isinstance(option, int)) or not isinstance(
+            setting, (int, bytes)
+        ):
+            raise ApiValueError(f"{name} must be triples of int, int, and int or bytes", name)
+    return options

@@ -1,0 +1,190 @@
+"""
+Everything that the SDK raises, in one tree.
+
+::
+
+    OpenApiException
+    ├── ApiTypeError (TypeError)               an argument of a wrong kind
+    ├── ApiValueError (ValueError)             an argument or a setting that can't be used
+    ├── ApiKeyError (KeyError)                 kept for `except` clauses; not raised
+    ├── ApiAttributeError (AttributeError)     kept for `except` clauses; not raised
+    └── ApiException                           the call failed; status 0 when there was no answer
+        ├── BadRequestException                400
+        ├── UnauthorizedException              401
+        ├── ForbiddenException                 403
+        ├── NotFoundException                  404
+        ├── ConflictException                  409
+        ├── UnprocessableEntityException       422
+        ├── TooManyRequestsException           429
+        └── ServiceException                   5xx
+
+No text of an exception holds the token, what was sent, or what the service
+wrote: they may end in a log. What the service wrote is in attributes.
+"""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple, Optional
+
+if TYPE_CHECKING:
+    from .models import ErrorResponse
+
+
+class OpenApiException(Exception):
+    """The root of everything that this package raises on purpose."""
+
+
+class ApiTypeError(OpenApiException, TypeError):
+    """An argument is of a kind that the method doesn't take, or has an unknown name."""
+
+
+class ApiValueError(OpenApiException, ValueError):
+    """
+    An argument or a setting can't be used; the message says what to write.
+
+    Attributes:
+        argument: The name of the argument or setting, where it is one.
+    """
+
+    def __init__(self, message: str, argument: Optional[str] = None) -> None:
+        super().__init__(message)
+        self.argument = argument
+
+
+class ApiKeyError(OpenApiException, KeyError):
+    """A key is missing. Kept so that existing `except` clauses go on to work."""
+
+
+class ApiAttributeError(OpenApiException, AttributeError):
+    """An attribute is missing. Kept so that existing `except` clauses go on to work."""
+
+
+class ApiException(OpenApiException):
+    """
+    A call failed: the service refused it, or gave no usable answer.
+
+    Pickling keeps the first five attributes; the answer itself may hold a
+    customer's data and is left behind.
+
+    Attributes:
+        status: The HTTP status code, 0 when the service gave no answer.
+        type: What happened, for programs: `unauthorized`, `timeout`, ….
+        message: What happened, for people: one line without data of the call.
+        retryable: Whether the same event, sent again later, may succeed.
+        retry_after: Seconds that the service asks to wait, if it does.
+        headers: The answer's headers, looked up without case; None without an answer.
+        body: The answer's body; None without an answer, or when it could not be read.
+        data: The body as ErrorResponse, where it is one.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        type: str,
+        message: str,
+        *,
+        retryable: bool = False,
+        retry_after: Optional[float] = None,
+        headers: Optional[Mapping[str, str]] = None,
+        body: Optional[bytes] = None,
+        data: "Optional[ErrorResponse]" = None,
+    ) -> None:
+        super().__init__(f"{status}: {message}" if status else message)
+        self.status = status
+        self.type = type
+        self.message = message
+        self.retryable = retryable
+        self.retry_after = retry_after
+        self.headers = headers
+        self.body = body
+        self.data = data
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        kept: dict[str, Any] = {"retryable": self.retryable, "retry_after": self.retry_after}
+        return (self.__class__, (self.status, self.type, self.message), kept)
+
+
+class BadRequestException(ApiException):
+    """400: the service could not read the request."""
+
+
+class UnauthorizedException(ApiException):
+    """401: the service doesn't know the token."""
+
+
+class ForbiddenException(ApiException):
+    """403: the token may not track events."""
+
+
+class NotFoundException(ApiException):
+    """404: there is no tracking API at this host."""
+
+
+class ConflictException(ApiException):
+    """409: the service has this event already, or the customer is bound to another click."""
+
+
+class UnprocessableEntityException(ApiException):
+    """422: the service refused a field."""
+
+
+class TooManyRequestsException(ApiException):
+    """429: more requests than the service takes."""
+
+
+class ServiceException(ApiException):
+    """5xx: the service failed."""
+
+
+class Kind(NamedTuple):
+    """What a status means: the class to raise, its `type` and its sentence."""
+
+    exception: type[ApiException]
+    type: str
+    message: str
+
+
+_KINDS: dict[int, Kind] = {
+    400: Kind(BadRequestException, "bad_request", "The service could not read the request."),
+    401: Kind(
+        UnauthorizedException,
+        "unauthorized",
+        "The service does not know the token: check the token argument or CMS_BEARER_TOKEN.",
+    ),
+    403: Kind(ForbiddenException, "forbidden", "The token may not track events."),
+    404: Kind(
+        NotFoundException,
+        "not_found",
+        "There is no tracking API here: check the host argument or CMS_HOST.",
+    ),
+    409: Kind(
+        ConflictException,
+        "conflict",
+        "The service has this event already, or the customer is bound to another click.",
+    ),
+    422: Kind(UnprocessableEntityException, "unprocessable_entity", "The service refused a field."),
+    429: Kind(
+        TooManyRequestsException,
+        "rate_limit_exceeded",
+        "Too many requests: the service takes 60 per minute and user.",
+    ),
+    500: Kind(ServiceException, "internal_server_error", "The service failed."),
+    502: Kind(ServiceException, "bad_gateway", "The service's gateway got no valid answer."),
+    503: Kind(ServiceException, "service_unavailable", "The service is not available now."),
+    504: Kind(ServiceException, "gateway_timeout", "The service's gateway got no answer in time."),
+}
+
+
+def kind_of(status: int) -> Kind:
+    """Tell what an HTTP status that isn't a success means."""
+    if status in _KINDS:
+        return _KINDS[status]
+    if status // 100 == 5:
+        return Kind(ServiceException, "server_error", "The service failed.")
+    if status // 100 == 3:
+        return Kind(
+            ApiException,
+            "redirect",
+            "The host redirects elsewhere, which is never followed: check the host argument "
+            "or CMS_HOST.",
+        )
+    return Kind(ApiException, "api_error", "The service did not track the event.")

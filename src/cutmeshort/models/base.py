@@ -1,0 +1,65 @@
+"""What all models share."""
+
+import pprint
+from collections.abc import Mapping
+from typing import Any, Union
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter
+from pydantic.alias_generators import to_camel
+from typing_extensions import Self
+
+_ANYTHING: TypeAdapter[Any] = TypeAdapter(Any)
+
+
+def read_json(text: bytes) -> Any:
+    """Read JSON; ValueError where it is none, is nested too deep, or isn't UTF-8."""
+    return _ANYTHING.validate_json(text)
+
+
+class Model(BaseModel):
+    """Fields in snake_case in Python, in camelCase on the wire; either is accepted."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel,
+        populate_by_name=True,
+        loc_by_alias=False,
+        hide_input_in_errors=True,
+    )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what goes over the wire as a dict that `json.dumps` takes."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+    def to_json(self) -> str:
+        """Return what goes over the wire: JSON, fields that aren't set left out."""
+        return self.model_dump_json(by_alias=True, exclude_none=True)
+
+    def to_str(self) -> str:
+        """Return what goes over the wire, laid out to be read."""
+        return pprint.pformat(self.to_dict())
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """
+        Make a model of a mapping, its keys in camelCase or snake_case.
+
+        Raises:
+            pydantic.ValidationError: A value can't be right; all of them are named.
+        """
+        return cls.model_validate(dict(values))
+
+    @classmethod
+    def from_json(cls, text: Union[str, bytes]) -> Self:
+        """
+        Make a model of JSON.
+
+        Raises:
+            pydantic.ValidationError: The text is no JSON object, or a value can't be right.
+        """
+        return cls.model_validate_json(text)
+
+    def __repr__(self) -> str:
+        """Show which fields are set, not what they hold: it is customers' data."""
+        return f"{type(self).__name__}({', '.join(sorted(self.model_fields_set))})"
+
+    __str__ = __repr__

@@ -1,0 +1,79 @@
+"""
+The service's answers, in all the forms in which they come.
+
+Both models take any JSON object: a field of an unexpected kind counts as absent, and one that they
+don't know is kept.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Optional, TypeVar, Union
+
+from pydantic import ConfigDict, Field, ValidationError, WrapValidator, model_validator
+
+from .base import Model
+
+DEFAULT_MESSAGE = "Event tracked successfully"
+
+_FAILURE_WORDS = frozenset({"error", "errored", "fail", "failed", "failure"})
+
+
+def _or_none(value: Any, validate: Any) -> Any:
+    try:
+        return validate(value)
+    except ValidationError:
+        return None
+
+
+T = TypeVar("T")
+Lenient = Annotated[Optional[T], WrapValidator(_or_none)]
+
+
+class TrackResponse(Model):
+    """
+    The answer to a tracked event.
+
+    The service answers in several forms; here they are one. Fields of a form that has no `data`
+    object become `data`.
+    """
+
+    model_config = ConfigDict(extra="allow")
+
+    success: bool = Field(default=True, description="Whether the event was tracked.")
+    message: str = Field(default=DEFAULT_MESSAGE, description="What happened, for people.")
+    data: dict[str, Any] = Field(default_factory=dict, description="What the service adds.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_form(cls, body: Any) -> Any:
+        if not isinstance(body, Mapping):
+            return body
+        fields = dict(body)
+        data = fields.pop("data", None)
+        text = fields.pop("message", None)
+        if not isinstance(text, str) or not text:
+            text = data if isinstance(data, str) and data else DEFAULT_MESSAGE
+        status = fields.pop("status", None)
+        failed = isinstance(status, str) and status.lower() in _FAILURE_WORDS
+        success = fields.pop("success", None) is not False and status is not False and not failed
+        if isinstance(data, Mapping):
+            return {**fields, "success": success, "message": text, "data": data}
+        if data is not None and not isinstance(data, str):
+            fields["data"] = data
+        return {"success": success, "message": text, "data": fields}
+
+
+class ErrorResponse(Model):
+    """The answer to an event that was not tracked, as far as the service tells."""
+
+    model_config = ConfigDict(extra="allow")
+
+    success: Lenient[bool] = Field(default=False, description="False.")
+    error: Lenient[str] = Field(default=None, description="What went wrong, for people.")
+    message: Lenient[str] = Field(default=None, description="The same, in another form.")
+    type: Lenient[str] = Field(default=None, description="What went wrong, for programs.")
+    status_code: Lenient[int] = Field(
+        default=None, description="The service's idea of the status; the status line decides."
+    )
+    details: Lenient[Union[dict[str, Any], list[Any]]] = Field(
+        default=None, description="What is wrong with which field."
+    )

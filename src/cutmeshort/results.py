@@ -1,0 +1,141 @@
+"""The dicts that the facade returns, and the two functions that make them."""
+
+import re
+from typing import TYPE_CHECKING, Any, Optional, Union
+
+from pydantic import ValidationError
+from typing_extensions import Literal, Never, NotRequired, TypedDict
+
+from .api_response import ApiResponse
+from .exceptions import ApiException, ApiValueError
+from .models import EventPayload, TrackResponse
+
+_MAX_ERROR_LENGTH = 500
+_PERSONAL = ("customer_external_id", "customer_name", "customer_email", "customer_avatar")
+
+
+class TrackSuccess(TypedDict):
+    """
+    The event was tracked.
+
+    Attributes:
+        success: True.
+        message: What the service says, for people.
+        data: What the service adds; often empty.
+    """
+
+    success: Literal[True]
+    message: str
+    data: dict[str, Any]
+
+
+class TrackError(TypedDict):
+    """
+    The event was not tracked, or nobody knows.
+
+    Attributes:
+        success: False.
+        error: One line that a person can act on.
+        status_code: The HTTP status; 0 when there was no answer.
+        type: What happened, for programs.
+        retryable: Whether the same event, sent again later, may succeed. It can't count twice.
+        details: What is wrong with which field, where known: a list of dicts with `field` and
+            `message` when the SDK refused it, else what the service says.
+        retry_after: Seconds that the service asks to wait, if it does.
+    """
+
+    success: Literal[False]
+    error: str
+    status_code: int
+    type: str
+    retryable: bool
+    details: NotRequired[Union[dict[str, Any], list[Any]]]
+    retry_after: NotRequired[float]
+
+
+if TYPE_CHECKING:
+    # Pyright tells the two apart by `is True`, but not by `if result["success"]:` (by design). So
+    # that both branches check there as well, each has the other's keys, without a possible value.
+    class _Success(TrackSuccess):
+        error: Never
+        status_code: Never
+        type: Never
+        retryable: Never
+
+    class _Error(TrackError):
+        message: Never
+        data: Never
+
+    TrackResult = Union[_Success, _Error]
+else:
+    TrackResult = Union[TrackSuccess, TrackError]
+
+
+def success(response: ApiResponse[TrackResponse]) -> TrackSuccess:
+    """Make the dict for an answer."""
+    return {"success": True, "message": response.data.message, "data": response.data.data}
+
+
+def failure(error: Exception, payload: Optional[EventPayload]) -> TrackError:
+    """
+    Make the dict for an exception.
+
+    Args:
+        error: What was raised.
+        payload: What was sent, whose personal data is kept out of the service's text.
+    """
+    if isinstance(error, ApiException):
+        return _refused(error, payload)
+    if isinstance(error, ValidationError):
+        details = [
+            {"field": ".".join(map(str, part["loc"])), "message": part["msg"]}
+            for part in error.errors(include_url=False)
+        ]
+        return _invalid("; ".join("{field}: {message}".format(**part) for part in details), details)
+    if isinstance(error, ApiValueError):
+        return _invalid(str(error), [{"field": error.argument, "message": str(error)}])
+    return {
+        "success": False,
+        "error": f"The SDK failed ({type(error).__name__}); its log has the details.",
+        "status_code": 0,
+        "type": "internal_error",
+        "retryable": False,
+    }
+
+
+def _invalid(error: str, details: list[dict[str, Any]]) -> TrackError:
+    return {
+        "success": False,
+        "error": error,
+        "status_code": 422,
+        "type": "validation_error",
+        "retryable": False,
+        "details": details,
+    }
+
+
+def _refused(error: ApiException, payload: Optional[EventPayload]) -> TrackError:
+    data = error.data
+    theirs = data and (data.error or data.message)
+    result: TrackError = {
+        "success": False,
+        "error": _one_line(theirs, payload) if theirs else error.message,
+        "status_code": error.status,
+        "type": error.type,
+        "retryable": error.retryable,
+    }
+    if data is not None and data.details is not None:
+        result["details"] = data.details
+    if error.retry_after is not None:
+        result["retry_after"] = error.retry_after
+    return result
+
+
+def _one_line(text: str, payload: Optional[EventPayload]) -> str:
+    """Make the service's text safe to log: one printable line, without the customer's data."""
+    for name in _PERSONAL:
+        value = getattr(payload, name, None)
+        if value:
+            text = re.sub(rf"(?<!\w){re.escape(value)}(?!\w)", "[redacted]", text)
+    text = "".join(character if character.isprintable() else " " for character in text)
+    return " ".join(text.split())[:_MAX_ERROR_LENGTH]

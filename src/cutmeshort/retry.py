@@ -1,0 +1,75 @@
+"""When to repeat an attempt, and after how long: decisions without a clock and without sockets."""
+
+import math
+import re
+from typing import NamedTuple, Optional
+
+RETRYABLE_STATUSES = frozenset({429, 500, 502, 503, 504})
+INITIAL_WAIT = 0.5
+MAX_WAIT = 8.0
+
+_SECONDS = re.compile(r"[0-9]+(\.[0-9]+)?")
+
+
+class RetryPolicy(NamedTuple):
+    """
+    How often one call is repeated.
+
+    Attributes:
+        max_retries: Attempts after the first one.
+    """
+
+    max_retries: int
+
+    def wait(
+        self, attempt: int, *, remaining: float, jitter: float, retry_after: Optional[float]
+    ) -> Optional[float]:
+        """
+        Say how long to wait before the next attempt.
+
+        Args:
+            attempt: How many attempts have failed, from 1.
+            remaining: Seconds that are left of the call's deadline.
+            jitter: A random number from 0 to 1, which spreads the back-off.
+            retry_after: Seconds that the service asks to wait, obeyed as they are.
+
+        Returns:
+            Seconds, or None to give up: no attempt is left, or the wait would not fit.
+        """
+        if attempt > self.max_retries:
+            return None
+        if retry_after is None:
+            # Beyond the tenth doubling the cap holds anyway, and a float would overflow.
+            wait = jitter * min(MAX_WAIT, INITIAL_WAIT * 2 ** min(attempt - 1, 10))
+        else:
+            wait = retry_after
+        return wait if wait < remaining else None
+
+
+def parse_retry_after(value: Optional[str], now: float) -> Optional[float]:
+    """
+    Read a `Retry-After` header.
+
+    Args:
+        value: Seconds or an HTTP date (RFC 9110, section 10.2.3).
+        now: The wall clock, in seconds since the epoch; a date is relative to it.
+
+    Returns:
+        Seconds from `now`, never negative; None where the value can't be read.
+    """
+    if not value:
+        return None
+    value = value.strip()
+    if _SECONDS.fullmatch(value):
+        seconds = float(value)
+        return seconds if math.isfinite(seconds) else None
+    from datetime import timezone
+    from email.utils import parsedate_to_datetime
+
+    try:
+        date = parsedate_to_datetime(value)
+        if date.tzinfo is None:
+            date = date.replace(tzinfo=timezone.utc)
+        return max(0.0, date.timestamp() - now)
+    except (TypeError, ValueError, OverflowError, IndexError):
+        return None

@@ -1,0 +1,54 @@
+"""`python -m cutmeshort.sandbox`: run the sandbox until interrupted."""
+
+import argparse
+import signal
+import sys
+import threading
+
+from ..exceptions import ApiValueError
+from .replies import ERRORS, REJECTIONS, SUCCESSES
+from .server import DEFAULT_TOKEN, Sandbox
+
+
+def main() -> None:
+    """Read the command line, run the sandbox, and say where it listens."""
+    parser = argparse.ArgumentParser(
+        prog="python -m cutmeshort.sandbox",
+        description="A local imitation of the CutMeShort tracking service.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
+    parser.add_argument("--port", default=8787, type=int, help="port to listen on; 0: a free one")
+    parser.add_argument("--token", default=DEFAULT_TOKEN, help="bearer token to accept")
+    parser.add_argument(
+        "--rate-limit", default=60, type=int, help="requests per minute; 0: any number"
+    )
+    parser.add_argument(
+        "--duplicate-status", default=200, type=int, choices=(200, 409), help="for a known event"
+    )
+    parser.add_argument("--reply", default="message", choices=(*SUCCESSES, *REJECTIONS))
+    parser.add_argument("--error-reply", default="envelope", choices=tuple(ERRORS))
+    arguments = parser.parse_args()
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        with Sandbox(
+            host=arguments.host,
+            port=arguments.port,
+            token=arguments.token,
+            rate_limit=arguments.rate_limit or None,
+            duplicate_status=arguments.duplicate_status,
+            reply=arguments.reply,
+            error_reply=arguments.error_reply,
+        ) as sandbox:
+            print(f"CutMeShort sandbox listens on {sandbox.url}, token {sandbox.token}")
+            print(f"Its API: {sandbox.url}/docs and {sandbox.url}/openapi.json", flush=True)
+            while not stop.wait(1):  # a wait without end can't be interrupted on Windows
+                pass
+    except (ApiValueError, OSError) as error:
+        sys.exit(f"cutmeshort.sandbox: {error}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,115 @@
+"""The service's HTTP side: token, rate limit, JSON and fields, then the operation."""
+
+import hmac
+import time
+from collections.abc import Coroutine
+from http import HTTPStatus
+from typing import Any, Callable, cast
+
+from fastapi import APIRouter, FastAPI, Request, Response, Security
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from fastapi.security import HTTPBearer
+from pydantic.alias_generators import to_camel
+from starlette.exceptions import HTTPException
+
+from .._version import __version__
+from ..exceptions import kind_of
+from ..models import ErrorResponse, LeadPayload, SalePayload, TrackResponse, read_json
+from .replies import ERRORS, REJECTIONS, SUCCESSES
+from .service import RateLimit, Refusal, Service
+
+_RESPONSES: dict[Any, dict[str, Any]] = {
+    status: {"model": ErrorResponse, "description": HTTPStatus(status).phrase}
+    for status in (400, 401, 409, 422, 429)
+}
+_WIRE_NAMES = {
+    field.alias for model in (LeadPayload, SalePayload) for field in model.model_fields.values()
+}
+
+
+def create_app(
+    service: Service, *, token: str, rate_limit: RateLimit, reply: str, error_reply: str
+) -> FastAPI:
+    """Make the application; the arguments are those of Sandbox."""
+
+    class GuardedRoute(APIRoute):
+        """Check token, rate limit and JSON before FastAPI reads the payload."""
+
+        def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+            handle = super().get_route_handler()
+
+            async def guard(request: Request) -> Response:
+                given = request.headers.get("Authorization", "")
+                if not hmac.compare_digest(given.encode(), f"Bearer {token}".encode()):
+                    raise _refusal(401, "The bearer token is missing or unknown.")
+                rate_limit.check(token, time.monotonic())
+                _check_json(request.headers.get("Content-Type", ""), await request.body())
+                if reply in REJECTIONS:
+                    return REJECTIONS[reply]()
+                return await handle(request)
+
+            return guard
+
+    def success(text: str, data: dict[str, Any]) -> Response:
+        return SUCCESSES[reply](text, data)
+
+    router = APIRouter(
+        route_class=GuardedRoute,
+        dependencies=[Security(HTTPBearer(auto_error=False))],
+        responses=_RESPONSES,
+    )
+
+    @router.post("/track/lead", response_model=TrackResponse, summary="Track a lead")
+    async def track_lead(payload: LeadPayload) -> Response:
+        return success("Lead tracked successfully", service.track_lead(payload))
+
+    @router.post("/track/sale", response_model=TrackResponse, summary="Track a sale")
+    async def track_sale(payload: SalePayload) -> Response:
+        return success("Sale tracked successfully", service.track_sale(payload))
+
+    app = FastAPI(title="CutMeShort tracking API (sandbox)", version=__version__)
+    app.include_router(router)
+
+    @app.exception_handler(Refusal)
+    async def refuse(_request: Request, refusal: Exception) -> Response:
+        answer = cast(Refusal, refusal)
+        response = ERRORS[error_reply](answer)
+        response.headers.update(answer.headers or {})
+        return response
+
+    @app.exception_handler(RequestValidationError)
+    async def refuse_fields(request: Request, error: Exception) -> Response:
+        details = [
+            {"field": to_camel(str(part["loc"][-1])), "message": part["msg"]}
+            for part in cast(RequestValidationError, error).errors()
+        ]
+        text = "; ".join(f"{part['field']}: {part['message']}" for part in details)
+        return await refuse(request, _refusal(422, text, details))
+
+    @app.exception_handler(HTTPException)
+    async def refuse_route(request: Request, error: Exception) -> Response:
+        http = cast(HTTPException, error)
+        return await refuse(request, _refusal(http.status_code, str(http.detail)))
+
+    return app
+
+
+def _refusal(status: int, error: str, details: Any = None) -> Refusal:
+    return Refusal(status, kind_of(status).type, error, details=details)
+
+
+def _check_json(content_type: str, body: bytes) -> None:
+    """Refuse what is no JSON object, and names that aren't the wire's."""
+    if content_type.partition(";")[0].strip().lower() != "application/json":
+        raise _refusal(400, "Content-Type must be application/json.")
+    try:
+        fields = read_json(body)
+    except ValueError:
+        fields = None
+    if not isinstance(fields, dict):
+        raise _refusal(400, "The body must be a JSON object.")
+    unknown = sorted(fields.keys() - _WIRE_NAMES)
+    if unknown:
+        details = [{"field": name, "message": "Unknown field"} for name in unknown]
+        raise _refusal(422, f"Unknown fields: {', '.join(unknown)}", details)

@@ -1,0 +1,152 @@
+"""The sandbox as a server of its own, in a thread."""
+
+import socket
+import threading
+from types import TracebackType
+from typing import Optional
+
+import uvicorn
+from typing_extensions import Literal, Self
+
+from ..configuration import check_token
+from ..exceptions import ApiValueError
+from ..models import LeadPayload, SalePayload
+from .app import create_app
+from .replies import ERRORS, REJECTIONS, SUCCESSES
+from .service import Attribution, RateLimit, Service
+
+DEFAULT_TOKEN = "sandbox-token"
+
+Reply = Literal[
+    "message",
+    "timestamp",
+    "status_text",
+    "status_ok",
+    "flat",
+    "empty",
+    "success_false",
+    "status_false",
+    "status_error",
+    "html",
+    "list",
+]
+ErrorReply = Literal["envelope", "message", "code", "html", "empty"]
+
+
+class Sandbox:
+    """
+    A CutMeShort tracking service on this machine.
+
+        with Sandbox() as sandbox:
+            client = CMSClient(sandbox.token, sandbox.url)
+
+    Args:
+        host: Address to listen on: loopback by default.
+        port: Port to listen on; 0 takes a free one.
+        token: The bearer token that it accepts.
+        rate_limit: Requests per minute that it takes, answered beyond with 429; None takes any
+            number. The service takes 60.
+        duplicate_status: 200 or 409: how it answers an event that it has already. It is never
+            recorded twice.
+        reply: The form of its answers to valid events. `message`, `timestamp`, `status_text`,
+            `status_ok`, `flat` and `empty` mean success; `success_false`, `status_false`,
+            `status_error`, `html` and `list` come with status 200 and record nothing.
+        error_reply: The form of its error answers: `envelope`, `message`, `code`, `html`, `empty`.
+
+    Raises:
+        ApiValueError: An argument can't be used.
+        OSError: It can't listen there; raised on entering.
+    """
+
+    def __init__(
+        self,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        token: str = DEFAULT_TOKEN,
+        rate_limit: Optional[int] = None,
+        duplicate_status: Literal[200, 409] = 200,
+        reply: Reply = "message",
+        error_reply: ErrorReply = "envelope",
+    ) -> None:
+        for name, value, allowed in (
+            ("duplicate_status", duplicate_status, (200, 409)),
+            ("reply", reply, (*SUCCESSES, *REJECTIONS)),
+            ("error_reply", error_reply, tuple(ERRORS)),
+        ):
+            if value not in allowed:
+                raise ApiValueError(f"{name} must be one of {', '.join(map(str, allowed))}", name)
+        self.token = check_token("token", token)
+        self._address = (host, port)
+        self._service = Service(duplicate_status)
+        self._app = create_app(
+            self._service,
+            token=token,
+            rate_limit=RateLimit(rate_limit),
+            reply=reply,
+            error_reply=error_reply,
+        )
+        self._url: Optional[str] = None
+
+    @property
+    def url(self) -> str:
+        """The base URL, once it listens."""
+        if self._url is None:
+            raise RuntimeError("the sandbox has a url once it runs: with Sandbox() as sandbox: ...")
+        return self._url
+
+    @property
+    def leads(self) -> list[LeadPayload]:
+        """The leads that were recorded, in the order of arrival; deferred ones among them."""
+        return [event for event in self._service.payloads() if isinstance(event, LeadPayload)]
+
+    @property
+    def sales(self) -> list[SalePayload]:
+        """The sales that were recorded, in the order of arrival."""
+        return [event for event in self._service.payloads() if isinstance(event, SalePayload)]
+
+    def attribution(self, customer_external_id: str) -> list[Attribution]:
+        """Return what is credited to a customer's clicks: one item for each click, in order."""
+        return self._service.attribution(customer_external_id)
+
+    def reset(self) -> None:
+        """Forget all events and all customers' clicks."""
+        self._service.reset()
+
+    def __enter__(self) -> Self:
+        host, port = self._address
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listener = socket.create_server((host, port), family=family)
+        name = f"[{host}]" if ":" in host else host
+        self._url = f"http://{name}:{listener.getsockname()[1]}"
+        self._server = _Server(
+            uvicorn.Config(self._app, log_config=None, access_log=False, ws="none", lifespan="off")
+        )
+        self._thread = threading.Thread(
+            target=self._server.run,
+            kwargs={"sockets": [listener]},
+            name="cutmeshort-sandbox",
+            daemon=True,
+        )
+        self._thread.start()
+        self._server.running.wait()
+        return self
+
+    def __exit__(
+        self,
+        exc_type: Optional[type[BaseException]],
+        exc_value: Optional[BaseException],
+        traceback: Optional[TracebackType],
+    ) -> None:
+        self._server.should_exit = True
+        self._thread.join()
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.running = threading.Event()
+
+    async def main_loop(self) -> None:
+        self.running.set()
+        await super().main_loop()
