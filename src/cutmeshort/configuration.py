@@ -80,16 +80,13 @@ def check_headers(name: str, value: Any) -> Mapping[str, str]:
 def check_proxy(name: str, value: Any) -> str:
     """Return `value` if it is a proxy's URL, with or without user-info."""
     try:
-        parts = _split(value)
-        usable = parts.scheme in ("http", "https")
+        _split(value)
     except ValueError:
-        usable = False
-    if not usable:
         raise ApiValueError(
             f"{name} must be a URL like http://proxy.example:3128 or "
             "http://user:password@proxy.example:3128",
             name,
-        )
+        ) from None
     return str(value)
 
 
@@ -102,12 +99,14 @@ def is_loopback(hostname: str) -> bool:
 
 
 def _split(url: Any) -> SplitResult:
-    """Take a URL apart; ValueError where it can't be used as it is."""
+    """Take an http(s) URL apart; ValueError where it can't be used as it is."""
     if not isinstance(url, str) or not _VISIBLE_ASCII.fullmatch(url) or "\\" in url:
         raise ValueError
     parts = urlsplit(url)
     labels = (parts.hostname or "").rstrip(".").split(".")
-    if parts.port == 0 or not all(0 < len(label) < 64 for label in labels):
+    if not all(0 < len(label) < 64 for label in labels):
+        raise ValueError
+    if parts.scheme not in ("http", "https") or parts.port == 0:
         raise ValueError
     return parts
 
@@ -119,10 +118,9 @@ def _check_host(value: Any, allow_insecure_http: bool) -> str:
         parts = _split(value)
     except ValueError:
         raise ApiValueError(
-            f"{source} must be a URL of visible ASCII characters, like {DEFAULT_HOST}", name
+            f"{source} must be an https:// URL of visible ASCII characters, like {DEFAULT_HOST}",
+            name,
         ) from None
-    if parts.scheme not in ("http", "https"):
-        raise ApiValueError(f"{source} must begin with https://, like {DEFAULT_HOST}", name)
     if parts.username is not None or parts.query or parts.fragment or value[-1] in "?#":
         raise ApiValueError(
             f"{source} must have no user name, no query and no fragment, like {DEFAULT_HOST}",

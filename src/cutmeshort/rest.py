@@ -114,6 +114,7 @@ class _BoundedReader(io.RawIOBase):
         self._raw = raw
         self._socket = sock
         self._end = time.monotonic() + (sock.gettimeout() or 0)
+        self.ended = False
 
     def readable(self) -> bool:
         return True
@@ -123,7 +124,9 @@ class _BoundedReader(io.RawIOBase):
         if remaining <= 0:
             raise socket.timeout("timed out")
         self._socket.settimeout(remaining)
-        return self._raw.readinto(buffer)
+        size = self._raw.readinto(buffer)
+        self.ended = not size
+        return size
 
     def close(self) -> None:
         self._raw.close()
@@ -131,20 +134,28 @@ class _BoundedReader(io.RawIOBase):
 
 
 class _Response(http.client.HTTPResponse):
-    """An answer that ends in time, and that is not an interim one."""
+    """An answer that ends in time, has a whole head, and is not an interim one."""
 
     def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
         raw: Any = self.fp.detach()
-        self.fp = io.BufferedReader(_BoundedReader(raw, sock))
+        self._reader = _BoundedReader(raw, sock)
+        self.fp = io.BufferedReader(self._reader)
 
     def begin(self) -> None:
-        super().begin()
+        self._begin_once()
         # http.client skips 100 alone. Any other 1xx would pass for the answer, and the true answer
         # for that to the connection's next request.
         while self.status < 200:
             self.headers = None  # type: ignore[assignment]
-            super().begin()
+            self._begin_once()
+
+    def _begin_once(self) -> None:
+        super().begin()
+        # http.client takes a head that breaks off for a whole one, which would make a success of
+        # "200 OK" alone, and drops what follows a line that is no header.
+        if self._reader.ended or self.msg.defects:
+            raise http.client.RemoteDisconnected("the answer's head is broken")
 
 
 class _HTTPConnection(HTTPConnection):

@@ -67,7 +67,7 @@ class ErrorResponse(Model):
 
     model_config = ConfigDict(extra="allow")
 
-    success: Lenient[bool] = Field(default=False, description="False.")
+    success: Lenient[bool] = Field(default=None, description="False.")
     error: Lenient[str] = Field(default=None, description="What went wrong, for people.")
     message: Lenient[str] = Field(default=None, description="The same, in another form.")
     type: Lenient[str] = Field(default=None, description="What went wrong, for programs.")

@@ -1,0 +1,86 @@
+"""A clean environment, no network but loopback, and no waiting between attempts."""
+
+import ipaddress
+import os
+import random
+import socket
+import sys
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import settings
+
+from cutmeshort import ApiClient, CMSClient, Configuration
+
+from .server import Server
+
+settings.register_profile("suite", deadline=None, database=None)
+settings.load_profile("suite")
+
+TOKEN = "tok_visible-ASCII/+=~"
+
+
+def _allow_loopback_only(event: str, arguments: tuple[Any, ...]) -> None:
+    if event == "socket.connect" and isinstance(arguments[1], tuple):
+        address = arguments[1][0]
+        if not ipaddress.ip_address(address).is_loopback:
+            raise OSError(f"a test wants to connect to {address}")
+    if event == "socket.getaddrinfo" and arguments[0] not in ("localhost", "127.0.0.1", "::1"):
+        raise socket.gaierror(socket.EAI_NONAME, "a test wants to resolve a name")
+
+
+sys.addaudithook(_allow_loopback_only)
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    for name in list(os.environ):
+        if name.startswith("CMS_") or name.lower().endswith("_proxy"):
+            monkeypatch.delenv(name)
+    yield
+    Configuration.set_default(None)
+    ApiClient.set_default(None)
+
+
+@pytest.fixture(autouse=True)
+def _no_thread_left() -> Iterator[None]:
+    before = set(threading.enumerate())
+    yield
+    left = [thread.name for thread in threading.enumerate() if thread not in before]
+    assert not left, "threads were left behind"
+
+
+@pytest.fixture
+def no_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make the back-off's jitter 0."""
+    monkeypatch.setattr(random, "random", lambda: 0.0)
+
+
+def client_of(server: Server, **settings: Any) -> CMSClient:
+    """Make a client of a server."""
+    return CMSClient(TOKEN, server.url, **settings)
+
+
+def lead(client: CMSClient, **changes: Any) -> Any:
+    """Track a valid lead, with changes."""
+    arguments: dict[str, Any] = {
+        "event_name": "Sign up",
+        "customer_external_id": "user_42",
+        "click_id": "click_1",
+    }
+    return client.track_lead(**{**arguments, **changes})
+
+
+def sale(client: CMSClient, **changes: Any) -> Any:
+    """Track a valid sale, with changes."""
+    arguments: dict[str, Any] = {
+        "event_name": "Purchase",
+        "customer_external_id": "user_42",
+        "invoice_id": "inv_1",
+        "amount": 4999,
+        "currency": "usd",
+        "click_id": "click_1",
+    }
+    return client.track_sale(**{**arguments, **changes})

@@ -1,0 +1,199 @@
+"""A real HTTP server that plays a script: one step for each request, in order of arrival."""
+
+import json as json_module
+import socket
+import ssl
+import struct
+import threading
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Callable, NamedTuple, Optional, Union
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request as it came; header names in lower case, each with all its values."""
+
+    method: str
+    target: str
+    headers: dict[str, list[str]]
+    body: bytes
+    connection: int
+
+    @property
+    def json(self) -> Any:
+        return json_module.loads(self.body)
+
+
+class Connection(NamedTuple):
+    """What a step acts on."""
+
+    socket: socket.socket
+    stopping: threading.Event
+
+
+# A step answers a request and says whether the connection stays open.
+Step = Callable[[Connection], bool]
+
+
+def raw(data: Union[bytes, Iterable[bytes]], *, close: bool = True, every: float = 0) -> Step:
+    """Send bytes, or pieces of them at an interval, and close."""
+
+    def step(connection: Connection) -> bool:
+        for piece in [data] if isinstance(data, bytes) else data:
+            connection.socket.sendall(piece)
+            if every and connection.stopping.wait(every):
+                break
+        return not close
+
+    return step
+
+
+def reply(
+    status: int = 200,
+    body: Union[bytes, str] = b'{"success": true}',
+    headers: Optional[dict[str, str]] = None,
+    *,
+    json: Any = None,
+    close: bool = False,
+) -> Step:
+    """Answer in full, and keep the connection open."""
+    if json is not None:
+        body = json_module.dumps(json)
+    if isinstance(body, str):
+        body = body.encode()
+    lines = [f"HTTP/1.1 {status} Reason", f"Content-Length: {len(body)}"]
+    lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
+    return raw("\r\n".join([*lines, "", ""]).encode("latin-1") + body, close=close)
+
+
+def drop(connection: Connection) -> bool:
+    """Close without an answer."""
+    return False
+
+
+def reset(connection: Connection) -> bool:
+    """Break the connection with an RST."""
+    connection.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    return False
+
+
+def silence(connection: Connection) -> bool:
+    """Never answer, until the client gives up or the test ends."""
+    while not connection.stopping.is_set():
+        with suppress(socket.timeout):
+            connection.socket.settimeout(0.05)
+            if not connection.socket.recv(1024):
+                break
+    return False
+
+
+class Server:
+    """
+    Plays the steps, the last one again and again; counts requests and connections.
+
+    Args:
+        steps: What to do with each request.
+        tls: Serves https with it.
+    """
+
+    def __init__(self, *steps: Step, tls: Optional[ssl.SSLContext] = None) -> None:
+        self._steps = list(steps) or [reply()]
+        self._tls = tls
+        self._stopping = threading.Event()
+        self._lock = threading.Lock()
+        self._threads: list[threading.Thread] = []
+        self.requests: list[Request] = []
+        self.connections = 0
+        self.open_connections = 0
+        self.closed = threading.Condition(self._lock)
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        self.url = f"http{'s' if tls else ''}://127.0.0.1:{self.port}"
+
+    def __enter__(self) -> "Server":
+        self._start(self._accept)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopping.set()
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        for thread in self._threads:
+            thread.join()
+
+    def wait_until_all_closed(self, timeout: float = 5) -> bool:
+        """Wait until no client holds a connection."""
+        with self.closed:
+            return self.closed.wait_for(lambda: self.open_connections == 0, timeout)
+
+    def _start(self, target: Callable[..., None], *arguments: object) -> None:
+        thread = threading.Thread(target=target, args=arguments, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            with self._lock:
+                self.connections += 1
+                self.open_connections += 1
+            self._start(self._serve, client, self.connections)
+
+    def _serve(self, client: socket.socket, number: int) -> None:
+        try:
+            with suppress(OSError):
+                if self._tls is not None:
+                    client.settimeout(5)
+                    client = self._tls.wrap_socket(client, server_side=True)
+                with client:
+                    self._talk(client, number)
+        finally:
+            client.close()
+            with self.closed:
+                self.open_connections -= 1
+                self.closed.notify_all()
+
+    def _talk(self, client: socket.socket, number: int) -> None:
+        received = b""
+        keep = True
+        while keep:
+            client.settimeout(0.05)
+            request = None
+            while request is None:
+                try:
+                    data = client.recv(65536)
+                except socket.timeout:
+                    if self._stopping.is_set():
+                        return
+                    continue
+                if not data:
+                    return
+                received += data
+                request = _parse(received, number)
+            received = b""
+            with self._lock:
+                step = self._steps[min(len(self.requests), len(self._steps) - 1)]
+                self.requests.append(request)
+            client.settimeout(5)
+            keep = step(Connection(client, self._stopping))
+
+
+def _parse(data: bytes, number: int) -> Optional[Request]:
+    head, separator, body = data.partition(b"\r\n\r\n")
+    if not separator:
+        return None
+    first, *lines = head.decode("latin-1").split("\r\n")
+    headers: dict[str, list[str]] = {}
+    for line in lines:
+        name, _, value = line.partition(":")
+        headers.setdefault(name.lower(), []).append(value.strip())
+    if len(body) < int(headers.get("content-length", ["0"])[0]):
+        return None
+    method, target, _ = first.split(" ")
+    return Request(method, target, headers, body, number)

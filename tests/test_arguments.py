@@ -1,0 +1,324 @@
+"""Arguments of the facade: what is taken, what is refused, and how."""
+
+import logging
+import random
+import socket
+from datetime import date, datetime, time, timedelta, timezone, tzinfo
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cutmeshort import CMSClient
+
+from .conftest import TOKEN, client_of, lead, sale
+from .server import Server, reply
+
+
+@pytest.fixture(scope="module")
+def nowhere() -> Any:
+    """A client of a port on which nobody listens: nothing that is sent arrives."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    with CMSClient(TOKEN, f"http://127.0.0.1:{port}", max_retries=0) as client:
+        yield client
+
+
+LONG = "x" * 256
+REFUSED = [
+    ("event_name", "", "at least 1 character"),
+    ("event_name", LONG, "at most 255 characters"),
+    ("event_name", None, "valid string"),
+    ("event_name", b"Sign up", "valid string"),
+    ("event_name", 7, "valid string"),
+    ("event_name", "\ud800", "valid string"),
+    ("customer_external_id", "", "at least 1 character"),
+    ("customer_external_id", LONG, "at most 255 characters"),
+    ("customer_external_id", 42, "valid string"),
+    ("click_id", "", "at least 1 character"),
+    ("click_id", LONG, "at most 255 characters"),
+    ("click_id", 7, "valid string"),
+    ("customer_name", LONG, "at most 255 characters"),
+    ("customer_name", ["Ann"], "valid string"),
+    ("customer_email", "ann", "x@y"),
+    ("customer_email", "ann lee@example.com", "x@y"),
+    ("customer_email", "ann@example.com\n", "x@y"),
+    ("customer_email", "@", "x@y"),
+    ("customer_email", "a@" + LONG, "at most 255 characters"),
+    ("customer_avatar", "example.com/a.png", "http:// or https://"),
+    ("customer_avatar", "ftp://example.com", "http:// or https://"),
+    ("customer_avatar", "https://", "http:// or https://"),
+    ("customer_avatar", "https://example.com/a b", "http:// or https://"),
+    ("customer_avatar", "https://" + "x" * 2048, "at most 2048 characters"),
+    ("timestamp", "yesterday", "ISO 8601"),
+    ("timestamp", "", "ISO 8601"),
+    ("timestamp", "0" * 100, "ISO 8601"),
+    ("timestamp", 1767225600, "ISO 8601"),
+    ("timestamp", date(2026, 1, 1), "ISO 8601"),
+    ("timestamp", time(13, 37), "ISO 8601"),
+    ("timestamp", timedelta(1), "ISO 8601"),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "says"), REFUSED)
+@pytest.mark.parametrize("track", [lead, sale])
+def test_a_refused_argument_is_named(
+    track: Any, name: str, value: Any, says: str, nowhere: CMSClient
+) -> None:
+    """A value that can't be right is refused with its argument's name and what is expected."""
+    _assert_refused(track(nowhere, **{name: value}), name, says, value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("invoice_id", "", "at least 1 character"),
+        ("invoice_id", LONG, "at most 255 characters"),
+        ("invoice_id", 7, "valid string"),
+        ("amount", 49.99, "4999"),
+        ("amount", 50.0, "4999"),
+        ("amount", float("nan"), "4999"),
+        ("amount", Decimal("49.99"), "4999"),
+        ("amount", "4999", "4999"),
+        ("amount", True, "4999"),
+        ("amount", None, "4999"),
+        ("amount", -1, "greater than or equal to 0"),
+        ("amount", 2**53, "less than or equal to 9007199254740991"),
+        ("amount", 10**1000, "less than or equal to 9007199254740991"),
+        ("currency", "", "three letters"),
+        ("currency", "US", "three letters"),
+        ("currency", "USDT", "three letters"),
+        ("currency", "usd\n", "three letters"),
+        ("currency", "12€", "three letters"),
+        ("currency", None, "valid string"),
+    ],
+)
+def test_a_refused_argument_of_a_sale_is_named(
+    name: str, value: Any, says: str, nowhere: CMSClient
+) -> None:
+    """What only a sale has is checked as well; a float amount is shown the unit."""
+    _assert_refused(sale(nowhere, **{name: value}), name, says, value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "name", "says"),
+    [
+        ({"mode": "deferred", "click_id": None}, "click_id", 'required with mode="deferred"'),
+        ({"mode": "later"}, "mode", "'deferred'"),
+        ({"mode": True}, "mode", "'deferred'"),
+    ],
+)
+def test_a_refused_mode_is_named(
+    changes: dict[str, Any], name: str, says: str, nowhere: CMSClient
+) -> None:
+    """Only "deferred" is a mode, and it needs a click."""
+    _assert_refused(lead(nowhere, **changes), name, says, None)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("timeout", 0),
+        ("timeout", -1),
+        ("timeout", float("nan")),
+        ("timeout", float("inf")),
+        ("timeout", "10"),
+        ("timeout", True),
+        ("max_retries", -1),
+        ("max_retries", 1.5),
+        ("max_retries", "3"),
+        ("max_retries", False),
+    ],
+)
+def test_a_refused_option_is_named(name: str, value: Any, nowhere: CMSClient) -> None:
+    """A timeout or number of retries that can't be used is refused like any other argument."""
+    result = lead(nowhere, **{name: value})
+    assert result["type"] == "validation_error"
+    assert result["error"].startswith(f"{name} must be")
+    assert result["details"] == [{"field": name, "message": result["error"]}]
+
+
+def _assert_refused(result: Any, name: str, says: str, value: Any) -> None:
+    (detail,) = result["details"]
+    assert detail["field"] == name
+    assert says in detail["message"]
+    assert result == {
+        "success": False,
+        "error": f"{name}: {detail['message']}",
+        "status_code": 422,
+        "type": "validation_error",
+        "retryable": False,
+        "details": [detail],
+    }
+    if len(str(value)) > 3 and str(value) not in says:
+        assert str(value) not in result["error"]
+
+
+def test_several_refused_arguments_are_named_at_once(nowhere: CMSClient) -> None:
+    """All that is wrong is said in one result."""
+    result = sale(nowhere, event_name="", amount=49.99, currency="dollars", customer_email="x")
+    fields = [detail["field"] for detail in result["details"]]
+    assert sorted(fields) == ["amount", "currency", "customer_email", "event_name"]
+    assert result["error"].count(";") >= 3
+
+
+def test_an_unknown_keyword_is_a_type_error(nowhere: CMSClient) -> None:
+    """A misspelt argument is a TypeError, as in any function."""
+    with pytest.raises(TypeError, match="custmer_name"):
+        lead(nowhere, custmer_name="Ann")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("event_name", "x" * 255),
+        ("event_name", "注册 ☃\x00 \U0001f600"),
+        ("customer_external_id", "0"),
+        ("click_id", "not-a-uuid"),
+        ("click_id", None),
+        ("customer_name", ""),
+        ("customer_email", "a@b"),
+        ("customer_email", '"a@b"@example.com'),
+        ("customer_email", "ünï@cödé.example"),
+        ("customer_avatar", "HTTP://example.com"),
+        ("customer_avatar", "https://example.com/a.png?size=1#x"),
+    ],
+)
+def test_what_may_be_right_is_sent(name: str, value: Any) -> None:
+    """Nothing is refused, or changed, that the service might take."""
+    with Server() as server, client_of(server) as client:
+        assert lead(client, **{name: value})["success"] is True
+        wire_name = "".join(
+            part.title() if index else part for index, part in enumerate(name.split("_"))
+        )
+        assert server.requests[0].json.get(wire_name) == value
+
+
+class _NoOffset(tzinfo):
+    def utcoffset(self, _: Any) -> Any:
+        raise RuntimeError("secret")
+
+
+class _Odd(datetime):
+    """A datetime of somebody else's."""
+
+
+@pytest.mark.parametrize(
+    ("value", "sent"),
+    [
+        (datetime(2026, 1, 31, 12, 0), "2026-01-31T12:00:00Z"),
+        (datetime(2026, 1, 31, 12, 0, 0, 5), "2026-01-31T12:00:00.000005Z"),
+        (datetime(2026, 1, 31, 12, 0, tzinfo=timezone.utc), "2026-01-31T12:00:00Z"),
+        (
+            datetime(2026, 1, 31, 12, 0, tzinfo=timezone(timedelta(hours=5, minutes=30))),
+            "2026-01-31T12:00:00+05:30",
+        ),
+        (
+            datetime(1890, 1, 1, tzinfo=timezone(timedelta(minutes=19, seconds=32))),
+            "1889-12-31T23:40:28Z",
+        ),
+        (_Odd(2026, 1, 31), "2026-01-31T00:00:00Z"),
+        (datetime(1, 1, 1), "0001-01-01T00:00:00Z"),
+        (datetime(9999, 12, 31, 23, 59, 59), "9999-12-31T23:59:59Z"),
+        ("2026-01-31", "2026-01-31T00:00:00Z"),
+        ("2026-01-31T12:00:00Z", "2026-01-31T12:00:00Z"),
+        ("2026-01-31 12:00:00-08:00", "2026-01-31T12:00:00-08:00"),
+        ("20260131T120000+0100", "2026-01-31T12:00:00+01:00"),
+        (datetime(2026, 1, 1, tzinfo=_NoOffset()), None),
+        (datetime(1, 1, 1, tzinfo=timezone(timedelta(minutes=19, seconds=32))), None),
+    ],
+)
+def test_a_timestamp_is_sent_with_its_offset(value: Any, sent: Any) -> None:
+    """Timestamps keep their offset; naive ones are UTC; what can't be said in ISO is refused."""
+    with Server() as server, client_of(server) as client:
+        result = lead(client, timestamp=value)
+        assert result["success"] is (sent is not None)
+        assert [request.json["timestamp"] for request in server.requests] == ([sent] if sent else [])
+
+
+class _Hostile:
+    """An argument whose every method fails."""
+
+    def _fail(self, *_: Any) -> Any:
+        raise RuntimeError("secret")
+
+    __bool__ = __eq__ = __len__ = __iter__ = __repr__ = __str__ = __int__ = __float__ = _fail
+    __getattr__ = __lt__ = __gt__ = __index__ = __hash__ = _fail  # type: ignore[assignment]
+
+
+ANYTHING = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text()
+    | st.text(st.characters(categories=["Cs", "Cc"]), max_size=5)
+    | st.binary()
+    | st.datetimes()
+    | st.dates()
+    | st.decimals()
+    | st.lists(st.integers(), max_size=2)
+    | st.dictionaries(st.text(), st.integers(), max_size=2)
+    | st.builds(_Hostile)
+    | st.builds(object)
+    | st.just("x" * 10_000_000)
+)
+
+
+@settings(max_examples=300)
+@given(arguments=st.lists(ANYTHING, min_size=14, max_size=14))
+def test_whatever_the_arguments_are_the_result_is_a_dict(
+    arguments: list[Any], nowhere: CMSClient
+) -> None:
+    """No argument of any kind makes a call raise, or return another shape."""
+    for result in (
+        nowhere.track_lead(*arguments[:8], timeout=arguments[8], max_retries=arguments[9]),
+        nowhere.track_lead("Sign up", "user", "click", *arguments[:4]),
+        nowhere.track_sale(*arguments[:10], timeout=arguments[10], max_retries=arguments[11]),
+        nowhere.track_sale("Purchase", "user", "inv", arguments[12], "USD", arguments[13]),
+    ):
+        assert result["success"] is False
+        assert result["type"] in {"validation_error", "network_error"}
+        assert set(result) - {"details"} == {
+            "success",
+            "error",
+            "status_code",
+            "type",
+            "retryable",
+        }
+
+
+def test_a_bug_of_the_sdk_is_an_internal_error(caplog: pytest.LogCaptureFixture) -> None:
+    """What isn't foreseen is logged with its frames, without its text, and returned."""
+
+    class Path(str):
+        def __add__(self, _: Any) -> Any:
+            raise LookupError(self)
+
+    with Server() as server, client_of(server) as client, caplog.at_level(logging.DEBUG):
+        client._api_client._path = Path("se" + "cret")
+        assert lead(client) == {
+            "success": False,
+            "error": "The SDK failed (LookupError); its log has the details.",
+            "status_code": 0,
+            "type": "internal_error",
+            "retryable": False,
+        }
+    assert "LookupError in a tracking call" in caplog.text
+    assert "api_client.py" in caplog.text
+    assert "secret" not in caplog.text
+
+
+@pytest.mark.parametrize("interruption", [KeyboardInterrupt, SystemExit])
+def test_an_interruption_passes(
+    interruption: type[BaseException], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C and sys.exit are not swallowed."""
+    def interrupt() -> float:
+        raise interruption
+
+    monkeypatch.setattr(random, "random", interrupt)
+    with Server(reply(503)) as server, client_of(server) as client, pytest.raises(interruption):
+        lead(client)

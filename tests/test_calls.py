@@ -1,0 +1,343 @@
+"""What one call does on the wire: attempts, waits, deadline, connections."""
+
+import os
+import random
+import socket
+import threading
+import time
+from typing import Any
+
+import pytest
+
+from cutmeshort import ApiClient, CMSClient, Configuration, TrackingApi, __version__
+
+from .conftest import TOKEN, client_of, lead, sale
+from .server import Server, drop, raw, reply, reset, silence
+
+OK = reply(json={"success": True, "message": "Done"})
+
+
+def test_a_lead_goes_over_the_wire_as_the_contract_says() -> None:
+    """A lead is one POST with its fields in camelCase, and nothing that isn't set."""
+    with Server() as server, client_of(server) as client:
+        assert lead(client, timestamp="2026-01-31T12:00", customer_name="Zoë")["success"] is True
+        (request,) = server.requests
+        assert (request.method, request.target) == ("POST", "/track/lead")
+        assert request.json == {
+            "eventName": "Sign up",
+            "customerExternalId": "user_42",
+            "clickId": "click_1",
+            "customerName": "Zoë",
+            "timestamp": "2026-01-31T12:00:00Z",
+        }
+        headers = {name: values for name, values in request.headers.items() if name != "host"}
+        (agent,) = headers.pop("user-agent")
+        assert agent.startswith(f"cutmeshort-python/{__version__} (")
+        assert headers == {
+            "accept": ["application/json"],
+            "accept-encoding": ["identity"],
+            "authorization": [f"Bearer {TOKEN}"],
+            "content-length": [str(len(request.body))],
+            "content-type": ["application/json"],
+            "x-cms-sdk-runtime": ["python"],
+            "x-cms-sdk-version": [__version__],
+        }
+
+
+def test_a_sale_goes_over_the_wire_as_the_contract_says() -> None:
+    """A sale has an integer amount and its currency in upper case."""
+    with Server() as server, client_of(server) as client:
+        assert sale(client)["success"] is True
+        (request,) = server.requests
+        assert (request.method, request.target) == ("POST", "/track/sale")
+        assert request.json == {
+            "eventName": "Purchase",
+            "customerExternalId": "user_42",
+            "clickId": "click_1",
+            "invoiceId": "inv_1",
+            "amount": 4999,
+            "currency": "USD",
+        }
+
+
+def test_the_hosts_path_is_kept() -> None:
+    """A path in the host stands before the operation's."""
+    with Server() as server, CMSClient(TOKEN, server.url + "/cms/") as client:
+        lead(client)
+        assert server.requests[0].target == "/cms/track/lead"
+
+
+def test_calls_share_a_connection() -> None:
+    """One connection serves one call after the other, errors among them."""
+    with Server(OK, reply(422), OK) as server, client_of(server) as client:
+        assert [lead(client)["success"] for _ in range(3)] == [True, False, True]
+        assert server.connections == 1
+
+
+def test_a_connection_that_the_server_dropped_is_replaced_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A kept connection that is closed meanwhile costs no attempt and no wait."""
+    monkeypatch.setattr(time, "sleep", lambda _: pytest.fail("waited"))
+    body = b'{"success": true}'
+    once = raw(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+    with Server(once) as server, client_of(server) as client:
+        for number in (1, 2, 3):
+            assert lead(client, max_retries=0)["success"] is True
+            assert server.wait_until_all_closed()
+            assert (len(server.requests), server.connections) == (number, number)
+
+
+@pytest.mark.usefixtures("no_wait")
+@pytest.mark.parametrize("first", [drop, reset, reply(503), reply(429), reply(500), raw(b"HT")])
+def test_a_passing_failure_is_repeated_with_the_same_bytes(first: Any) -> None:
+    """After a passing failure, the same request is sent again and its answer returned."""
+    with Server(first, OK) as server, client_of(server) as client:
+        assert sale(client) == {"success": True, "message": "Done", "data": {}}
+        one, two = server.requests
+        assert (one.body, one.headers) == (two.body, two.headers)
+
+
+def test_waits_grow_and_are_random(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between attempts the call sleeps a random part of 0.5, 1 and 2 seconds."""
+    waits: list[float] = []
+    monkeypatch.setattr(time, "sleep", waits.append)
+    monkeypatch.setattr(random, "random", lambda: 0.5)
+    with Server(reply(503)) as server, client_of(server) as client:
+        lead(client)
+    assert waits == [0.25, 0.5, 1.0]
+
+
+def test_retry_after_is_obeyed_where_it_fits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The service's wish for a wait replaces the back-off."""
+    waits: list[float] = []
+    monkeypatch.setattr(time, "sleep", waits.append)
+    steps = [reply(429, headers={"Retry-After": "3"}), OK]
+    with Server(*steps) as server, client_of(server) as client:
+        assert lead(client)["success"] is True
+    assert waits == [3.0]
+
+
+@pytest.mark.parametrize(("value", "seconds"), [("10", 10.0), ("99999", 99999.0)])
+def test_a_retry_after_beyond_the_deadline_is_returned_at_once(
+    value: str, seconds: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A wait that would not fit is left to the caller."""
+    monkeypatch.setattr(time, "sleep", lambda _: pytest.fail("waited"))
+    with (
+        Server(reply(429, headers={"Retry-After": value})) as server,
+        client_of(server, timeout=10) as client,
+    ):
+        result = lead(client)
+        assert (result["type"], result["retry_after"]) == ("rate_limit_exceeded", seconds)
+        assert result["retryable"] is True
+        assert len(server.requests) == 1
+
+
+@pytest.mark.usefixtures("no_wait")
+@pytest.mark.parametrize(
+    ("first", "recorded"), [(drop, True), (reset, True), (reply(503), True), (reply(429), False)]
+)
+def test_a_409_after_an_attempt_that_may_have_landed_is_success(first: Any, recorded: bool) -> None:
+    """A 409 to a repeat means that the earlier attempt landed, unless that one was a 429."""
+    with Server(first, reply(409)) as server, client_of(server) as client:
+        result = sale(client)
+        assert result["success"] is recorded
+        if recorded:
+            assert result == {"success": True, "message": "Event tracked successfully", "data": {}}
+        else:
+            assert result["type"] == "conflict"
+
+
+@pytest.mark.parametrize("retries", [0, 1, 2])
+@pytest.mark.usefixtures("no_wait")
+def test_max_retries_counts_the_attempts_after_the_first(retries: int) -> None:
+    """`max_retries` of a call goes before the client's, 0 too."""
+    with Server(reply(500)) as server, client_of(server, max_retries=5) as client:
+        lead(client, max_retries=retries)
+        assert len(server.requests) == retries + 1
+
+
+def _seconds(call: Any) -> tuple[Any, float]:
+    begin = time.monotonic()
+    result = call()
+    return result, time.monotonic() - begin
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        silence,
+        raw([b"H"] + [b"T"] * 50, every=0.05),
+        raw([b"HTTP/1.1 200 OK\r\n"] + [b"X: y\r\n"] * 50, every=0.05),
+        raw([b"HTTP/1.1 200 OK\r\nContent-Length: 60\r\n\r\n"] + [b" "] * 50, every=0.05),
+        raw([b"HTTP/1.1 200 OK\r\n\r\n"] + [b" "] * 50, every=0.05),
+        raw([b"HTTP/1.1 100 Continue\r\n\r\n"] * 50, every=0.05),
+        raw([b"HTTP/1.1 103 Early Hints\r\n\r\n"] * 50, every=0.05),
+    ],
+)
+def test_no_server_holds_a_call_beyond_its_deadline(step: Any) -> None:
+    """Silence, and a byte now and then in head or body, end at the deadline as `timeout`."""
+    with Server(step) as server, client_of(server, timeout=0.4) as client:
+        result, seconds = _seconds(lambda: sale(client))
+        assert (result["type"], result["status_code"]) == ("timeout", 0)
+        assert result["retryable"] is True
+        assert 0.35 < seconds < 0.65
+        assert server.wait_until_all_closed()
+
+
+@pytest.mark.usefixtures("no_wait")
+def test_one_hung_attempt_leaves_room_for_another() -> None:
+    """An attempt that gets no answer in its own time is repeated."""
+    configuration = Configuration(request_timeout=(3, 0.2))
+    with (
+        Server(silence, OK) as server,
+        client_of(server, configuration=configuration) as client,
+    ):
+        assert lead(client)["success"] is True
+        assert len(server.requests) == 2
+
+
+def test_the_deadline_of_a_call_goes_before_the_clients() -> None:
+    """`timeout` of a call replaces the client's."""
+    with Server(silence) as server, client_of(server, timeout=60) as client:
+        result, seconds = _seconds(lambda: lead(client, timeout=0.2))
+        assert result["type"] == "timeout"
+        assert seconds < 0.45
+
+
+def test_a_connection_that_can_not_be_made_in_time_is_a_timeout() -> None:
+    """A host that takes no connection ends as `timeout`, on time."""
+    with socket.socket() as full:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        address = full.getsockname()
+        fillers = [socket.socket() for _ in range(3)]
+        for filler in fillers:
+            filler.setblocking(False)
+            filler.connect_ex(address)
+        with CMSClient(TOKEN, f"http://127.0.0.1:{address[1]}", timeout=0.3) as client:
+            result, seconds = _seconds(lambda: lead(client))
+        for filler in fillers:
+            filler.close()
+    assert result["type"] == "timeout"
+    assert seconds < 0.55
+
+
+@pytest.mark.usefixtures("no_wait")
+def test_a_refused_connection_and_an_unknown_name_are_network_errors() -> None:
+    """Where nobody listens, or no such host is, the result names the host."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    for host, name in (
+        (f"http://127.0.0.1:{port}", f"127.0.0.1:{port}"),
+        ("https://nobody.invalid", "nobody.invalid"),
+    ):
+        with CMSClient(TOKEN, host) as client:
+            result = lead(client)
+        assert (result["type"], result["status_code"]) == ("network_error", 0)
+        assert name in result["error"]
+        assert result["retryable"] is True
+
+
+def test_a_closed_client_returns_an_error() -> None:
+    """Closing twice is fine; a call after that says so and sends nothing."""
+    with Server() as server:
+        client = client_of(server)
+        lead(client)
+        client.close()
+        client.close()
+        assert server.wait_until_all_closed()
+        assert lead(client) == {
+            "success": False,
+            "error": "The client is closed: make a new one.",
+            "status_code": 0,
+            "type": "client_closed",
+            "retryable": True,
+        }
+        assert len(server.requests) == 1
+
+
+def test_a_client_closed_during_a_call_lets_that_call_end() -> None:
+    """Closing while another thread's call is under way does not break that call."""
+    asked, answer = threading.Event(), threading.Event()
+
+    def step(connection: Any) -> bool:
+        asked.set()
+        answer.wait(5)
+        return OK(connection)
+
+    with Server(step) as server:
+        client = client_of(server)
+        results: list[Any] = []
+        thread = threading.Thread(target=lambda: results.append(lead(client)))
+        thread.start()
+        assert asked.wait(5)
+        client.close()
+        answer.set()
+        thread.join()
+        assert results[0]["success"] is True
+
+
+@pytest.mark.usefixtures("no_wait")
+def test_a_client_closed_between_two_attempts_gives_up() -> None:
+    """A call that would be repeated on a closed client returns an error instead."""
+    clients: list[CMSClient] = []
+
+    def close_and_fail(connection: Any) -> bool:
+        clients[0].close()
+        return drop(connection)
+
+    with Server(close_and_fail) as server:
+        clients.append(client_of(server))
+        assert lead(clients[0])["type"] == "network_error"
+        assert len(server.requests) == 1
+
+
+def test_many_threads_share_a_client() -> None:
+    """Sixteen threads on one client get each its own answers."""
+
+    def echo(connection: Any) -> bool:
+        return reply(json={"message": "Done"})(connection)
+
+    with Server(echo) as server, client_of(server) as client:
+        results: list[Any] = []
+
+        def work(number: int) -> None:
+            for call in range(10):
+                results.append(lead(client, customer_external_id=f"{number}-{call}"))
+
+        threads = [threading.Thread(target=work, args=(number,)) for number in range(16)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert [result["success"] for result in results] == [True] * 160
+        sent = {request.json["customerExternalId"] for request in server.requests}
+        assert len(server.requests) == len(sent) == 160
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_after_a_fork_both_sides_go_on_with_connections_of_their_own() -> None:
+    """The child of a fork opens its own connection and leaves the parent's alone."""
+    with Server(OK) as server, client_of(server) as client:
+        assert lead(client)["success"] is True
+        child = os.fork()
+        if child == 0:
+            os._exit(0 if lead(client, customer_external_id="child")["success"] else 1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        assert lead(client)["success"] is True
+        assert [request.connection for request in server.requests] == [1, 2, 1]
+
+
+@pytest.mark.usefixtures("no_wait")
+def test_the_exception_below_the_facade_keeps_its_cause() -> None:
+    """What urllib3 raised is the cause of what the API raises."""
+    with Server(drop) as server:
+        configuration = Configuration(server.url, TOKEN, retries=0)
+        with ApiClient(configuration) as api_client, pytest.raises(Exception) as caught:
+            TrackingApi(api_client).track_lead(
+                {"event_name": "Sign up", "customer_external_id": "u", "click_id": "c"}
+            )
+    assert type(caught.value.__cause__).__module__ == "urllib3.exceptions"

@@ -1,0 +1,277 @@
+"""The layers below the facade: TrackingApi, ApiClient, exceptions."""
+
+import copy
+import pickle
+from typing import Any
+
+import pydantic
+import pytest
+
+import cutmeshort
+from cutmeshort import (
+    ApiClient,
+    ApiException,
+    ApiResponse,
+    ApiTypeError,
+    ApiValueError,
+    Configuration,
+    LeadPayload,
+    OpenApiException,
+    SalePayload,
+    TrackingApi,
+    TrackResponse,
+)
+
+from .conftest import TOKEN
+from .server import Server, drop, reply, silence
+
+LEAD = LeadPayload(event_name="Sign up", customer_external_id="user_42", click_id="click_1")
+SALE = SalePayload(
+    event_name="Purchase",
+    customer_external_id="user_42",
+    click_id="click_1",
+    invoice_id="inv_1",
+    amount=4999,
+    currency="usd",
+)
+
+
+def api_of(server: Server, **settings: Any) -> TrackingApi:
+    """Make an API of a server."""
+    return TrackingApi(ApiClient(Configuration(server.url, TOKEN, **settings)))
+
+
+@pytest.mark.parametrize(("name", "payload"), [("lead", LEAD), ("sale", SALE)])
+@pytest.mark.parametrize("as_dict", [False, True])
+def test_an_operation_comes_in_three_forms(name: str, payload: Any, as_dict: bool) -> None:
+    """The plain call gives the data, the second form the HTTP details, the third the raw answer."""
+    step = reply(201, json={"message": "Done", "data": {"id": 1}}, headers={"X-Request-Id": "r"})
+    sent = payload.to_dict() if as_dict else payload
+    with Server(step) as server:
+        api = api_of(server)
+        with api.api_client:
+            data = getattr(api, f"track_{name}")(sent)
+            assert (data.success, data.message, data.data) == (True, "Done", {"id": 1})
+            response = getattr(api, f"track_{name}_with_http_info")(sent)
+            assert isinstance(response, ApiResponse)
+            assert isinstance(response.data, TrackResponse)
+            assert (response.status_code, response.data) == (201, data)
+            assert response.headers["x-request-id"] == response.headers["X-REQUEST-ID"] == "r"
+            assert response.raw_data == b'{"message": "Done", "data": {"id": 1}}'
+            unread = getattr(api, f"track_{name}_without_preload_content")(sent)
+            assert (unread.status, unread.json()) == (201, {"message": "Done", "data": {"id": 1}})
+        assert [request.target for request in server.requests] == [f"/track/{name}"] * 3
+        assert {request.body for request in server.requests} == {payload.to_json().encode()}
+
+
+@pytest.mark.parametrize(
+    ("status", "exception"),
+    [
+        (400, "BadRequestException"),
+        (401, "UnauthorizedException"),
+        (403, "ForbiddenException"),
+        (404, "NotFoundException"),
+        (409, "ConflictException"),
+        (422, "UnprocessableEntityException"),
+        (429, "TooManyRequestsException"),
+        (500, "ServiceException"),
+        (501, "ServiceException"),
+        (503, "ServiceException"),
+        (302, "ApiException"),
+        (418, "ApiException"),
+    ],
+)
+def test_a_status_decides_the_exception(status: int, exception: str) -> None:
+    """Each status raises its class, with the answer in attributes and not in the text."""
+    step = reply(
+        status,
+        json={"error": "ann@example.com is wrong", "type": "wrong", "details": {"a": 1}, "x": 2},
+        headers={"Retry-After": "7", "X-Request-Id": "r"},
+    )
+    with Server(step) as server:
+        api = api_of(server, retries=0)
+        with api.api_client, pytest.raises(ApiException) as caught:
+            api.track_lead(LEAD)
+    error = caught.value
+    assert type(error) is getattr(cutmeshort, exception)
+    assert (error.status, error.type, error.retry_after) == (status, "wrong", 7)
+    assert error.headers is not None
+    assert error.headers["x-request-id"] == "r"
+    assert error.body is not None
+    assert b"ann@example.com" in error.body
+    assert error.data is not None
+    assert error.data.details == {"a": 1}
+    assert error.data.model_extra == {"x": 2}
+    for copied in (error, pickle.loads(pickle.dumps(error)), copy.copy(error)):
+        assert type(copied) is type(error)
+        assert str(copied) == str(error)
+        assert str(copied).startswith(f"{status}: ")
+        assert (copied.status, copied.type, copied.retry_after) == (status, "wrong", 7)
+        assert copied.retryable is error.retryable
+        assert "example" not in str(copied) + repr(copied)
+    assert b"example" not in pickle.dumps(error)
+
+
+def test_no_answer_raises_with_status_0() -> None:
+    """Without an answer the status is 0 and there are no headers."""
+    with Server(drop) as server:
+        api = api_of(server)
+        with api.api_client, pytest.raises(ApiException) as caught:
+            api.track_sale(SALE, _max_retries=0)
+    assert (caught.value.status, caught.value.type) == (0, "network_error")
+    assert caught.value.headers is caught.value.body is caught.value.data is None
+    assert caught.value.retryable is True
+
+
+def test_without_preload_content_any_status_is_returned() -> None:
+    """The raw form repeats like the others, then returns what came, of whatever status."""
+    steps = [reply(503, headers={"Retry-After": "0"}), reply(422, "no JSON")]
+    with Server(*steps) as server:
+        api = api_of(server)
+        with api.api_client:
+            response = api.track_lead_without_preload_content(LEAD)
+            assert (response.status, response.read()) == (422, b"no JSON")
+        assert len(server.requests) == 2
+
+
+def test_a_dict_payload_is_validated() -> None:
+    """A dict in snake_case or camelCase is taken, an invalid one or another kind refused."""
+    with Server() as server:
+        api = api_of(server)
+        with api.api_client:
+            api.track_lead({"event_name": "A", "customerExternalId": "u", "clickId": "c"})
+            assert server.requests[0].json == {
+                "eventName": "A",
+                "customerExternalId": "u",
+                "clickId": "c",
+            }
+            with pytest.raises(pydantic.ValidationError, match="customer_external_id") as caught:
+                api.track_lead({"event_name": "", "customerName": "Ann", "nonsense": 1})
+            assert "Ann" not in str(caught.value)
+            assert {error["loc"] for error in caught.value.errors()} == {
+                ("event_name",),
+                ("customer_external_id",),
+                ("nonsense",),
+            }
+            with pytest.raises(ApiTypeError, match="payload must be a LeadPayload or a dict"):
+                api.track_lead(SALE)  # type: ignore[arg-type]
+        assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "says"),
+    [
+        ({"_timeout": 1}, ApiTypeError, "unknown option _timeout"),
+        ({"timeout": 1, "_deadline": 1}, ApiTypeError, "unknown option timeout"),
+        ({"_deadline": 0}, ApiValueError, "_deadline must be"),
+        ({"_deadline": "1"}, ApiValueError, "_deadline must be"),
+        ({"_request_timeout": (1, 2, 3)}, ApiValueError, "_request_timeout must be"),
+        ({"_request_timeout": "1"}, ApiValueError, "_request_timeout must be"),
+        ({"_max_retries": 1.5}, ApiValueError, "_max_retries must be"),
+        ({"_request_auth": "a b"}, ApiValueError, "_request_auth must be"),
+        ({"_request_auth": ""}, ApiValueError, "_request_auth must be"),
+        ({"_headers": "X: y"}, ApiValueError, "_headers must be"),
+        ({"_headers": {"X": 1}}, ApiValueError, "_headers must have a text"),
+        ({"_headers": {"X": "a\r\nY: b"}}, ApiValueError, "_headers must have a text"),
+        ({"_headers": {"X": "€"}}, ApiValueError, "_headers must have a text"),
+        ({"_headers": {"X:": "y"}}, ApiValueError, "_headers has a name"),
+        ({"_headers": {"content-LENGTH": "1"}}, ApiValueError, "leave content-LENGTH"),
+        ({"_headers": {"Transfer-Encoding": "x"}}, ApiValueError, "leave Transfer-Encoding"),
+    ],
+)
+def test_a_wrong_option_is_refused(options: Any, error: type[Exception], says: str) -> None:
+    """A misspelt option and a value that can't be used are errors, and nothing is sent."""
+    with Server() as server:
+        api = api_of(server)
+        with api.api_client, pytest.raises(error, match=says) as caught:
+            api.track_lead(LEAD, **options)
+        assert isinstance(caught.value, OpenApiException)
+        assert not server.requests
+
+
+def test_options_of_one_call_go_before_the_configuration() -> None:
+    """Token, headers, retries and times of a call replace the client's, for that call alone."""
+    with Server(reply(500), reply(), reply(), silence) as server:
+        api = api_of(server, retries=5)
+        with api.api_client:
+            with pytest.raises(ApiException):
+                api.track_lead(LEAD, _max_retries=0)
+            api.track_lead(LEAD, _request_auth="other", _headers={"X-Trace": "1", "ACCEPT": "*/*"})
+            api.track_lead(LEAD, _request_auth=None, _headers=None, _deadline=None)
+            with pytest.raises(ApiException) as caught:
+                api.track_lead(LEAD, _request_timeout=0.1, _max_retries=0)
+            assert caught.value.type == "timeout"
+            with pytest.raises(ApiException) as caught:
+                api.track_lead(LEAD, _deadline=0.1)
+            assert caught.value.type == "timeout"
+    _, changed, plain, *_ = server.requests
+    assert changed.headers["authorization"] == ["Bearer other"]
+    assert changed.headers["x-trace"] == ["1"]
+    assert changed.headers["accept"] == ["*/*"]
+    assert plain.headers["authorization"] == [f"Bearer {TOKEN}"]
+    assert plain.headers["accept"] == ["application/json"]
+    assert "x-trace" not in plain.headers
+
+
+def test_headers_of_a_call_go_before_token_and_defaults() -> None:
+    """A header is sent once, whatever its case: the call's, else the token, else the default."""
+    with Server() as server:
+        api = api_of(server)
+        with api.api_client as api_client:
+            api_client.set_default_header("authorization", "default")
+            api_client.set_default_header("X-Team", "growth")
+            api_client.user_agent = "my-app/1"
+            assert api_client.user_agent == "my-app/1"
+            api.track_lead(LEAD)
+            api.track_lead(LEAD, _headers={"AUTHORIZATION": "mine", "x-team": "sales"})
+            with pytest.raises(ApiValueError, match="header must have"):
+                api_client.set_default_header("X", "a\nb")
+    first, second = server.requests
+    assert first.headers["authorization"] == [f"Bearer {TOKEN}"]
+    assert first.headers["user-agent"] == ["my-app/1"]
+    assert first.headers["x-team"] == ["growth"]
+    assert second.headers["authorization"] == ["mine"]
+    assert second.headers["x-team"] == ["sales"]
+
+
+def test_without_a_token_a_call_needs_one() -> None:
+    """A configuration may lack a token; a call then needs `_request_auth`."""
+    with Server() as server, ApiClient(Configuration(server.url)) as api_client:
+        api = TrackingApi(api_client)
+        with pytest.raises(ApiValueError, match="CMS_BEARER_TOKEN"):
+            api.track_lead(LEAD)
+        api.track_lead(LEAD, _request_auth="other")
+        assert [r.headers["authorization"] for r in server.requests] == [["Bearer other"]]
+
+
+def test_apis_without_a_client_share_the_default_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """ApiClient.get_default makes one client, of Configuration.get_default, until set anew."""
+    with Server() as server:
+        Configuration.set_default(Configuration(server.url, TOKEN))
+        with ApiClient.get_default() as shared:
+            assert TrackingApi().api_client is TrackingApi().api_client is shared
+            assert TrackingApi().track_lead(LEAD).success is True
+        with ApiClient(Configuration(server.url, "other")) as other:
+            ApiClient.set_default(other)
+            assert TrackingApi().api_client is other
+        Configuration.set_default(None)
+        monkeypatch.setenv("CMS_HOST", "https://env.example")
+        assert Configuration.get_default().host == "https://env.example"
+
+
+@pytest.mark.parametrize(
+    ("ours", "builtin"),
+    [
+        ("ApiTypeError", TypeError),
+        ("ApiValueError", ValueError),
+        ("ApiKeyError", KeyError),
+        ("ApiAttributeError", AttributeError),
+    ],
+)
+def test_argument_errors_are_the_builtin_ones_too(ours: str, builtin: type[Exception]) -> None:
+    """`except ValueError` catches ApiValueError, and so on."""
+    error = getattr(cutmeshort, ours)
+    assert issubclass(error, builtin)
+    assert issubclass(error, OpenApiException)
+    assert not issubclass(error, ApiException)
+    assert pickle.loads(pickle.dumps(error("text"))).args == ("text",)

@@ -1,0 +1,285 @@
+"""Every reply of the wire contract becomes the documented dict."""
+
+import gzip
+import zlib
+from typing import Any
+
+import pytest
+
+from .conftest import TOKEN, client_of, lead, sale
+from .server import Server, Step, drop, raw, reply, reset
+
+DEFAULT = "Event tracked successfully"
+
+
+@pytest.mark.parametrize(
+    ("step", "message", "data"),
+    [
+        (
+            reply(json={"success": True, "message": "Done", "data": {"id": 1}}),
+            "Done",
+            {"id": 1},
+        ),
+        (
+            reply(json={"success": True, "timestamp": "2026-01-01T00:00:00Z"}),
+            DEFAULT,
+            {"timestamp": "2026-01-01T00:00:00Z"},
+        ),
+        (
+            reply(json={"status": True, "data": "Lead tracked successfully"}),
+            "Lead tracked successfully",
+            {},
+        ),
+        (reply(json={"status": "ok"}), DEFAULT, {}),
+        (
+            reply(json={"message": "Stored", "requestId": "r", "deferredAssociationStored": True}),
+            "Stored",
+            {"requestId": "r", "deferredAssociationStored": True},
+        ),
+        (reply(body=b""), DEFAULT, {}),
+        (reply(body=b" \r\n"), DEFAULT, {}),
+        (raw(b"HTTP/1.1 204 No Content\r\n\r\n"), DEFAULT, {}),
+        (reply(202, json={"success": True}), DEFAULT, {}),
+        (reply(json={}), DEFAULT, {}),
+        (reply(json={"message": 7, "data": None}), DEFAULT, {}),
+        (reply(json={"message": "", "data": ""}), DEFAULT, {}),
+        (reply(json={"data": [1, 2]}), DEFAULT, {"data": [1, 2]}),
+        (
+            reply(json={"success": True, "message": "Done", "data": {}, "requestId": "r"}),
+            "Done",
+            {},
+        ),
+        (reply(json={"success": "yes", "status": 1, "message": "Fine"}), "Fine", {}),
+        (
+            raw(b'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n'),
+            DEFAULT,
+            {},
+        ),
+        (raw(b'HTTP/1.0 200 OK\r\n\r\n{"message": "Until the end"}'), "Until the end", {}),
+        (
+            reply(
+                body=gzip.compress(b'{"message": "Zipped"}'), headers={"Content-Encoding": "gzip"}
+            ),
+            "Zipped",
+            {},
+        ),
+        (
+            reply(
+                body=zlib.compress(b'{"message": "Deflated"}'),
+                headers={"Content-Encoding": "Deflate"},
+            ),
+            "Deflated",
+            {},
+        ),
+    ],
+)
+def test_a_success_in_any_form_is_a_success(step: Step, message: str, data: Any) -> None:
+    """Each form of success gives the documented message and data."""
+    with Server(step) as server, client_of(server) as client:
+        expected = {"success": True, "message": message, "data": data}
+        assert lead(client) == expected
+        assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "error"),
+    [
+        ({"success": False, "error": "No such click"}, "No such click"),
+        ({"status": False}, "The service did not track the event."),
+        ({"status": "ERROR", "message": "Nope"}, "Nope"),
+        ({"status": "failed", "message": "Nope"}, "Nope"),
+    ],
+)
+def test_a_2xx_that_says_no_is_an_error(body: Any, error: str) -> None:
+    """A 2xx that says `false` or `failed` is an error with that status."""
+    with Server(reply(201, json=body)) as server, client_of(server) as client:
+        assert lead(client) == {
+            "success": False,
+            "error": error,
+            "status_code": 201,
+            "type": "api_error",
+            "retryable": False,
+        }
+
+
+_BOMB = gzip.compress(b"[" + b"0," * 2**20 + b"0]")
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        reply(body="<html>Please sign in</html>", headers={"Content-Type": "text/html"}),
+        reply(body="[]"),
+        reply(body='"text"'),
+        reply(body="null"),
+        reply(body='{"success": true'),
+        reply(body=b'{"success": "\xff"}'),
+        reply(body="[" * 100_000),
+        reply(body=b'{"message": "' + b"x" * 2**20 + b'"}'),
+        reply(body=_BOMB, headers={"Content-Encoding": "gzip"}),
+        reply(body=gzip.compress(_BOMB), headers={"Content-Encoding": "gzip, gzip"}),
+        reply(body=b"not zipped", headers={"Content-Encoding": "gzip"}),
+        reply(body=b"{}", headers={"Content-Encoding": "unknown"}),
+    ],
+)
+def test_a_2xx_of_somebody_else_is_an_invalid_response(step: Step) -> None:
+    """A 2xx that isn't a JSON object, can't be decoded or is too large is `invalid_response`."""
+    with Server(step) as server, client_of(server) as client:
+        result = sale(client)
+        assert result["success"] is False
+        assert (result["type"], result["status_code"]) == ("invalid_response", 200)
+        assert result["retryable"] is False
+        assert len(server.requests) == 1
+
+
+STATUSES = [
+    (400, "bad_request", False),
+    (401, "unauthorized", False),
+    (402, "api_error", False),
+    (403, "forbidden", False),
+    (404, "not_found", False),
+    (405, "api_error", False),
+    (409, "conflict", False),
+    (418, "api_error", False),
+    (422, "unprocessable_entity", False),
+    (429, "rate_limit_exceeded", True),
+    (500, "internal_server_error", True),
+    (501, "server_error", False),
+    (502, "bad_gateway", True),
+    (503, "service_unavailable", True),
+    (504, "gateway_timeout", True),
+    (599, "server_error", False),
+    (600, "api_error", False),
+    (301, "redirect", False),
+    (302, "redirect", False),
+    (304, "redirect", False),
+    (307, "redirect", False),
+    (308, "redirect", False),
+]
+
+
+@pytest.mark.parametrize(("status", "kind", "repeated"), STATUSES)
+@pytest.mark.usefixtures("no_wait")
+def test_a_status_decides_type_and_repeats(status: int, kind: str, repeated: bool) -> None:
+    """Each status has its type; it is tried four times where that may help, else once."""
+    step = reply(status, body="<html>", headers={"Location": "/elsewhere"})
+    with Server(step) as server, client_of(server) as client:
+        result = lead(client)
+        assert isinstance(result.pop("error"), str)
+        assert result == {
+            "success": False,
+            "status_code": status,
+            "type": kind,
+            "retryable": repeated,
+        }
+        assert len(server.requests) == (4 if repeated else 1)
+        assert {request.target for request in server.requests} == {"/track/lead"}
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (
+            {
+                "success": False,
+                "error": "Wrong e-mail",
+                "type": "validation",
+                "statusCode": 400,
+                "details": {"customerEmail": ["wrong"]},
+            },
+            {
+                "error": "Wrong e-mail",
+                "type": "validation",
+                "details": {"customerEmail": ["wrong"]},
+            },
+        ),
+        ({"message": "Wrong"}, {"error": "Wrong"}),
+        ({"code": 7, "message": "Wrong", "requestId": "r"}, {"error": "Wrong"}),
+        ({"error": "Wrong", "details": [{"a": 1}]}, {"error": "Wrong", "details": [{"a": 1}]}),
+        ({"error": {"text": "x"}, "type": 7, "statusCode": "x", "details": "text"}, {}),
+        ({"error": "", "type": "", "message": None}, {}),
+        ({"error": " two\nlines \x1b[31m\t!"}, {"error": "two lines [31m !"}),
+        ({"error": "x" * 1000}, {"error": "x" * 500}),
+        ([], {}),
+    ],
+)
+def test_an_error_body_says_what_it_can(body: Any, expected: dict[str, Any]) -> None:
+    """Error text, type and details come from the body where they are usable, else from the SDK."""
+    with Server(reply(422, json=body)) as server, client_of(server) as client:
+        assert lead(client) == {
+            "success": False,
+            "error": "The service refused a field.",
+            "status_code": 422,
+            "type": "unprocessable_entity",
+            "retryable": False,
+            **expected,
+        }
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        drop,
+        reset,
+        raw(b"HTTP/1.1 200 OK\r\nContent-Le"),
+        raw(b'HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"success": true}'),
+        raw(b"HTTP/1.1 400 Bad\r\nContent-Length: 100\r\n\r\n{}"),
+        raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{"),
+        raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n{}"),
+        raw(b"SSH-2.0-OpenSSH_9.2\r\n"),
+        raw(b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 200 + b"\r\n"),
+        raw(b"HTTP/1.1 103 Early Hints\r\n\r\n"),
+    ],
+)
+@pytest.mark.usefixtures("no_wait")
+def test_a_reply_that_is_cut_off_is_a_network_error_and_repeated(step: Step) -> None:
+    """Without a whole reply, the call is repeated, and ends with status 0."""
+    with Server(step) as server, client_of(server) as client:
+        result = sale(client)
+        assert (result["type"], result["status_code"]) == ("network_error", 0)
+        assert result["retryable"] is True
+        assert len(server.requests) == 4
+        assert len({request.body for request in server.requests}) == 1
+        assert server.wait_until_all_closed()
+
+
+@pytest.mark.parametrize("status", [100, 102, 103, 199])
+def test_interim_replies_are_not_replies(status: int) -> None:
+    """Any number of 1xx may come before the reply, and the next call gets its own."""
+    interim = f"HTTP/1.1 {status} Interim\r\nLink: x\r\n\r\n".encode() * 3
+    final = b"HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\n"
+    steps = [raw(interim + final + b'{"message": "%05d"}' % n, close=False) for n in (1, 2)]
+    with Server(*steps) as server, client_of(server) as client:
+        assert lead(client)["message"] == "00001"
+        assert lead(client)["message"] == "00002"
+        assert server.connections == 1
+
+
+@pytest.mark.parametrize("status", [200, 422])
+@pytest.mark.parametrize(
+    "echo", [TOKEN, TOKEN.replace("/", "\\/"), "".join(f"\\u{ord(c):04x}" for c in TOKEN)]
+)
+def test_a_reply_that_echoes_the_token_does_not_bring_it(status: int, echo: str) -> None:
+    """The token is replaced wherever a reply has it, in JSON's escapes too."""
+    text = f'"message": "{echo}", "type": "{echo}"'
+    details = f'{{"{echo}": ["at {echo}", 1]}}'
+    body = f'{{{text}, "data": {details}, "details": {details}}}'
+    with Server(reply(status, body)) as server, client_of(server) as client:
+        result = lead(client)
+        assert TOKEN not in str(result)
+        found = result["data"] if status == 200 else result["details"]
+        assert found == {"[redacted]": ["at [redacted]", 1]}
+
+
+def test_the_error_text_does_not_repeat_the_customers_data() -> None:
+    """What the service writes about the customer is taken out of `error`."""
+    customer = {
+        "customer_external_id": "user.1",
+        "customer_name": "Ann Lee",
+        "customer_email": "ann@example.com",
+        "customer_avatar": "https://example.com/ann.png",
+    }
+    text = "No: " + ", ".join(customer.values()) + ", user-1"
+    with Server(reply(400, json={"error": text})) as server, client_of(server) as client:
+        expected = "No: [redacted], [redacted], [redacted], [redacted], user-1"
+        assert lead(client, **customer)["error"] == expected
