@@ -23,6 +23,7 @@ class Request:
 
     @property
     def json(self) -> Any:
+        """The body, read as JSON."""
         return json_module.loads(self.body)
 
 
@@ -68,7 +69,7 @@ def reply(
     return raw("\r\n".join([*lines, "", ""]).encode("latin-1") + body, close=close)
 
 
-def drop(connection: Connection) -> bool:
+def drop(_connection: Connection) -> bool:
     """Close without an answer."""
     return False
 
@@ -96,6 +97,13 @@ class Server:
     Args:
         steps: What to do with each request.
         tls: Serves https with it.
+
+    Attributes:
+        requests: The requests, in order of arrival.
+        connections: How many connections there were.
+        open_connections: How many of them are open.
+        closed: Notified when one is closed.
+        skip_handshakes: How many of the first connections are never answered.
     """
 
     def __init__(self, *steps: Step, tls: Optional[ssl.SSLContext] = None) -> None:
@@ -107,6 +115,7 @@ class Server:
         self.requests: list[Request] = []
         self.connections = 0
         self.open_connections = 0
+        self.skip_handshakes = 0
         self.closed = threading.Condition(self._lock)
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
@@ -148,6 +157,9 @@ class Server:
     def _serve(self, client: socket.socket, number: int) -> None:
         try:
             with suppress(OSError):
+                if number <= self.skip_handshakes:
+                    silence(Connection(client, self._stopping))
+                    return
                 if self._tls is not None:
                     client.settimeout(5)
                     client = self._tls.wrap_socket(client, server_side=True)

@@ -235,7 +235,9 @@ def test_a_timestamp_is_sent_with_its_offset(value: Any, sent: Any) -> None:
     with Server() as server, client_of(server) as client:
         result = lead(client, timestamp=value)
         assert result["success"] is (sent is not None)
-        assert [request.json["timestamp"] for request in server.requests] == ([sent] if sent else [])
+        assert [request.json["timestamp"] for request in server.requests] == (
+            [sent] if sent else []
+        )
 
 
 class _Hostile:
@@ -316,6 +318,7 @@ def test_an_interruption_passes(
     interruption: type[BaseException], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Ctrl-C and sys.exit are not swallowed."""
+
     def interrupt() -> float:
         raise interruption
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from cutmeshort import ApiClient, CMSClient, Configuration, TrackingApi, __version__
+from cutmeshort import ApiClient, ApiException, CMSClient, Configuration, TrackingApi, __version__
 
 from .conftest import TOKEN, client_of, lead, sale
 from .server import Server, drop, raw, reply, reset, silence
@@ -304,8 +304,9 @@ def test_many_threads_share_a_client() -> None:
         results: list[Any] = []
 
         def work(number: int) -> None:
-            for call in range(10):
-                results.append(lead(client, customer_external_id=f"{number}-{call}"))
+            results.extend(
+                lead(client, customer_external_id=f"{number}-{call}") for call in range(10)
+            )
 
         threads = [threading.Thread(target=work, args=(number,)) for number in range(16)]
         for thread in threads:
@@ -336,7 +337,7 @@ def test_the_exception_below_the_facade_keeps_its_cause() -> None:
     """What urllib3 raised is the cause of what the API raises."""
     with Server(drop) as server:
         configuration = Configuration(server.url, TOKEN, retries=0)
-        with ApiClient(configuration) as api_client, pytest.raises(Exception) as caught:
+        with ApiClient(configuration) as api_client, pytest.raises(ApiException) as caught:
             TrackingApi(api_client).track_lead(
                 {"event_name": "Sign up", "customer_external_id": "u", "click_id": "c"}
             )

@@ -171,10 +171,10 @@ def test_a_dict_payload_is_validated() -> None:
         ({"_request_auth": "a b"}, ApiValueError, "_request_auth must be"),
         ({"_request_auth": ""}, ApiValueError, "_request_auth must be"),
         ({"_headers": "X: y"}, ApiValueError, "_headers must be"),
-        ({"_headers": {"X": 1}}, ApiValueError, "_headers must have a text"),
-        ({"_headers": {"X": "a\r\nY: b"}}, ApiValueError, "_headers must have a text"),
-        ({"_headers": {"X": "€"}}, ApiValueError, "_headers must have a text"),
-        ({"_headers": {"X:": "y"}}, ApiValueError, "_headers has a name"),
+        ({"_headers": {"X": 1}}, ApiValueError, "_headers must be a mapping with a text"),
+        ({"_headers": {"X": "a\r\nY: b"}}, ApiValueError, "_headers must be a mapping with a text"),
+        ({"_headers": {"X": "€"}}, ApiValueError, "_headers must be a mapping with a text"),
+        ({"_headers": {"X:": "y"}}, ApiValueError, "_headers must be a mapping of HTTP"),
         ({"_headers": {"content-LENGTH": "1"}}, ApiValueError, "leave content-LENGTH"),
         ({"_headers": {"Transfer-Encoding": "x"}}, ApiValueError, "leave Transfer-Encoding"),
     ],
@@ -224,7 +224,7 @@ def test_headers_of_a_call_go_before_token_and_defaults() -> None:
             assert api_client.user_agent == "my-app/1"
             api.track_lead(LEAD)
             api.track_lead(LEAD, _headers={"AUTHORIZATION": "mine", "x-team": "sales"})
-            with pytest.raises(ApiValueError, match="header must have"):
+            with pytest.raises(ApiValueError, match="header must be"):
                 api_client.set_default_header("X", "a\nb")
     first, second = server.requests
     assert first.headers["authorization"] == [f"Bearer {TOKEN}"]

@@ -6,6 +6,9 @@ from typing import Any
 
 import pytest
 
+from cutmeshort import CMSClient
+from cutmeshort.sandbox import Sandbox
+
 from .conftest import TOKEN, client_of, lead, sale
 from .server import Server, Step, drop, raw, reply, reset
 
@@ -50,8 +53,23 @@ DEFAULT = "Event tracked successfully"
             {},
         ),
         (reply(json={"success": "yes", "status": 1, "message": "Fine"}), "Fine", {}),
+        (reply(json={"success": True, "error": "none"}), DEFAULT, {"error": "none"}),
+        (reply(body=b'\xef\xbb\xbf{"message": "With a BOM"}'), "With a BOM", {}),
         (
-            raw(b'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n'),
+            raw(b"HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n", close=False),
+            DEFAULT,
+            {},
+        ),
+        (
+            raw(
+                b"HTTP/1.1 200 OK\r\nContent-Type: multipart/mixed\r\nContent-Length: 2\r\n\r\n{}",
+                close=False,
+            ),
+            DEFAULT,
+            {},
+        ),
+        (
+            raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n"),
             DEFAULT,
             {},
         ),
@@ -87,7 +105,8 @@ def test_a_success_in_any_form_is_a_success(step: Step, message: str, data: Any)
         ({"success": False, "error": "No such click"}, "No such click"),
         ({"status": False}, "The service did not track the event."),
         ({"status": "ERROR", "message": "Nope"}, "Nope"),
-        ({"status": "failed", "message": "Nope"}, "Nope"),
+        ({"status": "failed ", "message": "Nope"}, "Nope"),
+        ({"error": "No such click"}, "No such click"),
     ],
 )
 def test_a_2xx_that_says_no_is_an_error(body: Any, error: str) -> None:
@@ -115,6 +134,10 @@ _BOMB = gzip.compress(b"[" + b"0," * 2**20 + b"0]")
         reply(body='{"success": true'),
         reply(body=b'{"success": "\xff"}'),
         reply(body="[" * 100_000),
+        reply(body='{"data": NaN}'),
+        reply(body='{"data": ' + "9" * 5000 + "}"),
+        reply(body=gzip.compress(b'{"success": false}')[:10], headers={"Content-Encoding": "gzip"}),
+        reply(body=gzip.compress(b"{}") + b"more", headers={"Content-Encoding": "gzip"}),
         reply(body=b'{"message": "' + b"x" * 2**20 + b'"}'),
         reply(body=_BOMB, headers={"Content-Encoding": "gzip"}),
         reply(body=gzip.compress(_BOMB), headers={"Content-Encoding": "gzip, gzip"}),
@@ -200,6 +223,8 @@ def test_a_status_decides_type_and_repeats(status: int, kind: str, repeated: boo
         ({"error": "", "type": "", "message": None}, {}),
         ({"error": " two\nlines \x1b[31m\t!"}, {"error": "two lines [31m !"}),
         ({"error": "x" * 1000}, {"error": "x" * 500}),
+        ({"error": " \n", "message": "Wrong"}, {"error": "Wrong"}),
+        ({"type": "two\nlines"}, {}),
         ([], {}),
     ],
 )
@@ -229,6 +254,10 @@ def test_an_error_body_says_what_it_can(body: Any, expected: dict[str, Any]) -> 
         raw(b"SSH-2.0-OpenSSH_9.2\r\n"),
         raw(b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 200 + b"\r\n"),
         raw(b"HTTP/1.1 103 Early Hints\r\n\r\n"),
+        raw(b"HTTP/1.1 200 OK\r\nno header\r\nContent-Length: 2\r\n\r\n{}"),
+        raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\n{}\r\n0\r\n\r\n"),
+        raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;" + b"a" * 3 * 2**20),
+        raw(b"HTTP/1.1 100 Continue\r\n\r\n" * 2**17),
     ],
 )
 @pytest.mark.usefixtures("no_wait")
@@ -271,6 +300,16 @@ def test_a_reply_that_echoes_the_token_does_not_bring_it(status: int, echo: str)
         assert found == {"[redacted]": ["at [redacted]", 1]}
 
 
+@pytest.mark.parametrize("token", ["success", "false", "error", "status", "t", "1"])
+@pytest.mark.parametrize("reply_", ["message", "success_false", "status_error"])
+def test_a_token_that_is_a_common_word_changes_no_outcome(token: str, reply_: Any) -> None:
+    """Taking the token out never turns a failure into a success, or the other way round."""
+    with Sandbox(token=token, reply=reply_) as sandbox:
+        with CMSClient(token, sandbox.url) as client:
+            assert lead(client)["success"] is (reply_ == "message")
+        assert len(sandbox.leads) == (reply_ == "message")
+
+
 def test_the_error_text_does_not_repeat_the_customers_data() -> None:
     """What the service writes about the customer is taken out of `error`."""
     customer = {
@@ -279,7 +318,10 @@ def test_the_error_text_does_not_repeat_the_customers_data() -> None:
         "customer_email": "ann@example.com",
         "customer_avatar": "https://example.com/ann.png",
     }
-    text = "No: " + ", ".join(customer.values()) + ", user-1"
-    with Server(reply(400, json={"error": text})) as server, client_of(server) as client:
-        expected = "No: [redacted], [redacted], [redacted], [redacted], user-1"
-        assert lead(client, **customer)["error"] == expected
+    text = "No: " + ", ".join(customer.values()) + ", user-1, 1user.1, xANN@example.com_"
+    body = {"error": text, "type": "ann@example.com"}
+    with Server(reply(400, json=body)) as server, client_of(server) as client:
+        result = lead(client, **customer)
+    expected = "No: [redacted], [redacted], [redacted], [redacted], user-1, 1user.1, x[redacted]_"
+    assert result["error"] == expected
+    assert result["type"] == "bad_request"

@@ -1,5 +1,6 @@
 """An operation and a payload become one HTTP request; its answer, a model or an exception."""
 
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,13 +23,16 @@ from .configuration import (
     check_token,
 )
 from .exceptions import ApiException, ApiTypeError, ApiValueError, kind_of
-from .models import ErrorResponse, EventPayload, TrackResponse, read_json
+from .models import ErrorResponse, EventPayload, Model, TrackResponse, read_json
 from .rest import RESTClientObject, RESTRequest, RESTResponse
 from .retry import RETRYABLE_STATUSES
 
 T = TypeVar("T", bound=TrackResponse)
+M = TypeVar("M", bound=Model)
 
 _REDACTED = "[redacted]"
+# What may stand in a result as the service's own `type`: a word or a few, no data.
+_TYPE = re.compile(r"[\w .:/-]{1,100}", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -130,16 +134,16 @@ class ApiClient:
         """
         token = self._token(options)
         response = self._rest.request(self._request(operation, payload, token, options))
-        body = _without(token, response.data)
+        body = response.data
+        data: Optional[T] = None
         if response.status // 100 == 2:
-            data = _read_success(operation.response_model, token, body)
+            data = _read(operation.response_model, token, body)
         elif response.status == 409 and response.repeated:
             data = operation.response_model()
-        else:
-            data = None
         if data is None or not data.success:
-            raise _exception(response, token, body, understood=data is not None)
-        return ApiResponse(response.status, response.raw.headers, data, body or b"")
+            raise _exception(response, token, understood=data is not None)
+        raw_data = _without(token, body or b"")
+        return ApiResponse(response.status, response.raw.headers, data, raw_data)
 
     def call_api_without_preload_content(
         self,
@@ -161,6 +165,8 @@ class ApiClient:
     def set_default_header(self, name: str, value: str) -> None:
         """
         Send a header with every call, instead of the one of that name if there is one.
+
+        Authorization is always the token's; `_headers` of a call alone go before it.
 
         Raises:
             ApiValueError: The name or value can't stand in a request.
@@ -207,12 +213,6 @@ class ApiClient:
         cls._default = default
 
     def _token(self, options: RequestOptions) -> str:
-        unknown = options.keys() - _OPTION_NAMES
-        if unknown:
-            raise ApiTypeError(
-                f"unknown option {', '.join(sorted(unknown))}; "
-                f"there are {', '.join(sorted(_OPTION_NAMES))}"
-            )
         token = options.get("_request_auth")
         if token is not None:
             return check_token("_request_auth", token)
@@ -232,6 +232,12 @@ class ApiClient:
         preload_content: bool = True,
     ) -> RESTRequest:
         configuration = self.configuration
+        unknown = options.keys() - _OPTION_NAMES
+        if unknown:
+            raise ApiTypeError(
+                f"unknown option {', '.join(sorted(unknown))}; "
+                f"there are {', '.join(sorted(_OPTION_NAMES))}"
+            )
         if not isinstance(payload, operation.request_model):
             if not isinstance(payload, Mapping):
                 raise ApiTypeError(
@@ -267,29 +273,29 @@ class ApiClient:
         return headers
 
 
-def _read_success(model: type[T], token: str, body: Optional[bytes]) -> Optional[T]:
-    """Read a 2xx answer; None where it is not one of the service's."""
+def _read(model: type[M], token: str, body: Optional[bytes]) -> Optional[M]:
+    """Read an answer; None where it is not one of the service's."""
     if body is None:
         return None
     try:
-        return model.model_validate(_parse(token, body) if body.strip() else {})
+        answer = model.from_dict(read_json(body) if body.strip() else {})
     except ValueError:
         return None
+    if token.encode() in body or b"\\" in body:  # an escape may hide it
+        # After the flags were read: a token may be any word.
+        return answer.model_copy(update={name: _without(token, value) for name, value in answer})
+    return answer
 
 
-def _exception(
-    response: RESTResponse, token: str, body: Optional[bytes], *, understood: bool
-) -> ApiException:
+def _exception(response: RESTResponse, token: str, *, understood: bool) -> ApiException:
     status = response.status
     kind = kind_of(status)
     name, message = kind.type, kind.message
     data = None
     if understood or status // 100 != 2:
-        try:
-            data = ErrorResponse.model_validate(_parse(token, body or b""))
-            name = data.type or name
-        except ValueError:
-            pass
+        data = _read(ErrorResponse, token, response.data)
+        if data is not None and data.type and _TYPE.fullmatch(data.type):
+            name = data.type
     else:
         name = "invalid_response"
         message = (
@@ -303,16 +309,9 @@ def _exception(
         retryable=status in RETRYABLE_STATUSES,
         retry_after=response.retry_after(),
         headers=response.raw.headers,
-        body=body,
+        body=_without(token, response.data),
         data=data,
     )
-
-
-def _parse(token: str, body: bytes) -> Any:
-    """Read JSON; ValueError where it is none."""
-    value = read_json(body)
-    # An escape may hide the token from the search in the text.
-    return _without(token, value) if b"\\" in body else value
 
 
 def _without(token: str, value: Any) -> Any:

@@ -3,6 +3,7 @@
 import dataclasses
 import logging
 import traceback
+from contextlib import suppress
 from datetime import datetime
 from types import TracebackType
 from typing import Any, Callable, Optional, Union, cast
@@ -217,5 +218,6 @@ class CMSClient:
             if result["type"] == "internal_error":
                 # Not the exception's text, which may quote the customer's data.
                 frames = "".join(traceback.format_tb(error.__traceback__))
-                _log.error("%s in a tracking call\n%s", type(error).__name__, frames)
+                with suppress(Exception):  # a handler is anybody's code
+                    _log.error("%s in a tracking call\n%s", type(error).__name__, frames)
             return cast(TrackResult, result)

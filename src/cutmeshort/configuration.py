@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Any, ClassVar, Optional, TypeVar, Union
+from typing import Any, ClassVar, Optional, Union
 from urllib.parse import SplitResult, urlsplit
 
 from typing_extensions import Literal
@@ -22,8 +22,9 @@ MAX_TIMEOUT = 86_400.0
 AttemptTimeout = Union[float, tuple[float, float]]
 SocketOption = tuple[int, int, Union[int, bytes]]
 
-_T = TypeVar("_T")
 _VISIBLE_ASCII = re.compile(r"[\x21-\x7e]+")
+_HOST_NAME = re.compile(r"(?=.{1,253}$)[0-9A-Za-z_-]{1,63}(\.[0-9A-Za-z_-]{1,63})*\.?")
+_AUTHORITY = re.compile(r"([^@]*@)?(?P<host>\[[0-9A-Fa-f:.]+\]|[^:@\[\]]+)(:[0-9]{1,5})?")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 
@@ -31,62 +32,49 @@ _HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 def check_seconds(name: str, value: Any) -> float:
     """Return `value` if it is a usable time in seconds: above 0, at most a day."""
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not number or not 0 < value <= MAX_TIMEOUT:
-        raise ApiValueError(f"{name} must be a number of seconds above 0, at most 86400", name)
+    usable = number and 0 < value <= MAX_TIMEOUT
+    _require(usable, name, "a number of seconds above 0, at most 86400")
     return float(value)
 
 
 def check_attempt_timeout(name: str, value: Any) -> tuple[float, float]:
     """Return the (connect, read) pair that `value` is or stands for."""
-    if not isinstance(value, tuple):
-        value = (value, value)
-    if len(value) != 2:
-        raise ApiValueError(f"{name} must be seconds or a (connect, read) pair of them", name)
-    return check_seconds(name, value[0]), check_seconds(name, value[1])
+    pair = value if isinstance(value, tuple) else (value, value)
+    _require(len(pair) == 2, name, "seconds or a (connect, read) pair of them")
+    return check_seconds(name, pair[0]), check_seconds(name, pair[1])
 
 
 def check_retries(name: str, value: Any) -> int:
     """Return `value` if it is a usable number of repeats."""
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise ApiValueError(f"{name} must be a whole number, 0 or more", name)
+    _require(_is_whole(value) and value >= 0, name, "a whole number, 0 or more")
     return int(value)
 
 
 def check_token(name: str, value: Any) -> str:
     """Return `value` if it can stand in an Authorization header."""
-    if not isinstance(value, str) or not _VISIBLE_ASCII.fullmatch(value):
-        raise ApiValueError(
-            f"{name} must be the bearer token alone: visible ASCII characters, "
-            "no white space, no control characters",
-            name,
-        )
-    return value
+    usable = isinstance(value, str) and _VISIBLE_ASCII.fullmatch(value) is not None
+    expected = "the bearer token alone: visible ASCII characters, no white space"
+    _require(usable, name, expected)
+    return str(value)
 
 
 def check_headers(name: str, value: Any) -> Mapping[str, str]:
     """Return `value` if its names and values can stand in a request."""
-    if not isinstance(value, Mapping):
-        raise ApiValueError(f"{name} must be a mapping of header names to values", name)
+    _require(isinstance(value, Mapping), name, "a mapping of header names to values")
     for key, text in value.items():
-        if not isinstance(key, str) or not _HEADER_NAME.fullmatch(key):
-            raise ApiValueError(f"{name} has a name that is no HTTP header name", name)
+        usable = isinstance(key, str) and _HEADER_NAME.fullmatch(key) is not None
+        _require(usable, name, "a mapping of HTTP header names to values")
         if key.lower() in ("content-length", "transfer-encoding"):
             raise ApiValueError(f"{name} must leave {key} to the SDK", name)
-        if not isinstance(text, str) or not _HEADER_VALUE.fullmatch(text):
-            raise ApiValueError(f"{name} must have a text of one line, in Latin-1, for {key}", name)
-    return value
+        usable = isinstance(text, str) and _HEADER_VALUE.fullmatch(text) is not None
+        _require(usable, name, f"a mapping with a text of one line, in Latin-1, for {key}")
+    return dict(value)
 
 
 def check_proxy(name: str, value: Any) -> str:
     """Return `value` if it is a proxy's URL, with or without user-info."""
-    try:
-        _split(value)
-    except ValueError:
-        raise ApiValueError(
-            f"{name} must be a URL like http://proxy.example:3128 or "
-            "http://user:password@proxy.example:3128",
-            name,
-        ) from None
+    example = "http://proxy.example:3128 or http://user:password@proxy.example:3128"
+    _require(_split(value) is not None, name, f"a URL like {example}")
     return str(value)
 
 
@@ -98,47 +86,64 @@ def is_loopback(hostname: str) -> bool:
         return False
 
 
-def _split(url: Any) -> SplitResult:
-    """Take an http(s) URL apart; ValueError where it can't be used as it is."""
+def _split(url: Any) -> Optional[SplitResult]:
+    """Take an http(s) URL apart; None where it can't be used as it is."""
     if not isinstance(url, str) or not _VISIBLE_ASCII.fullmatch(url) or "\\" in url:
-        raise ValueError
-    parts = urlsplit(url)
-    labels = (parts.hostname or "").rstrip(".").split(".")
-    if not all(0 < len(label) < 64 for label in labels):
-        raise ValueError
-    if parts.scheme not in ("http", "https") or parts.port == 0:
-        raise ValueError
-    return parts
+        return None
+    try:
+        parts = urlsplit(url)
+        authority = _AUTHORITY.fullmatch(parts.netloc)
+        if authority is None or parts.port == 0 or parts.scheme not in ("http", "https"):
+            return None
+    except ValueError:
+        return None
+    host = authority["host"]
+    return parts if host[0] == "[" or _HOST_NAME.fullmatch(host) else None
 
 
 def _check_host(value: Any, allow_insecure_http: bool) -> str:
-    name = "host"
-    source = "host (or CMS_HOST)"
-    try:
-        parts = _split(value)
-    except ValueError:
-        raise ApiValueError(
-            f"{source} must be an https:// URL of visible ASCII characters, like {DEFAULT_HOST}",
-            name,
-        ) from None
-    if parts.username is not None or parts.query or parts.fragment or value[-1] in "?#":
-        raise ApiValueError(
-            f"{source} must have no user name, no query and no fragment, like {DEFAULT_HOST}",
-            name,
-        )
+    name = "host (or CMS_HOST)"
+    parts = _split(value)
+    if parts is None:
+        expected = f"an https:// URL of visible ASCII characters, like {DEFAULT_HOST}"
+        raise ApiValueError(f"{name} must be {expected}", "host")
+    if "@" in parts.netloc or "?" in value or "#" in value:
+        expected = f"a URL without user name, query and fragment, like {DEFAULT_HOST}"
+        raise ApiValueError(f"{name} must be {expected}", "host")
     if parts.scheme == "http" and not (allow_insecure_http or is_loopback(parts.hostname or "")):
         raise ApiValueError(
-            f"{source} must begin with https://: plain http:// would show the token to everybody "
-            "on the way. Configuration(allow_insecure_http=True) permits it all the same",
-            name,
+            f"{name} must begin with https://: plain http:// would show the token to everybody on "
+            "the way. Configuration(allow_insecure_http=True) permits it all the same",
+            "host",
         )
-    return str(value).rstrip("/")
+    return f"{parts.scheme}://{parts.netloc.lower()}{parts.path}".rstrip("/")
 
 
-def _check_type(name: str, value: _T, types: tuple[type, ...], expected: str) -> _T:
-    if not isinstance(value, types):
+def _check_text(name: str, value: Any, expected: str) -> None:
+    _require(isinstance(value, str) and value != "", name, expected)
+
+
+def _check_socket_options(value: Any) -> tuple[SocketOption, ...]:
+    name = "socket_options"
+    expected = "(level, option, value) triples: int, int, and int or bytes"
+    options: tuple[Any, ...] = tuple(value) if isinstance(value, (list, tuple)) else (None,)
+    for option in options:
+        triple = isinstance(option, tuple) and len(option) == 3
+        usable = triple and all(_is_whole(part) and abs(part) < 2**31 for part in option[:2])
+        _require(usable, name, expected)
+        setting = option[2]
+        number = _is_whole(setting) and abs(setting) < 2**31
+        _require(number or isinstance(setting, bytes), name, expected)
+    return options
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _require(condition: bool, name: str, expected: str) -> None:
+    if not condition:
         raise ApiValueError(f"{name} must be {expected}", name)
-    return value
 
 
 def _environment(name: str) -> Optional[str]:
@@ -227,32 +232,41 @@ class Configuration:
     _default: ClassVar[Optional["Configuration"]] = None
 
     def __post_init__(self) -> None:
-        for name in ("verify_ssl", "allow_insecure_http"):
-            _check_type(name, getattr(self, name), (bool,), "True or False")
-        for name in ("ssl_ca_cert", "cert_file", "key_file"):
-            _check_type(name, getattr(self, name), (str, type(None)), "a path, as text")
-        _check_type("ca_cert_data", self.ca_cert_data, (str, bytes, type(None)), "PEM text or DER")
-        _check_type("tls_server_name", self.tls_server_name, (str, type(None)), "a host name")
-        if self.assert_hostname is not False:
-            _check_type(
-                "assert_hostname", self.assert_hostname, (str, type(None)), "a host name or False"
-            )
-        if check_retries("connection_pool_maxsize", self.connection_pool_maxsize) == 0:
-            raise ApiValueError(
-                "connection_pool_maxsize must be 1 or more", "connection_pool_maxsize"
-            )
         if self.access_token is not None:
             check_token("token (or CMS_BEARER_TOKEN)", self.access_token)
-        if self.proxy is not None:
-            check_proxy("proxy", self.proxy)
         self._set("host", _check_host(self.host, self.allow_insecure_http))
         self._set("timeout", check_seconds("timeout", self.timeout))
         self._set("request_timeout", check_attempt_timeout("request_timeout", self.request_timeout))
-        self._set("retries", check_retries("max_retries", self.retries))
-        self._set("socket_options", _check_socket_options(self.socket_options))
+        self._set("retries", check_retries("retries (or max_retries)", self.retries))
+        self._check_tls()
+        if self.proxy is not None:
+            check_proxy("proxy", self.proxy)
         if self.proxy_headers is not None:
-            headers = dict(check_headers("proxy_headers", self.proxy_headers))
+            headers = check_headers("proxy_headers", self.proxy_headers)
             self._set("proxy_headers", MappingProxyType(headers))
+        maxsize = self.connection_pool_maxsize
+        _require(_is_whole(maxsize) and maxsize > 0, "connection_pool_maxsize", "1 or more")
+        self._set("socket_options", _check_socket_options(self.socket_options))
+        _require(isinstance(self.allow_insecure_http, bool), "allow_insecure_http", "True or False")
+
+    def _check_tls(self) -> None:
+        _require(isinstance(self.verify_ssl, bool), "verify_ssl", "True or False")
+        for name in ("ssl_ca_cert", "cert_file", "key_file"):
+            if getattr(self, name) is not None:
+                _check_text(name, getattr(self, name), "the path of a PEM file, as text")
+        paired = self.key_file is None or self.cert_file is not None
+        _require(paired, "key_file", "given with cert_file, or not at all")
+        data = self.ca_cert_data
+        usable = data is None or (isinstance(data, (str, bytes)) and len(data) > 0)
+        _require(usable, "ca_cert_data", "PEM text or DER bytes")
+        for name in ("assert_hostname", "tls_server_name"):
+            value = getattr(self, name)
+            if value is not None and not (value is False and name == "assert_hostname"):
+                usable = isinstance(value, str) and _HOST_NAME.fullmatch(value) is not None
+                _require(usable, name, "a host name")
+
+    def __deepcopy__(self, memo: object) -> "Configuration":
+        return self  # it can't be changed
 
     def _set(self, name: str, value: object) -> None:
         """Normalise a field of this frozen object, while it is being made."""
@@ -272,17 +286,3 @@ class Configuration:
     def set_default(cls, default: Optional["Configuration"]) -> None:
         """Set what clients without a configuration of their own use; None undoes it."""
         cls._default = default
-
-
-def _check_socket_options(value: Any) -> tuple[SocketOption, ...]:
-    name = "socket_options"
-    try:
-        options = tuple((level, option, setting) for level, option, setting in value)
-    except (TypeError, ValueError):
-        raise ApiValueError(f"{name} must be (level, option, value) triples", name) from None
-    for level, option, setting in options:
-        if not (isinstance(level, int) and isinstance(option, int)) or not isinstance(
-            setting, (int, bytes)
-        ):
-            raise ApiValueError(f"{name} must be triples of int, int, and int or bytes", name)
-    return options

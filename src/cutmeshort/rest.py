@@ -5,16 +5,20 @@ cap, and what each of urllib3's errors means.
 
 import http.client
 import io
-import logging
 import os
 import random
 import socket
 import ssl
+import threading
 import time
 import weakref
+import zlib
+from base64 import b64encode
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, NamedTuple, Optional, Union
+from dataclasses import dataclass, field
+from email.errors import FirstHeaderLineIsContinuationDefect, MissingHeaderBodySeparatorDefect
+from traceback import clear_frames
+from typing import Any, Optional, Union
 from urllib.parse import unquote, urlsplit
 
 import urllib3
@@ -22,7 +26,6 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import (
     ClosedPoolError,
     ConnectTimeoutError,
-    DecodeError,
     HTTPError,
     NameResolutionError,
     NewConnectionError,
@@ -36,13 +39,11 @@ from .exceptions import ApiException, ApiValueError
 from .retry import RETRYABLE_STATUSES, RetryPolicy, parse_retry_after
 
 MAX_BODY_BYTES = 2**20
-
-# Of what urllib3 decompresses, only what can't expand more than a thousandfold, and in pieces small
-# enough for that to be harmless.
-_CODINGS = frozenset({"", "identity", "gzip", "x-gzip", "deflate"})
-_PIECE_BYTES = 2**14
-
-_log = logging.getLogger("cutmeshort")
+# Head, framing and body as they come: what no body that may be read needs.
+_MAX_RAW_BYTES = 2 * MAX_BODY_BYTES
+_PIECE_BYTES = 2**16
+_BROKEN_HEAD = (FirstHeaderLineIsContinuationDefect, MissingHeaderBodySeparatorDefect)
+_BROKEN_HANDSHAKE = (ssl.SSLEOFError, ssl.SSLZeroReturnError)
 
 
 @dataclass(frozen=True)
@@ -63,15 +64,16 @@ class RESTRequest:
 
     method: str
     path: str
-    headers: Mapping[str, str]
-    body: bytes
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
     deadline: float
     attempt_timeout: tuple[float, float]
     max_retries: int
     preload_content: bool = True
 
 
-class RESTResponse(NamedTuple):
+@dataclass(frozen=True)
+class RESTResponse:
     """
     An answer, of whatever status.
 
@@ -82,7 +84,7 @@ class RESTResponse(NamedTuple):
     """
 
     raw: urllib3.BaseHTTPResponse
-    data: Optional[bytes]
+    data: Optional[bytes] = field(repr=False)
     repeated: bool
 
     @property
@@ -95,16 +97,29 @@ class RESTResponse(NamedTuple):
         return parse_retry_after(self.raw.headers.get("Retry-After"), time.time())
 
 
-class _Failure(NamedTuple):
-    """No answer: what to raise, and whether the service may have got the request."""
+class _Attempt(threading.local):
+    """
+    The attempt that this thread makes: its connection is urllib3's choice, and unknown before.
 
-    error: ApiException
-    sent: bool
+    Attributes:
+        end: When it ends, on the monotonic clock.
+        sent: Whether the service may have got something of the request.
+    """
+
+    end = 0.0
+    sent = False
+
+    def remaining(self) -> float:
+        """Seconds until the end, above 0: sockets take 0 for something else."""
+        return max(self.end - time.monotonic(), 0.001)
+
+
+_attempt = _Attempt()
 
 
 class _BoundedReader(io.RawIOBase):
     """
-    Read from a socket until a fixed moment.
+    Read from a socket until a fixed moment, and so many bytes.
 
     A socket's own time-out starts anew with every byte, so that a server which sends one now and
     then would hold a call for as long as it likes.
@@ -113,7 +128,8 @@ class _BoundedReader(io.RawIOBase):
     def __init__(self, raw: io.RawIOBase, sock: socket.socket) -> None:
         self._raw = raw
         self._socket = sock
-        self._end = time.monotonic() + (sock.gettimeout() or 0)
+        self._end = min(time.monotonic() + (sock.gettimeout() or 0), _attempt.end)
+        self._room = _MAX_RAW_BYTES
         self.ended = False
 
     def readable(self) -> bool:
@@ -124,8 +140,11 @@ class _BoundedReader(io.RawIOBase):
         if remaining <= 0:
             raise socket.timeout("timed out")
         self._socket.settimeout(remaining)
-        size = self._raw.readinto(buffer)
-        self.ended = not size
+        size = self._raw.readinto(buffer) or 0
+        self.ended = size == 0
+        self._room -= size
+        if self._room < 0:
+            raise http.client.HTTPException("the answer is too large")
         return size
 
     def close(self) -> None:
@@ -154,24 +173,45 @@ class _Response(http.client.HTTPResponse):
         super().begin()
         # http.client takes a head that breaks off for a whole one, which would make a success of
         # "200 OK" alone, and drops what follows a line that is no header.
-        if self._reader.ended or self.msg.defects:
+        broken = any(isinstance(defect, _BROKEN_HEAD) for defect in self.msg.defects)
+        if self._reader.ended or broken:
             raise http.client.RemoteDisconnected("the answer's head is broken")
 
 
 class _HTTPConnection(HTTPConnection):
+    """A connection whose every step ends with the attempt."""
+
     response_class = _Response
+    _timeout = 0.0
+
+    @property
+    def timeout(self) -> float:
+        """Seconds for the next step."""
+        return min(self._timeout, _attempt.remaining())
+
+    @timeout.setter
+    def timeout(  # pyright: ignore[reportIncompatibleVariableOverride]
+        self, value: float
+    ) -> None:
+        self._timeout = value
+
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        _attempt.sent = True
+        super().request(*args, **kwargs)
 
 
-class _HTTPSConnection(HTTPSConnection):
-    response_class = _Response
+class _HTTPSConnection(  # pyright: ignore[reportIncompatibleVariableOverride]
+    _HTTPConnection, HTTPSConnection
+):
+    """The same with TLS."""
 
 
 class _HTTPPool(urllib3.HTTPConnectionPool):
-    ConnectionCls = _HTTPConnection  # pyright: ignore[reportAssignmentType]
+    ConnectionCls: Any = _HTTPConnection
 
 
 class _HTTPSPool(urllib3.HTTPSConnectionPool):
-    ConnectionCls = _HTTPSConnection  # pyright: ignore[reportAssignmentType]
+    ConnectionCls: Any = _HTTPSConnection
 
 
 _clients: "weakref.WeakSet[RESTClientObject]" = weakref.WeakSet()
@@ -190,10 +230,11 @@ class RESTClientObject:
         self._closed = False
         self._base = ""
         self._proxy = _proxy_of(configuration)
-        tls = "https:" in (configuration.host[:6], (self._proxy or ("",))[0][:6])
+        urls = configuration.host, self._proxy[0] if self._proxy else ""
+        tls = any(url.startswith("https:") for url in urls)
         self._ssl_context = _ssl_context(configuration) if tls else None
         self._pool = self._new_pool()
-        self._parents_pool: object = None
+        self._abandoned: list[object] = []
         _clients.add(self)
 
     def request(self, request: RESTRequest) -> RESTResponse:
@@ -212,31 +253,22 @@ class RESTClientObject:
         repeated = False
         while True:
             attempt += 1
-            outcome = self._attempt(request, end - time.monotonic(), repeated)
-            retry_after = None
-            if isinstance(outcome, RESTResponse):
-                if outcome.status not in RETRYABLE_STATUSES:
-                    return outcome
-                retry_after = outcome.retry_after()
-            elif self._closed or not outcome.error.retryable:
-                raise outcome.error
-            wait = policy.wait(
-                attempt,
-                remaining=end - time.monotonic(),
-                jitter=random.random(),
-                retry_after=retry_after,
-            )
-            _log.debug("attempt %d failed, next one in %s s", attempt, wait)
-            if isinstance(outcome, RESTResponse):
-                if wait is None:
-                    return outcome
-                outcome.raw.close()
-                # The rate limit refuses before anything is recorded.
-                repeated = repeated or outcome.status != 429
+            try:
+                response = self._attempt(request, end, repeated)
+            except ApiException as error:
+                wait = _wait(policy, attempt, end, None)
+                if wait is None or not error.retryable or self._closed:
+                    raise
+                landed = _attempt.sent
             else:
+                if response.status not in RETRYABLE_STATUSES:
+                    return response
+                wait = _wait(policy, attempt, end, response.retry_after())
                 if wait is None:
-                    raise outcome.error
-                repeated = repeated or outcome.sent
+                    return response
+                response.raw.close()
+                landed = response.status != 429  # the rate limit refuses before it records
+            repeated = repeated or landed
             time.sleep(wait)
 
     def close(self) -> None:
@@ -251,19 +283,18 @@ class RESTClientObject:
         """
         Take new connections in the child of a fork.
 
-        The parent's are neither used nor closed: their pool may have been locked by a thread that
-        doesn't exist here.
+        The parent's are kept, and neither used nor closed: a thread that doesn't exist here may
+        have locked their pool.
         """
-        self._parents_pool = self._pool
+        self._abandoned.append(self._pool)
         self._pool = self._new_pool()
 
-    def _attempt(
-        self, request: RESTRequest, remaining: float, repeated: bool
-    ) -> Union[RESTResponse, _Failure]:
+    def _attempt(self, request: RESTRequest, end: float, repeated: bool) -> RESTResponse:
         if self._closed:
-            return _client_closed()
+            raise _client_closed()
         connect, read = request.attempt_timeout
-        total = max(remaining, 0.001)
+        _attempt.end = end
+        _attempt.sent = False
         try:
             raw = self._pool.urlopen(
                 request.method,
@@ -272,23 +303,23 @@ class RESTClientObject:
                 headers=request.headers,
                 retries=False,
                 redirect=False,
-                timeout=urllib3.Timeout(total=total, connect=connect, read=read),
+                timeout=urllib3.Timeout(connect=connect, read=read),
                 preload_content=False,
             )
             data = _read(raw) if request.preload_content else None
         except (HTTPError, http.client.HTTPException, OSError) as error:
-            return self._failure(error)
+            failure = self._failure(error)
+            _release(error)
+            raise failure from error
         return RESTResponse(raw, data, repeated)
 
     def _new_pool(self) -> Union[urllib3.HTTPConnectionPool, urllib3.PoolManager]:
         configuration = self._configuration
         parts = urlsplit(configuration.host)
+        defaults: Any = HTTPConnection.default_socket_options
         options: dict[str, Any] = {
             "maxsize": configuration.connection_pool_maxsize,
-            "socket_options": [
-                *HTTPConnection.default_socket_options,
-                *configuration.socket_options,
-            ],
+            "socket_options": [*defaults, *configuration.socket_options],
         }
         if parts.scheme == "https":
             options["ssl_context"] = self._ssl_context
@@ -307,65 +338,101 @@ class RESTClientObject:
             return _HTTPSPool(host, parts.port, **options)
         return _HTTPPool(host, parts.port, **options)
 
-    def _failure(self, error: Exception) -> _Failure:
+    def _failure(self, error: Exception) -> ApiException:
         """Name what urllib3 raised."""
-        if isinstance(error, ClosedPoolError):
-            return _client_closed()
         host = urlsplit(self._configuration.host).netloc
         cause = _root(error)
-        sent = True
-        retryable = True
-        if isinstance(error, ProxyError) and not isinstance(cause, ssl.SSLError):
-            kind = "network_error"
+        if isinstance(error, (ConnectTimeoutError, ProxyError)):
+            _attempt.sent = False
+        if isinstance(error, ClosedPoolError):
+            return _client_closed()
+        if isinstance(cause, ssl.SSLError) and not isinstance(cause, _BROKEN_HANDSHAKE):
+            return ApiException(0, "tls_error", _tls_message(host, cause))
+        if isinstance(error, SSLError) and not isinstance(cause, OSError):
+            message = f"The certificate of {host} is for another name: {cause}."
+            return ApiException(0, "tls_error", message)
+        kind = "network_error"
+        if isinstance(error, ProxyError):
             message = f"The proxy gave no way to {host}: check its address, user and password."
-            sent = False
-        elif isinstance(error, (SSLError, ProxyError)) and not isinstance(cause, ssl.SSLEOFError):
-            kind, message = "tls_error", _tls_message(host, cause)
-            sent = retryable = False
         elif isinstance(error, NameResolutionError):
-            kind, message, sent = "network_error", f"The name {host} could not be resolved.", False
+            message = f"The name {host} could not be resolved."
         elif isinstance(error, NewConnectionError):
-            kind, message, sent = "network_error", f"{host} could not be connected to.", False
-        elif isinstance(error, ConnectTimeoutError):
-            kind, message, sent = "timeout", f"{host} could not be connected to in time.", False
+            message = f"{host} could not be connected to."
         elif isinstance(error, Urllib3TimeoutError) or isinstance(cause, socket.timeout):
-            kind, message = "timeout", f"{host} did not answer in time."
+            kind = "timeout"
+            message = f"{host} did not answer in time."
         else:
-            kind, message = "network_error", f"The connection to {host} broke before its answer."
-        exception = ApiException(0, kind, message, retryable=retryable)
-        exception.__cause__ = error
-        return _Failure(exception, sent)
+            message = f"The connection to {host} broke before the whole answer came."
+        return ApiException(0, kind, message, retryable=True)
 
 
-def _client_closed() -> _Failure:
+def _wait(
+    policy: RetryPolicy, attempt: int, end: float, retry_after: Optional[float]
+) -> Optional[float]:
+    return policy.wait(
+        attempt,
+        remaining=end - time.monotonic(),
+        jitter=random.random(),
+        retry_after=retry_after,
+    )
+
+
+def _client_closed() -> ApiException:
     message = "The client is closed: make a new one."
-    return _Failure(ApiException(0, "client_closed", message, retryable=True), sent=False)
+    return ApiException(0, "client_closed", message, retryable=True)
 
 
 def _read(response: urllib3.BaseHTTPResponse) -> Optional[bytes]:
     """Read the body; None where it can't be decompressed or exceeds MAX_BODY_BYTES."""
+    if response.status in (204, 304) and "Transfer-Encoding" in response.headers:
+        response.close()  # urllib3 would wait for chunks, which may not come (RFC 9112, 6.3)
+        return b""
     pieces = []
     size = 0
-    if response.headers.get("Content-Encoding", "").strip().lower() not in _CODINGS:
-        response.close()
-        return None
     try:
-        for piece in response.stream(_PIECE_BYTES):
+        for piece in response.stream(_PIECE_BYTES, decode_content=False):
             pieces.append(piece)
             size += len(piece)
             if size > MAX_BODY_BYTES:
                 response.close()
                 return None
-    except DecodeError:
+    except ValueError as error:  # of some framing errors
         response.close()
-        return None
-    return b"".join(pieces)
+        raise http.client.HTTPException("the answer's framing is broken") from error
+    data = b"".join(pieces)
+    coding = response.headers.get("Content-Encoding", "identity").strip().lower()
+    return data if coding == "identity" or not data else _decompress(data, coding)
+
+
+def _decompress(data: bytes, coding: str) -> Optional[bytes]:
+    """
+    Decompress a whole body.
+
+    Not left to urllib3, which takes a body that breaks off for a whole one and expands without
+    limit.
+    """
+    formats = {"gzip": (31,), "x-gzip": (31,), "deflate": (15, -15)}  # see zlib.decompress
+    for window in formats.get(coding, ()):
+        decoder = zlib.decompressobj(window)
+        try:
+            body = decoder.decompress(data, MAX_BODY_BYTES)
+        except zlib.error:
+            continue
+        return body if decoder.eof and not decoder.unused_data else None
+    return None
 
 
 def _root(error: BaseException) -> BaseException:
     """Unwrap what urllib3 wrapped: it keeps the cause among the arguments, or as the cause."""
     inner = [part for part in (*error.args, error.__cause__) if isinstance(part, BaseException)]
     return _root(inner[0]) if inner else error
+
+
+def _release(error: Optional[BaseException]) -> None:
+    """Take sockets, token and customers' data out of an error's frames, which outlive it."""
+    while error is not None:
+        clear_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__
 
 
 def _tls_message(host: str, cause: BaseException) -> str:
@@ -387,7 +454,7 @@ def _ssl_context(configuration: Configuration) -> ssl.SSLContext:
         if configuration.cert_file is not None:
             # An empty password: else an encrypted key would ask for one on the terminal.
             context.load_cert_chain(configuration.cert_file, configuration.key_file, password="")
-    except (OSError, ValueError):
+    except (OSError, TypeError, ValueError):
         raise ApiValueError(
             "ssl_ca_cert, ca_cert_data, cert_file or key_file can't be read: PEM files are "
             "expected, the key without a password"
@@ -407,7 +474,7 @@ def _proxy_of(configuration: Configuration) -> Optional[tuple[str, dict[str, str
     headers = dict(configuration.proxy_headers or {})
     if parts.username is not None:
         user = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-        headers.update(urllib3.make_headers(proxy_basic_auth=user))
+        headers["Proxy-Authorization"] = f"Basic {b64encode(user.encode()).decode()}"
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}", headers
 
 

@@ -116,10 +116,11 @@ def _invalid(error: str, details: list[dict[str, Any]]) -> TrackError:
 
 def _refused(error: ApiException, payload: Optional[EventPayload]) -> TrackError:
     data = error.data
-    theirs = data and (data.error or data.message)
+    texts = [] if data is None else [data.error, data.message]
+    lines = [_one_line(text, payload) for text in texts if text]
     result: TrackError = {
         "success": False,
-        "error": _one_line(theirs, payload) if theirs else error.message,
+        "error": next(filter(None, lines), error.message),
         "status_code": error.status,
         "type": error.type,
         "retryable": error.retryable,
@@ -136,6 +137,9 @@ def _one_line(text: str, payload: Optional[EventPayload]) -> str:
     for name in _PERSONAL:
         value = getattr(payload, name, None)
         if value:
-            text = re.sub(rf"(?<!\w){re.escape(value)}(?!\w)", "[redacted]", text)
+            # Inside a word, a short id or name is a coincidence; an address or URL is not.
+            inside = "@" in value or "/" in value
+            pattern = re.escape(value) if inside else rf"(?<!\w){re.escape(value)}(?!\w)"
+            text = re.sub(pattern, "[redacted]", text, flags=re.IGNORECASE)
     text = "".join(character if character.isprintable() else " " for character in text)
     return " ".join(text.split())[:_MAX_ERROR_LENGTH]

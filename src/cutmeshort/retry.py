@@ -1,12 +1,12 @@
 """When to repeat an attempt, and after how long: decisions without a clock and without sockets."""
 
-import math
 import re
 from typing import NamedTuple, Optional
 
 RETRYABLE_STATUSES = frozenset({429, 500, 502, 503, 504})
 INITIAL_WAIT = 0.5
 MAX_WAIT = 8.0
+_MAX_RETRY_AFTER = 1e9
 
 _SECONDS = re.compile(r"[0-9]+(\.[0-9]+)?")
 
@@ -61,8 +61,7 @@ def parse_retry_after(value: Optional[str], now: float) -> Optional[float]:
         return None
     value = value.strip()
     if _SECONDS.fullmatch(value):
-        seconds = float(value)
-        return seconds if math.isfinite(seconds) else None
+        return min(float(value), _MAX_RETRY_AFTER)
     from datetime import timezone
     from email.utils import parsedate_to_datetime
 
@@ -70,6 +69,6 @@ def parse_retry_after(value: Optional[str], now: float) -> Optional[float]:
         date = parsedate_to_datetime(value)
         if date.tzinfo is None:
             date = date.replace(tzinfo=timezone.utc)
-        return max(0.0, date.timestamp() - now)
+        return min(max(0.0, date.timestamp() - now), _MAX_RETRY_AFTER)
     except (TypeError, ValueError, OverflowError, IndexError):
         return None

@@ -1,6 +1,6 @@
 """What goes over the wire: the payloads of the two operations and the service's answers."""
 
-from .base import read_json
+from .base import Model, read_json
 from .payloads import EventPayload, LeadPayload, SalePayload
 from .responses import ErrorResponse, TrackResponse
 
@@ -8,6 +8,7 @@ __all__ = [
     "ErrorResponse",
     "EventPayload",
     "LeadPayload",
+    "Model",
     "SalePayload",
     "TrackResponse",
     "read_json",

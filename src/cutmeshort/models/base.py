@@ -1,19 +1,25 @@
 """What all models share."""
 
+import json
 import pprint
 from collections.abc import Mapping
 from typing import Any, Union
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter
+from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 from typing_extensions import Self
 
-_ANYTHING: TypeAdapter[Any] = TypeAdapter(Any)
-
 
 def read_json(text: bytes) -> Any:
-    """Read JSON; ValueError where it is none, is nested too deep, or isn't UTF-8."""
-    return _ANYTHING.validate_json(text)
+    """Read JSON in UTF-8; ValueError where it is none, or is nested too deep."""
+    try:
+        return json.loads(text.decode("utf-8-sig"), parse_constant=_refuse)
+    except RecursionError:
+        raise ValueError("nested too deep") from None
+
+
+def _refuse(constant: str) -> Any:
+    raise ValueError(f"{constant} is not JSON")
 
 
 class Model(BaseModel):
@@ -46,7 +52,7 @@ class Model(BaseModel):
         Raises:
             pydantic.ValidationError: A value can't be right; all of them are named.
         """
-        return cls.model_validate(dict(values))
+        return cls.model_validate(dict(values) if isinstance(values, Mapping) else values)
 
     @classmethod
     def from_json(cls, text: Union[str, bytes]) -> Self:

@@ -8,7 +8,7 @@ lost. No message repeats a value: values are customers' data.
 import re
 from datetime import datetime, timedelta, timezone
 from re import Pattern
-from typing import TYPE_CHECKING, Annotated, Any, Optional, Union
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, Optional, Union
 
 from pydantic import (
     AfterValidator,
@@ -108,6 +108,10 @@ class EventPayload(Model):
     """What a lead and a sale have in common. Unchangeable; unknown fields are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    def __setattr__(self, name: str, value: Any) -> NoReturn:
+        # pydantic's own refusal shows the value.
+        raise AttributeError(f"{type(self).__name__} can't be changed: make a new one")
 
     event_name: EventText = Field(
         description="What happened, in free text, like `Sign up`. 1 to 255 characters."

@@ -53,8 +53,11 @@ class TrackResponse(Model):
         if not isinstance(text, str) or not text:
             text = data if isinstance(data, str) and data else DEFAULT_MESSAGE
         status = fields.pop("status", None)
-        failed = isinstance(status, str) and status.lower() in _FAILURE_WORDS
-        success = fields.pop("success", None) is not False and status is not False and not failed
+        failed = isinstance(status, str) and status.strip().lower() in _FAILURE_WORDS
+        stated = fields.pop("success", None)
+        if stated is not True and isinstance(fields.get("error"), str):
+            failed = failed or bool(fields["error"])
+        success = stated is not False and status is not False and not failed
         if isinstance(data, Mapping):
             return {**fields, "success": success, "message": text, "data": data}
         if data is not None and not isinstance(data, str):

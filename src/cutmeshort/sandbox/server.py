@@ -8,7 +8,7 @@ from typing import Optional
 import uvicorn
 from typing_extensions import Literal, Self
 
-from ..configuration import check_token
+from ..configuration import check_retries, check_token
 from ..exceptions import ApiValueError
 from ..models import LeadPayload, SalePayload
 from .app import create_app
@@ -76,6 +76,8 @@ class Sandbox:
         ):
             if value not in allowed:
                 raise ApiValueError(f"{name} must be one of {', '.join(map(str, allowed))}", name)
+        if rate_limit is not None and check_retries("rate_limit", rate_limit) == 0:
+            raise ApiValueError("rate_limit must be 1 or more, or None", "rate_limit")
         self.token = check_token("token", token)
         self._address = (host, port)
         self._service = Service(duplicate_status)

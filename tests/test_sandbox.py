@@ -1,0 +1,353 @@
+"""The sandbox acts like the service, in each of its forms."""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import urllib3
+
+from cutmeshort import ApiValueError, CMSClient, LeadPayload, SalePayload
+from cutmeshort.sandbox import Attribution, Sandbox
+from cutmeshort.sandbox.service import RateLimit, Refusal
+
+from .conftest import lead, sale
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Sandbox]:
+    with Sandbox() as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def sandbox(running: Sandbox) -> Sandbox:
+    """A sandbox that remembers nothing."""
+    running.reset()
+    return running
+
+
+@pytest.fixture
+def client(sandbox: Sandbox) -> Iterator[CMSClient]:
+    with CMSClient(sandbox.token, sandbox.url) as client:
+        yield client
+
+
+def post(sandbox: Sandbox, body: Any, path: str = "/track/lead", **headers: str) -> Any:
+    """Send a request by hand; return status, headers and body."""
+    sent = {
+        "Authorization": f"Bearer {sandbox.token}",
+        "Content-Type": "application/json",
+        **headers,
+    }
+    data = body if isinstance(body, bytes) else json.dumps(body).encode()
+    with urllib3.PoolManager() as pool:
+        return pool.request("POST", sandbox.url + path, body=data, headers=sent)
+
+
+def test_events_are_recorded_as_they_were_sent(sandbox: Sandbox, client: CMSClient) -> None:
+    """`leads` and `sales` are the payloads, in the order of arrival."""
+    lead(client, customer_name="Zoë")
+    sale(client)
+    assert sandbox.leads == [
+        LeadPayload(
+            event_name="Sign up",
+            customer_external_id="user_42",
+            click_id="click_1",
+            customer_name="Zoë",
+        )
+    ]
+    assert sandbox.sales == [
+        SalePayload(
+            event_name="Purchase",
+            customer_external_id="user_42",
+            click_id="click_1",
+            invoice_id="inv_1",
+            amount=4999,
+            currency="USD",
+        )
+    ]
+
+
+def test_a_deferred_lead_binds_the_click_to_the_customer(
+    sandbox: Sandbox, client: CMSClient
+) -> None:
+    """After a deferred lead, leads and sales of the customer need no click."""
+    first = lead(client, mode="deferred")
+    assert first["data"] == {"clickId": "click_1", "deferredAssociationStored": True}
+    assert lead(client, click_id=None)["data"] == {"clickId": "click_1"}
+    assert lead(client, click_id=None, event_name="Trial")["success"] is True
+    assert sale(client, click_id=None)["data"] == {"clickId": "click_1"}
+    (chain,) = sandbox.attribution("user_42")
+    assert chain.click_id == "click_1"
+    events = [(event.event_name, event.mode) for event in chain.leads]
+    assert events == [("Sign up", "deferred"), ("Sign up", None), ("Trial", None)]
+    assert [event.invoice_id for event in chain.sales] == ["inv_1"]
+
+
+def test_a_follow_up_with_a_click_is_refused(sandbox: Sandbox, client: CMSClient) -> None:
+    """A customer who is bound to a click can't be bound again."""
+    lead(client, mode="deferred")
+    result = lead(client)
+    assert (result["status_code"], result["type"]) == (409, "duplicate_attribution")
+    assert len(sandbox.leads) == 1
+
+
+@pytest.mark.parametrize("track", [lead, sale])
+def test_an_event_without_any_click_is_refused(
+    track: Any, sandbox: Sandbox, client: CMSClient
+) -> None:
+    """Without a click and without a deferred lead there is nothing to credit."""
+    result = track(client, click_id=None)
+    assert (result["status_code"], result["type"]) == (422, "unprocessable_entity")
+    assert result["details"][0]["field"] == "clickId"
+    assert not sandbox.leads
+    assert not sandbox.sales
+
+
+def test_attribution_follows_the_clicks(sandbox: Sandbox, client: CMSClient) -> None:
+    """Each click of a customer has its leads and sales; other customers have their own."""
+    lead(client, click_id="a")
+    sale(client, click_id="b", invoice_id="1")
+    sale(client, click_id="a", invoice_id="2")
+    lead(client, click_id="a", customer_external_id="other")
+    first, second = sandbox.attribution("user_42")
+    assert (first.click_id, len(first.leads), len(first.sales)) == ("a", 1, 1)
+    assert (second.click_id, len(second.leads), len(second.sales)) == ("b", 0, 1)
+    assert sandbox.attribution("nobody") == []
+    assert isinstance(first, Attribution)
+
+
+@pytest.mark.parametrize("status", [200, 409])
+def test_a_duplicate_is_recorded_once(status: Any) -> None:
+    """A lead counts once per customer and event, a sale once per invoice."""
+    with Sandbox(duplicate_status=status) as sandbox:
+        with CMSClient(sandbox.token, sandbox.url) as client:
+            for number in range(3):
+                for result in (
+                    lead(client),
+                    sale(client, customer_external_id=f"user_{number}"),
+                ):
+                    assert result["success"] is (number == 0 or status == 200)
+                    assert result.get("status_code", 200) == (status if number else 200)
+        assert (len(sandbox.leads), len(sandbox.sales)) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    "reply", ["message", "timestamp", "status_text", "status_ok", "flat", "empty"]
+)
+def test_a_success_comes_in_any_form(reply: Any) -> None:
+    """Each form of success is a success for the SDK, and is recorded."""
+    with Sandbox(reply=reply) as sandbox, CMSClient(sandbox.token, sandbox.url) as client:
+        assert lead(client)["success"] is sale(client)["success"] is True
+        assert (len(sandbox.leads), len(sandbox.sales)) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("reply", "kind"),
+    [
+        ("success_false", "api_error"),
+        ("status_false", "api_error"),
+        ("status_error", "api_error"),
+        ("html", "invalid_response"),
+        ("list", "invalid_response"),
+    ],
+)
+def test_a_2xx_that_is_none_comes_in_any_form(reply: Any, kind: str) -> None:
+    """Each form of a 2xx that is no success is an error for the SDK, and nothing is recorded."""
+    with Sandbox(reply=reply) as sandbox, CMSClient(sandbox.token, sandbox.url) as client:
+        result = lead(client)
+        assert (result["success"], result["type"], result["status_code"]) == (False, kind, 200)
+        assert not sandbox.leads
+
+
+@pytest.mark.parametrize("form", ["envelope", "message", "code", "html", "empty"])
+def test_an_error_comes_in_any_form(form: Any) -> None:
+    """Each form of error has its status, and the SDK reads what it says."""
+    with Sandbox(error_reply=form) as sandbox, CMSClient("wrong", sandbox.url) as client:
+        result = lead(client)
+        assert (result["status_code"], result["type"]) == (401, "unauthorized")
+        says = "missing or unknown" if form in ("envelope", "message", "code") else "does not know"
+        assert says in result["error"]
+
+
+def test_the_token_is_checked_first(sandbox: Sandbox) -> None:
+    """Without the token, even a body that can't be read is answered with 401."""
+    for token in ("", "Bearer", "Bearer wrong", f"bearer {sandbox.token}", "Bearer \xff"):
+        answer = post(sandbox, b"{", Authorization=token)
+        assert answer.status == 401
+        assert answer.json()["type"] == "unauthorized"
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "status", "says"),
+    [
+        (b"", "application/json", 400, "JSON object"),
+        (b"{", "application/json", 400, "JSON object"),
+        (b"[]", "application/json", 400, "JSON object"),
+        (b"\xff", "application/json", 400, "JSON object"),
+        (b"{}", "text/plain", 400, "Content-Type"),
+        (b"{}", "Application/JSON; charset=utf-8", 422, "eventName: Field required"),
+        (b'{"event_name": "x"}', "application/json", 422, "Unknown fields: event_name"),
+        (b'{"eventName": 7, "customerExternalId": ""}', "application/json", 422, "valid string"),
+    ],
+)
+def test_json_and_fields_are_checked(
+    body: bytes, content_type: str, status: int, says: str, sandbox: Sandbox
+) -> None:
+    """What can't be read is 400, a wrong field 422, in the service's envelope with its names."""
+    answer = post(sandbox, body, **{"Content-Type": content_type})
+    assert answer.status == status
+    envelope = answer.json()
+    assert set(envelope) - {"details"} == {"success", "error", "type", "statusCode"}
+    assert says in envelope["error"]
+    for detail in envelope.get("details", []):
+        assert set(detail) == {"field", "message"}
+
+
+def test_other_paths_and_methods_have_the_envelope_too(sandbox: Sandbox) -> None:
+    """Never FastAPI's own shape."""
+    assert post(sandbox, {}, "/elsewhere").json()["statusCode"] == 404
+    with urllib3.PoolManager() as pool:
+        answer = pool.request("GET", sandbox.url + "/track/lead")
+    assert (answer.status, answer.json()["success"]) == (405, False)
+
+
+def test_the_description_names_the_wires_fields(sandbox: Sandbox) -> None:
+    """`/openapi.json` and `/docs` describe the two operations, their models and their errors."""
+    with urllib3.PoolManager() as pool:
+        api = pool.request("GET", sandbox.url + "/openapi.json").json()
+        assert pool.request("GET", sandbox.url + "/docs").status == 200
+    assert set(api["paths"]) == {"/track/lead", "/track/sale"}
+    operation = api["paths"]["/track/sale"]["post"]
+    assert set(operation["responses"]) == {"200", "400", "401", "409", "422", "429"}
+    schemas = api["components"]["schemas"]
+    assert set(schemas) == {"LeadPayload", "SalePayload", "TrackResponse", "ErrorResponse"}
+    assert set(schemas["SalePayload"]["required"]) == {
+        "eventName",
+        "customerExternalId",
+        "invoiceId",
+        "amount",
+        "currency",
+    }
+    assert schemas["SalePayload"]["properties"]["currency"]["pattern"] == "^[A-Za-z]{3}$"
+    assert schemas["LeadPayload"]["properties"]["timestamp"]["anyOf"][0]["format"] == "date-time"
+
+
+def test_too_many_requests_are_answered_with_429() -> None:
+    """Beyond the limit the answer is 429 and says when to come back."""
+    with Sandbox(rate_limit=2) as sandbox, CMSClient(sandbox.token, sandbox.url) as client:
+        assert [sale(client, invoice_id=str(n))["success"] for n in range(2)] == [True, True]
+        result = sale(client, invoice_id="2")
+        assert result["type"] == "rate_limit_exceeded"
+        assert 50 < result["retry_after"] <= 60
+        assert len(sandbox.sales) == 2
+
+
+def test_the_rate_limit_is_per_minute_and_token() -> None:
+    """A request is taken again when the one that filled the minute is a minute old."""
+    limit = RateLimit(2)
+    limit.check("a", 100.0)
+    limit.check("a", 130.5)
+    limit.check("b", 131.0)
+    with pytest.raises(Refusal) as caught:
+        limit.check("a", 131.0)
+    assert (caught.value.status, caught.value.headers) == (429, {"Retry-After": "29"})
+    limit.check("a", 160.0)
+    with pytest.raises(Refusal) as caught:
+        limit.check("a", 160.0)
+    assert caught.value.headers == {"Retry-After": "31"}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("duplicate_status", 500),
+        ("reply", "nonsense"),
+        ("error_reply", "list"),
+        ("token", "a b"),
+        ("rate_limit", -1),
+        ("rate_limit", 0),
+    ],
+)
+def test_a_wrong_setting_is_refused(name: str, value: Any) -> None:
+    """A form or status that there isn't is refused, by name."""
+    with pytest.raises(ApiValueError, match=name):
+        Sandbox(**{name: value})
+
+
+def test_the_url_is_known_once_it_runs() -> None:
+    """Before that, asking for it says how to run it."""
+    with pytest.raises(RuntimeError, match="with Sandbox"):
+        _ = Sandbox().url
+
+
+def _has_ipv6_loopback() -> bool:
+    with contextlib.suppress(OSError), socket.create_server(("::1", 0), family=socket.AF_INET6):
+        return True
+    return False
+
+
+@pytest.mark.skipif(not _has_ipv6_loopback(), reason="needs IPv6")
+def test_it_listens_where_it_is_told() -> None:
+    """An IPv6 address stands in brackets in the URL."""
+    with Sandbox(host="::1") as sandbox, CMSClient(sandbox.token, sandbox.url) as client:
+        assert sandbox.url.startswith("http://[::1]:")
+        assert lead(client)["success"] is True
+
+
+def _command(*arguments: str) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [sys.executable, "-W", "error", "-m", "cutmeshort.sandbox", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_command_says_where_it_listens_until_it_is_interrupted(number: int) -> None:
+    """The command prints address and token, serves, limits the rate, and ends cleanly."""
+    with _command("--port", "0", "--token", "mine", "--rate-limit", "1") as process:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        assert line.startswith("CutMeShort sandbox listens on http://127.0.0.1:")
+        assert line.endswith(", token mine\n")
+        assert "/openapi.json" in process.stdout.readline()
+        url = line.split()[4].rstrip(",")
+        with CMSClient("mine", url) as client:
+            assert lead(client)["success"] is True
+            assert lead(client)["type"] == "rate_limit_exceeded"
+        begin = time.monotonic()
+        os.kill(process.pid, number)
+        _, errors = process.communicate(timeout=10)
+        assert (process.returncode, errors) == (0, "")
+        assert time.monotonic() - begin < 5
+
+
+def test_the_command_says_when_it_can_not_listen(sandbox: Sandbox) -> None:
+    """A port in use ends the command with one line."""
+    with _command("--port", sandbox.url.rpartition(":")[2]) as process:
+        _, errors = process.communicate(timeout=10)
+    assert process.returncode == 1
+    assert errors.startswith("cutmeshort.sandbox: ")
+    assert errors.count("\n") == 1
+
+
+def test_without_the_extra_it_says_what_to_install() -> None:
+    """Where FastAPI is missing, the import names the extra; the core works without it."""
+    code = (
+        "import sys; sys.modules['fastapi'] = None\n"
+        "import cutmeshort\n"
+        "try: import cutmeshort.sandbox\n"
+        "except ModuleNotFoundError as error: print(error)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == 'the sandbox needs fastapi: pip install "cutmeshort[sandbox]"\n'

@@ -1,0 +1,338 @@
+"""TLS and proxies, with real certificates and real tunnels."""
+
+import base64
+import logging
+import select
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trustme
+
+from cutmeshort import ApiValueError, CMSClient, Configuration
+
+from .conftest import TOKEN, lead
+from .server import Connection, Server, raw, reply, silence
+
+OK = reply(json={"message": "Done"})
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture(scope="module")
+def authority_file(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = tmp_path_factory.mktemp("authority") / "ca.pem"
+    authority.cert_pem.write_to_path(path)
+    return str(path)
+
+
+def _tls(authority: trustme.CA, *names: str) -> ssl.SSLContext:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert(*names).configure_cert(context)
+    return context
+
+
+@pytest.fixture(scope="module")
+def tls(authority: trustme.CA) -> ssl.SSLContext:
+    """A server's context with a certificate for 127.0.0.1."""
+    return _tls(authority, "127.0.0.1")
+
+
+def _track(server: Server, host: Any = None, **settings: Any) -> Any:
+    with CMSClient(TOKEN, host or server.url, configuration=Configuration(**settings)) as client:
+        return lead(client)
+
+
+def test_an_unknown_authority_is_refused_with_advice(tls: ssl.SSLContext) -> None:
+    """A certificate that isn't trusted is a `tls_error`, tried once, that says what to do."""
+    with Server(OK, tls=tls) as server:
+        result = _track(server)
+        assert (result["type"], result["status_code"]) == ("tls_error", 0)
+        assert result["retryable"] is False
+        assert "ssl_ca_cert" in result["error"]
+        assert server.connections == 1
+        assert not server.requests
+        assert server.wait_until_all_closed()
+
+
+def test_a_private_authority_is_trusted_by_file_and_by_data(
+    tls: ssl.SSLContext, authority: trustme.CA, authority_file: str
+) -> None:
+    """`ssl_ca_cert` and `ca_cert_data` add an authority; a connection serves many calls."""
+    pem = authority.cert_pem.bytes().decode()
+    der = ssl.PEM_cert_to_DER_cert(pem)
+    with Server(OK, tls=tls) as server:
+        for settings in ({"ssl_ca_cert": authority_file}, {"ca_cert_data": pem}):
+            assert _track(server, **settings)["success"] is True
+        configuration = Configuration(ca_cert_data=der)
+        with CMSClient(TOKEN, server.url, configuration=configuration) as client:
+            assert lead(client)["success"] is lead(client)["success"] is True
+        assert server.connections == 3
+
+
+def test_verification_can_be_switched_off(tls: ssl.SSLContext) -> None:
+    """`verify_ssl=False` takes any certificate, and urllib3 warns of it."""
+    with Server(OK, tls=tls) as server, pytest.warns(match="Unverified HTTPS"):
+        assert _track(server, verify_ssl=False)["success"] is True
+
+
+def test_the_expected_name_can_be_set(authority: trustme.CA, authority_file: str) -> None:
+    """A certificate for another name is refused, unless `assert_hostname` expects that name."""
+    with Server(OK, tls=_tls(authority, "api.example")) as server:
+        for expected, kind in (
+            (None, "tls_error"),
+            ("other.example", "tls_error"),
+            ("api.example", None),
+            (False, None),
+        ):
+            result = _track(server, ssl_ca_cert=authority_file, assert_hostname=expected)
+            assert result.get("type") == kind
+
+
+def test_the_name_of_the_handshake_can_be_set(authority: trustme.CA, authority_file: str) -> None:
+    """`tls_server_name` is asked for by SNI and expected in the certificate."""
+    context = _tls(authority, "api.example")
+    asked: list[Any] = []
+    context.sni_callback = lambda _socket, name, _context: asked.append(name)
+    with Server(OK, tls=context) as server:
+        result = _track(server, ssl_ca_cert=authority_file, tls_server_name="api.example")
+        assert result["success"] is True
+    assert asked == ["api.example"]
+
+
+@pytest.mark.parametrize("separate", [False, True])
+def test_a_client_certificate_is_shown(
+    separate: bool, authority: trustme.CA, authority_file: str, tmp_path: Path
+) -> None:
+    """`cert_file` and `key_file` identify the client; without them the server refuses it."""
+    context = _tls(authority, "127.0.0.1")
+    context.verify_mode = ssl.CERT_REQUIRED
+    authority.configure_trust(context)
+    client = authority.issue_cert("client@example.com")
+    certificate, key = tmp_path / "client.pem", tmp_path / "client.key"
+    client.private_key_pem.write_to_path(key)
+    if not separate:
+        client.private_key_pem.write_to_path(certificate)
+    for blob in client.cert_chain_pems:
+        blob.write_to_path(certificate, append=True)
+    with Server(OK, tls=context) as server:
+        settings = {"cert_file": str(certificate), "key_file": str(key) if separate else None}
+        assert _track(server, ssl_ca_cert=authority_file, **settings)["success"] is True
+        assert _track(server, ssl_ca_cert=authority_file, retries=0)["success"] is False
+
+
+def test_no_tls_at_all_is_a_tls_error() -> None:
+    """A plain server behind https:// is a `tls_error`, tried once."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def answer() -> None:
+            client, _address = listener.accept()
+            client.recv(65536)
+            client.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+            client.close()
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        with CMSClient(TOKEN, f"https://127.0.0.1:{listener.getsockname()[1]}") as client:
+            result = lead(client)
+        thread.join()
+    assert result["type"] == "tls_error"
+    assert "No TLS connection" in result["error"]
+
+
+def test_a_handshake_that_breaks_off_is_a_network_error() -> None:
+    """A server that goes away in the handshake is repeated, unlike one that refuses."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def accept() -> None:
+            for _ in range(2):
+                client, _address = listener.accept()
+                client.recv(1)
+                client.recv(65536)
+                client.close()
+
+        thread = threading.Thread(target=accept)
+        thread.start()
+        host = f"https://127.0.0.1:{listener.getsockname()[1]}"
+        with CMSClient(TOKEN, host, max_retries=1) as client:
+            assert lead(client)["type"] == "network_error"
+        thread.join()
+
+
+def _tunnel(connection: Connection) -> bool:
+    """Answer CONNECT, then pass bytes on until either side ends."""
+    client = connection.socket
+    client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+    with socket.create_connection(("127.0.0.1", _tunnel_target[0])) as upstream:
+        while not connection.stopping.is_set():
+            for source in select.select([client, upstream], [], [], 0.05)[0]:
+                data = b""
+                with suppress(OSError):
+                    data = source.recv(65536)
+                if not data:
+                    return False
+                (upstream if source is client else client).sendall(data)
+    return False
+
+
+_tunnel_target: list[int] = []
+
+
+@pytest.fixture
+def target(tls: ssl.SSLContext) -> Iterator[Server]:
+    """An https server that proxies tunnel to."""
+    with Server(OK, tls=tls) as server:
+        _tunnel_target[:] = [server.port]
+        yield server
+
+
+def test_https_goes_through_a_proxys_tunnel(
+    target: Server, authority_file: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The proxy sees host, user and password, and its own headers, but no token and no data."""
+    with Server(_tunnel) as proxy, caplog.at_level(logging.DEBUG):
+        result = _track(
+            target,
+            proxy=f"http://user:p%40ss@127.0.0.1:{proxy.port}",
+            proxy_headers={"X-Team": "growth"},
+            ssl_ca_cert=authority_file,
+        )
+        assert result["success"] is True
+        (request,) = proxy.requests
+    assert (request.method, request.target) == ("CONNECT", f"127.0.0.1:{target.port}")
+    user = base64.b64encode(b"user:p@ss").decode()
+    assert request.headers["proxy-authorization"] == [f"Basic {user}"]
+    assert request.headers["x-team"] == ["growth"]
+    assert "authorization" not in request.headers
+    assert len(target.requests) == 1
+    assert "proxy-authorization" not in target.requests[0].headers
+    assert "p@ss" not in caplog.text
+    assert "p%40ss" not in caplog.text
+
+
+def test_an_https_proxy_is_spoken_to_by_tls(
+    target: Server, authority_file: str, tls: ssl.SSLContext
+) -> None:
+    """A proxy with an https:// URL is verified like the service."""
+    with Server(_tunnel, tls=tls) as proxy:
+        url = f"https://127.0.0.1:{proxy.port}"
+        assert _track(target, proxy=url, ssl_ca_cert=authority_file)["success"] is True
+        assert _track(target, proxy=url)["type"] == "tls_error"
+
+
+def test_the_environment_names_the_proxy(
+    target: Server, authority_file: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """HTTPS_PROXY is used unless NO_PROXY excludes the host; plain http to loopback never goes."""
+    with Server(_tunnel) as proxy, Server(OK) as plain:
+        monkeypatch.setenv("HTTPS_PROXY", f"127.0.0.1:{proxy.port}")
+        monkeypatch.setenv("HTTP_PROXY", f"127.0.0.1:{proxy.port}")
+        assert _track(target, ssl_ca_cert=authority_file)["success"] is True
+        assert len(proxy.requests) == 1
+        assert _track(plain)["success"] is True
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+        assert _track(target, ssl_ca_cert=authority_file)["success"] is True
+        assert len(proxy.requests) == 1
+        monkeypatch.setenv("HTTPS_PROXY", "socks5://127.0.0.1")
+        monkeypatch.delenv("NO_PROXY")
+        with pytest.raises(ApiValueError, match="HTTPS_PROXY"):
+            CMSClient(TOKEN)
+
+
+def test_plain_http_goes_through_a_proxy_in_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where plain http is permitted, a proxy gets the request itself."""
+    with Server(OK) as proxy:
+        monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{proxy.port}")
+        configuration = Configuration("http://gw.example/cms", TOKEN, allow_insecure_http=True)
+        with CMSClient(configuration=configuration) as client:
+            assert lead(client)["success"] is True
+        assert proxy.requests[0].target == "http://gw.example/cms/track/lead"
+        assert proxy.requests[0].headers["host"] == ["gw.example"]
+
+
+@pytest.mark.usefixtures("no_wait")
+def test_a_proxy_that_refuses_is_a_network_error() -> None:
+    """A 407 of the proxy says so, without its user and password; so does a proxy that is away."""
+    with Server(raw(b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n")) as proxy:
+        result = _track(
+            proxy, "https://api.example", proxy=f"http://u:secret@127.0.0.1:{proxy.port}"
+        )
+    assert result["type"] == "network_error"
+    assert "proxy" in result["error"]
+    assert "secret" not in str(result)
+    away = _track(proxy, "https://api.example", proxy=f"http://127.0.0.1:{proxy.port}")
+    assert (away["type"], away["retryable"]) == ("network_error", True)
+
+
+def _slow_tunnel(connection: Connection) -> bool:
+    """Take a while before the tunnel stands."""
+    connection.stopping.wait(0.3)
+    return _tunnel(connection)
+
+
+@pytest.mark.parametrize(
+    "tunnel", [raw([b"HTTP/1.1 200 OK\r\n"] + [b"X: y\r\n"] * 50, every=0.05), _slow_tunnel]
+)
+def test_a_slow_proxy_does_not_hold_a_call_beyond_its_deadline(
+    tunnel: Any, tls: ssl.SSLContext, authority_file: str
+) -> None:
+    """The time that a proxy takes for its tunnel is the call's."""
+    with Server(silence, tls=tls) as target, Server(tunnel) as proxy:
+        _tunnel_target[:] = [target.port]
+        begin = time.monotonic()
+        result = _track(target, timeout=0.5, proxy=proxy.url, ssl_ca_cert=authority_file)
+        assert result["success"] is False
+        assert time.monotonic() - begin < 0.75
+
+
+@pytest.mark.usefixtures("no_wait")
+def test_a_409_after_an_attempt_that_never_left_is_a_conflict(
+    tls: ssl.SSLContext, authority_file: str
+) -> None:
+    """Where no attempt before the 409 was sent, nothing can have landed."""
+    with Server(reply(409), tls=tls) as server:
+        server.skip_handshakes = 1
+        configuration = Configuration(request_timeout=0.2, ssl_ca_cert=authority_file)
+        with CMSClient(TOKEN, server.url, configuration=configuration) as client:
+            assert lead(client)["type"] == "conflict"
+        assert (server.connections, len(server.requests)) == (2, 1)
+
+
+def test_socket_options_are_set() -> None:
+    """`socket_options` reach the connection's socket; a wrong one fails to connect."""
+    with Server(OK) as server:
+        good = [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]
+        assert _track(server, socket_options=good)["success"] is True
+        bad = [(socket.SOL_SOCKET, 99999, 1)]
+        assert _track(server, socket_options=bad, retries=0)["type"] == "network_error"
+
+
+def test_the_number_of_kept_connections_is_limited() -> None:
+    """Beyond `connection_pool_maxsize`, connections are closed after their call."""
+    barrier = threading.Barrier(2)
+
+    def together(connection: Connection) -> bool:
+        with suppress(threading.BrokenBarrierError):
+            barrier.wait(5)
+        return OK(connection)
+
+    with Server(together) as server:
+        configuration = Configuration(connection_pool_maxsize=1)
+        with CMSClient(TOKEN, server.url, configuration=configuration) as client:
+            threads = [threading.Thread(target=lead, args=(client,)) for _ in range(2)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            with server.closed:
+                assert server.closed.wait_for(lambda: server.open_connections == 1, 5)
+        assert server.connections == 2
