@@ -1,10 +1,11 @@
 """The dicts that the facade returns, and the two functions that make them."""
 
+import os
 import re
 from typing import TYPE_CHECKING, Any, Optional, Union
 
 from pydantic import ValidationError
-from typing_extensions import Literal, Never, NotRequired, TypedDict
+from typing_extensions import Literal, NotRequired, TypedDict
 
 from .api_response import ApiResponse
 from .exceptions import ApiException, ApiValueError
@@ -53,22 +54,26 @@ class TrackError(TypedDict):
     retry_after: NotRequired[float]
 
 
-if TYPE_CHECKING:
-    # Pyright tells the two apart by `is True`, but not by `if result["success"]:` (by design). So
-    # that both branches check there as well, each has the other's keys, without a possible value.
+if not TYPE_CHECKING or os.name == "":
+    # Mypy looks in here, as it leaves `os.name` open.
+    TrackResult = Union[TrackSuccess, TrackError]
+else:
+    # Pyright knows that `os.name` isn't empty and looks in here. By design it tells the two apart
+    # by `is True`, but not by `if result["success"]:`; so that both branches of that check there as
+    # well, each has the other's keys. A misspelt key is an error for both.
     class _Success(TrackSuccess):
-        error: Never
-        status_code: Never
-        type: Never
-        retryable: Never
+        error: str
+        status_code: int
+        type: str
+        retryable: bool
+        details: NotRequired[Union[dict[str, Any], list[Any]]]
+        retry_after: NotRequired[float]
 
     class _Error(TrackError):
-        message: Never
-        data: Never
+        message: str
+        data: dict[str, Any]
 
-    TrackResult = Union[_Success, _Error]
-else:
-    TrackResult = Union[TrackSuccess, TrackError]
+    TrackResult = Union[_Success, _Error]  # type: ignore[misc]
 
 
 def success(response: ApiResponse[TrackResponse]) -> TrackSuccess:

@@ -1,0 +1,35 @@
+"""Track leads at once, and in two steps."""
+
+from datetime import datetime, timezone
+
+from service import new_id, service
+
+from cutmeshort import CMSClient
+
+
+def main() -> None:
+    """Track a standard lead, then a deferred one and its follow-up."""
+    with service(), CMSClient() as client:
+        result = client.track_lead(
+            event_name="Sign up",
+            customer_external_id=new_id("user"),
+            click_id=new_id("click"),
+            customer_name="Ann Lee",
+            customer_email="ann@example.com",
+            customer_avatar="https://example.com/ann.png",
+            timestamp=datetime.now(timezone.utc),
+        )
+        print("Standard lead:", result)
+
+        # At sign-up the click is known, but the account may never be confirmed …
+        customer = new_id("user")
+        result = client.track_lead("Sign up", customer, click_id=new_id("click"), mode="deferred")
+        print("Deferred lead:", result)
+
+        # … and when it is confirmed, days later, the click is not at hand any more.
+        result = client.track_lead("E-mail confirmed", customer)
+        print("Follow-up:", result)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,34 @@
+"""Track a sale, and see that repeating it is safe."""
+
+from decimal import Decimal
+
+from service import new_id, service
+
+from cutmeshort import CMSClient
+
+
+def cents(price: Decimal) -> int:
+    """Turn a price in dollars into the int that `amount` takes."""
+    return int((price * 100).to_integral_exact())
+
+
+def main() -> None:
+    """Track one sale twice: it counts once."""
+    with service() as sandbox, CMSClient() as client:
+        invoice, customer, click = new_id("inv"), new_id("user"), new_id("click")
+        for attempt in ("First call:", "Second call:"):
+            result = client.track_sale(
+                event_name="Purchase",
+                customer_external_id=customer,
+                invoice_id=invoice,
+                amount=cents(Decimal("49.99")),
+                currency="USD",
+                click_id=click,
+            )
+            print(attempt, result)
+        if sandbox is not None:
+            print("Sales recorded:", len(sandbox.sales))
+
+
+if __name__ == "__main__":
+    main()

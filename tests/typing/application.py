@@ -1,0 +1,103 @@
+"""
+What an application writes, for type checkers alone: this file is checked and never run.
+
+A line that must be an error carries an ignore comment, which both checkers report where it is not
+needed.
+"""
+
+# pyright: reportUnnecessaryTypeIgnoreComment=error
+
+from datetime import datetime
+from typing import Any, Optional, Union
+
+from typing_extensions import Unpack, assert_type
+
+from cutmeshort import (
+    ApiClient,
+    ApiResponse,
+    CMSClient,
+    Configuration,
+    LeadPayload,
+    RequestOptions,
+    SalePayload,
+    TrackError,
+    TrackingApi,
+    TrackResponse,
+    TrackResult,
+    TrackSuccess,
+)
+
+
+def results(client: CMSClient) -> Optional[float]:
+    result = client.track_lead("Sign up", "user_42", click_id="click_1", mode="deferred")
+    print(result["sucess"])  # type: ignore[typeddict-item]
+    if result["success"]:
+        assert_type(result, TrackSuccess)  # pyright: ignore[reportAssertTypeFailure]
+        assert_type(result["message"], str)
+        assert_type(result["data"], dict[str, Any])
+    else:
+        assert_type(result, TrackError)  # pyright: ignore[reportAssertTypeFailure]
+        assert_type(result["error"], str)
+        assert_type(result["status_code"], int)
+        assert_type(result["type"], str)
+        assert_type(result["retryable"], bool)
+        assert_type(result.get("retry_after"), Optional[float])
+        if "details" in result:
+            assert_type(result["details"], Union[dict[str, Any], list[Any]])
+        return result.get("retry_after")
+    return None
+
+
+def results_by_identity(result: TrackResult) -> str:
+    if result["success"] is True:
+        success: TrackSuccess = result
+        print(success["error"])  # type: ignore[typeddict-item]
+        return success["message"]
+    error: TrackError = result
+    print(error["message"])  # type: ignore[typeddict-item]
+    return error["error"]
+
+
+def arguments(client: CMSClient) -> None:
+    client.track_lead("Sign up", "user_42", timestamp=datetime.now())
+    client.track_lead("Sign up", "user_42", timestamp="2026-01-31T12:00:00Z", timeout=3)
+    client.track_sale("Purchase", "user_42", "inv_1", 4999, "USD", max_retries=0)
+    client.track_sale("Purchase", "user_42", "inv_1", 49.99, "USD")  # type: ignore[arg-type]
+    client.track_lead("Sign up")  # type: ignore[call-arg]
+    client.track_lead("Sign up", "user_42", mode="later")  # type: ignore[arg-type]
+    client.track_lead("Sign up", "user_42", custmer_name="Ann")  # type: ignore[call-arg]
+
+
+def models() -> None:
+    lead = LeadPayload(event_name="Sign up", customer_external_id="user_42", timestamp="2026-01-31")
+    assert_type(lead.customer_name, Optional[str])
+    assert_type(LeadPayload.from_dict({}), LeadPayload)
+    assert_type(SalePayload.from_json("{}"), SalePayload)
+    assert_type(lead.to_dict(), dict[str, Any])
+    LeadPayload(eventName="Sign up", customer_external_id="user_42")  # type: ignore[call-arg]
+    SalePayload(event_name="Purchase", customer_external_id="user_42")  # type: ignore[call-arg]
+
+
+def operations(api: TrackingApi, lead: LeadPayload, sale: SalePayload) -> None:
+    assert_type(api.track_lead(lead), TrackResponse)
+    assert_type(api.track_sale_with_http_info(sale), ApiResponse[TrackResponse])
+    assert_type(api.track_sale_without_preload_content(sale).status, int)
+    api.track_lead({"event_name": "Sign up"}, _deadline=3, _request_timeout=(1, 2), _headers={})
+    api.track_lead(sale)  # type: ignore[arg-type]
+    api.track_lead(lead, _deadlin=3)  # type: ignore[call-arg]
+    api.track_lead(lead, _deadline="3")  # type: ignore[arg-type]
+    api.track_lead(lead, _request_timeout=(1, 2, 3))  # type: ignore[arg-type]
+
+
+def wrapper(api: TrackingApi, lead: LeadPayload, **options: Unpack[RequestOptions]) -> str:
+    return api.track_lead(lead, **options).message
+
+
+def settings() -> None:
+    configuration = Configuration(timeout=5, socket_options=[(1, 2, 3)])
+    configuration.timeout = 3  # type: ignore[misc]
+    with ApiClient(configuration) as api_client:
+        assert_type(api_client, ApiClient)
+    with CMSClient(configuration=configuration) as client:
+        assert_type(client, CMSClient)
+    Configuration(retries="3")  # type: ignore[arg-type]
