@@ -8,6 +8,7 @@ import time
 from typing import Any
 
 import pytest
+import urllib3
 
 from cutmeshort import ApiClient, ApiException, CMSClient, Configuration, TrackingApi, __version__
 
@@ -290,8 +291,33 @@ def test_a_client_closed_between_two_attempts_gives_up() -> None:
 
     with Server(close_and_fail) as server:
         clients.append(client_of(server))
-        assert lead(clients[0])["type"] == "network_error"
+        assert lead(clients[0])["type"] == "client_closed"
         assert len(server.requests) == 1
+
+
+def test_an_unread_answer_is_to_be_read_in_time() -> None:
+    """What is left of an answer that the caller reads is bounded like the rest."""
+    step = raw([b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n", b"{}"], every=0.3)
+    with Server(step) as server, ApiClient(Configuration(server.url, TOKEN)) as api_client:
+        response = TrackingApi(api_client).track_lead_without_preload_content(
+            {"event_name": "Sign up", "customer_external_id": "u", "click_id": "c"},
+            _request_timeout=0.1,
+        )
+        assert not threading.Event().wait(0.2)
+        with pytest.raises(urllib3.exceptions.ReadTimeoutError):
+            response.read()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_closed_client_stays_closed_after_a_fork() -> None:
+    """The child of a fork doesn't open what its parent closed."""
+    client = CMSClient(TOKEN, "http://127.0.0.1:9")
+    client.close()
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if lead(client)["type"] == "client_closed" else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
 def test_many_threads_share_a_client() -> None:

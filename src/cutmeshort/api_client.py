@@ -25,7 +25,7 @@ from .configuration import (
 from .exceptions import ApiException, ApiTypeError, ApiValueError, kind_of
 from .models import ErrorResponse, EventPayload, Model, TrackResponse, read_json
 from .rest import RESTClientObject, RESTRequest, RESTResponse
-from .retry import RETRYABLE_STATUSES
+from .retry import is_retryable
 
 T = TypeVar("T", bound=TrackResponse)
 M = TypeVar("M", bound=Model)
@@ -306,7 +306,7 @@ def _exception(response: RESTResponse, token: str, *, understood: bool) -> ApiEx
         status,
         name,
         message,
-        retryable=status in RETRYABLE_STATUSES,
+        retryable=is_retryable(status),
         retry_after=response.retry_after(),
         headers=response.raw.headers,
         body=_without(token, response.data),

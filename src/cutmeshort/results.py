@@ -57,8 +57,8 @@ class TrackError(TypedDict):
 if not TYPE_CHECKING or os.name == "":
     # Mypy looks in here, as it leaves `os.name` open.
     TrackResult = Union[TrackSuccess, TrackError]
-else:
-    # Pyright knows that `os.name` isn't empty and looks in here. By design it tells the two apart
+else:  # seen by Pyright alone
+    # It knows that `os.name` isn't empty and looks in here. By design it tells the two apart
     # by `is True`, but not by `if result["success"]:`; so that both branches of that check there as
     # well, each has the other's keys. A misspelt key is an error for both.
     class _Success(TrackSuccess):

@@ -3,12 +3,24 @@
 import re
 from typing import NamedTuple, Optional
 
-RETRYABLE_STATUSES = frozenset({429, 500, 502, 503, 504})
+_RETRYABLE_STATUSES = frozenset({429, 500, 502, 503, 504})
+_RETRYABLE_FAILURES = frozenset({"network_error", "timeout"})
 INITIAL_WAIT = 0.5
 MAX_WAIT = 8.0
 _MAX_RETRY_AFTER = 1e9
 
 _SECONDS = re.compile(r"[0-9]+(\.[0-9]+)?")
+
+
+def is_retryable(status: int, kind: str = "") -> bool:
+    """
+    Tell whether a failed attempt is repeated; the service de-duplicates, so that it is safe.
+
+    Args:
+        status: The HTTP status; 0 when there was no answer.
+        kind: What happened then: `network_error`, `timeout`, `tls_error`, ….
+    """
+    return status in _RETRYABLE_STATUSES or (status == 0 and kind in _RETRYABLE_FAILURES)
 
 
 class RetryPolicy(NamedTuple):

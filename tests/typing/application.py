@@ -50,10 +50,16 @@ def results(client: CMSClient) -> Optional[float]:
 
 def results_by_identity(result: TrackResult) -> str:
     if result["success"] is True:
-        success: TrackSuccess = result
-        print(success["error"])  # type: ignore[typeddict-item]
-        return success["message"]
-    error: TrackError = result
+        return told(result)
+    return refused(result)
+
+
+def told(success: TrackSuccess) -> str:
+    print(success["error"])  # type: ignore[typeddict-item]
+    return success["message"]
+
+
+def refused(error: TrackError) -> str:
     print(error["message"])  # type: ignore[typeddict-item]
     return error["error"]
 

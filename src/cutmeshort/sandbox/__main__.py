@@ -45,7 +45,7 @@ def main() -> None:
             print(f"CutMeShort sandbox listens on {sandbox.url}, token {sandbox.token}")
             print(f"Its API: {sandbox.url}/docs and {sandbox.url}/openapi.json", flush=True)
             while not stop.wait(1):  # a wait without end can't be interrupted on Windows
-                pass
+                pass  # each second
     except (ApiValueError, OSError) as error:
         sys.exit(f"cutmeshort.sandbox: {error}")
 

@@ -1,0 +1,13 @@
+"""
+The only room that knows urllib3's machinery.
+
+- `client`: the call, its attempts, its deadline, and what a fork leaves of it
+- `connections`: sockets that end in time, and whole answers
+- `route`: the way to the host, with TLS and proxies
+- `body`: what an answer says, within bounds
+- `errors`: what each of urllib3's errors means
+"""
+
+from .client import RESTClientObject, RESTRequest, RESTResponse
+
+__all__ = ["RESTClientObject", "RESTRequest", "RESTResponse"]

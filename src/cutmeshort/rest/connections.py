@@ -1,0 +1,137 @@
+"""Connections whose every step ends in time, and that give whole answers."""
+
+import http.client
+import io
+import socket
+import threading
+import time
+from email.errors import FirstHeaderLineIsContinuationDefect, MissingHeaderBodySeparatorDefect
+from typing import Any, Optional
+
+import urllib3
+from urllib3.connection import HTTPConnection, HTTPSConnection
+
+# Head, framing and body as they come: more than any answer needs.
+_MAX_RAW_BYTES = 2**21
+_BROKEN_HEAD = (FirstHeaderLineIsContinuationDefect, MissingHeaderBodySeparatorDefect)
+
+
+class _Attempt(threading.local):
+    """
+    The attempt that this thread makes: its connection is urllib3's choice, and unknown before.
+
+    Attributes:
+        end: When it ends, on the monotonic clock.
+        sent: Whether the service may have got something of the request.
+    """
+
+    end = 0.0
+    sent = False
+
+    def remaining(self) -> float:
+        """Seconds until the end, above 0: sockets take 0 for something else."""
+        return max(self.end - time.monotonic(), 0.001)
+
+
+current_attempt = _Attempt()
+
+
+class _BoundedReader(io.RawIOBase):
+    """
+    Read from a socket until a fixed moment, and so many bytes.
+
+    A socket's own time-out starts anew with every byte, so that a server which sends one now and
+    then would hold a call for as long as it likes.
+    """
+
+    def __init__(self, raw: io.RawIOBase, sock: socket.socket) -> None:
+        self._raw = raw
+        self._socket = sock
+        self._end = min(time.monotonic() + (sock.gettimeout() or 0), current_attempt.end)
+        self._room = _MAX_RAW_BYTES
+        self.ended = False
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> Optional[int]:
+        remaining = self._end - time.monotonic()
+        if remaining <= 0:
+            raise socket.timeout("timed out")
+        self._socket.settimeout(remaining)
+        size = self._raw.readinto(buffer) or 0
+        self.ended = size == 0
+        self._room -= size
+        if self._room < 0:
+            raise http.client.HTTPException("the answer is too large")
+        return size
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class _Response(http.client.HTTPResponse):
+    """An answer that ends in time, has a whole head, and is not an interim one."""
+
+    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
+        super().__init__(sock, *args, **kwargs)
+        raw: Any = self.fp.detach()
+        self._reader = _BoundedReader(raw, sock)
+        self.fp = io.BufferedReader(self._reader)
+
+    def begin(self) -> None:
+        self._begin_once()
+        # http.client skips 100 alone. Any other 1xx would pass for the answer, and the true answer
+        # for that to the connection's next request.
+        while self.status < 200:
+            self.headers = None  # type: ignore[assignment]
+            self._begin_once()
+
+    def _begin_once(self) -> None:
+        super().begin()
+        # http.client takes a head that breaks off for a whole one, which would make a success of
+        # "200 OK" alone, and drops what follows a line that is no header.
+        broken = any(isinstance(defect, _BROKEN_HEAD) for defect in self.msg.defects)
+        if self._reader.ended or broken:
+            raise http.client.RemoteDisconnected("the answer's head is broken")
+
+
+class _HTTPConnection(HTTPConnection):
+    """A connection whose every step ends with the attempt."""
+
+    response_class = _Response
+    _timeout = 0.0
+
+    @property
+    def timeout(self) -> float:
+        """Seconds for the next step."""
+        return min(self._timeout, current_attempt.remaining())
+
+    @timeout.setter
+    def timeout(  # pyright: ignore[reportIncompatibleVariableOverride]
+        self, value: float
+    ) -> None:
+        self._timeout = value
+
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        current_attempt.sent = True
+        super().request(*args, **kwargs)
+
+
+class _HTTPSConnection(  # pyright: ignore[reportIncompatibleVariableOverride]
+    _HTTPConnection, HTTPSConnection
+):
+    """The same with TLS."""
+
+
+class HTTPPool(urllib3.HTTPConnectionPool):
+    """Such connections to an http:// host."""
+
+    ConnectionCls: Any = _HTTPConnection
+
+
+class HTTPSPool(urllib3.HTTPSConnectionPool):
+    """Such connections to an https:// host."""
+
+    ConnectionCls: Any = _HTTPSConnection

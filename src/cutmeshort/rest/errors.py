@@ -1,0 +1,78 @@
+"""What each of urllib3's errors means."""
+
+import socket
+import ssl
+from traceback import clear_frames
+from typing import Optional
+
+from urllib3.exceptions import (
+    ClosedPoolError,
+    ConnectTimeoutError,
+    NameResolutionError,
+    NewConnectionError,
+    ProxyError,
+    SSLError,
+)
+from urllib3.exceptions import TimeoutError as Urllib3TimeoutError
+
+from ..exceptions import ApiException
+from ..retry import is_retryable
+
+_BROKEN_HANDSHAKE = (ssl.SSLEOFError, ssl.SSLZeroReturnError)
+
+
+def was_never_sent(error: Exception) -> bool:
+    """Tell whether there was no connection, so that the service can't have got anything."""
+    return isinstance(error, (ConnectTimeoutError, ProxyError, ClosedPoolError))
+
+
+def name_error(error: Exception, host: str) -> ApiException:
+    """Make the exception, of status 0, for what urllib3 raised."""
+    if isinstance(error, ClosedPoolError):
+        message = "The client is closed: make a new one."
+        return ApiException(0, "client_closed", message, retryable=True)
+    kind, message = _kind_and_message(error, _root(error), host)
+    return ApiException(0, kind, message, retryable=is_retryable(0, kind))
+
+
+def release(error: Optional[BaseException]) -> None:
+    """Take sockets, token and customers' data out of an error's frames, which outlive it."""
+    while error is not None:
+        clear_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__
+
+
+def _kind_and_message(error: Exception, cause: BaseException, host: str) -> tuple[str, str]:
+    distrust = _distrust(error, cause, host)
+    if distrust is not None:
+        return "tls_error", distrust
+    if isinstance(error, ProxyError):
+        message = f"The proxy gave no way to {host}: check its address, user and password."
+        return "network_error", message
+    if isinstance(error, NameResolutionError):
+        return "network_error", f"The name {host} could not be resolved."
+    if isinstance(error, NewConnectionError):
+        return "network_error", f"{host} could not be connected to."
+    if isinstance(error, Urllib3TimeoutError) or isinstance(cause, socket.timeout):
+        return "timeout", f"{host} did not answer in time."
+    return "network_error", f"The connection to {host} broke before the whole answer came."
+
+
+def _distrust(error: Exception, cause: BaseException, host: str) -> Optional[str]:
+    """Say why TLS failed, if it did; a handshake that breaks off is the network's failure."""
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return (
+            f"The certificate of {host} was refused ({cause.verify_message}). For a private "
+            "certificate authority, pass Configuration(ssl_ca_cert=...)."
+        )
+    if isinstance(cause, ssl.SSLError) and not isinstance(cause, _BROKEN_HANDSHAKE):
+        return f"No TLS connection to {host} could be made: check the host and the client's key."
+    if isinstance(error, SSLError) and not isinstance(cause, OSError):
+        return f"The certificate of {host} is for another name: {cause}."
+    return None
+
+
+def _root(error: BaseException) -> BaseException:
+    """Unwrap what urllib3 wrapped: it keeps the cause among the arguments, or as the cause."""
+    inner = [part for part in (*error.args, error.__cause__) if isinstance(part, BaseException)]
+    return _root(inner[0]) if inner else error

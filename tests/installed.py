@@ -1,0 +1,63 @@
+"""
+Use the installed package where nothing but its dependencies is: `python tests/installed.py`.
+
+Continuous integration runs it on the built wheel, in an environment without the extras and without
+the tests' tools.
+"""
+
+import importlib.util
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from importlib.resources import files
+from pathlib import Path
+
+import cutmeshort
+from cutmeshort import CMSClient
+
+received = []
+
+
+class Service(BaseHTTPRequestHandler):
+    """Take any event."""
+
+    def do_POST(self) -> None:
+        """Remember the event and answer."""
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        received.append((self.path, json.loads(body)))
+        answer = b'{"success": true, "message": "Done"}'
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Keep the output short."""
+
+
+def main() -> None:
+    """Track a lead and a sale, and look for what must and must not be there."""
+    checkout = Path(__file__).resolve().parent.parent
+    assert checkout not in Path(cutmeshort.__file__).resolve().parents, "not the installed package"
+    assert files("cutmeshort").joinpath("py.typed").is_file()
+    assert importlib.util.find_spec("cms_python") is not None
+    assert importlib.util.find_spec("fastapi") is None
+    try:
+        importlib.import_module("cutmeshort.sandbox")
+    except ModuleNotFoundError as error:
+        assert "cutmeshort[sandbox]" in str(error)
+    with HTTPServer(("127.0.0.1", 0), Service) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        with CMSClient("token", f"http://127.0.0.1:{server.server_port}") as client:
+            done = {"success": True, "message": "Done", "data": {}}
+            assert client.track_lead("Sign up", "user_42", click_id="click_1") == done
+            assert client.track_sale("Buy", "user_42", "inv", 1, "usd", timestamp="2026") == done
+            assert client.track_sale("Buy", "user_42", "inv", 1.5, "usd")["success"] is False
+        server.shutdown()
+    assert [path for path, _ in received] == ["/track/lead", "/track/sale"]
+    assert received[1][1]["timestamp"] == "2026-01-01T00:00:00Z"
+    print(f"cutmeshort {cutmeshort.__version__} works as installed")
+
+
+if __name__ == "__main__":
+    main()
