@@ -99,6 +99,9 @@ class ApiClient:
             raise ApiTypeError("configuration must be a Configuration")
         self.configuration = configuration
         self._path = urlsplit(configuration.host).path
+        self._attempt_timeout = check_attempt_timeout(
+            "request_timeout", configuration.request_timeout
+        )
         self._rest = RESTClientObject(configuration)
         runtime = "{}.{}.{}".format(*sys.version_info)
         self._headers = urllib3.HTTPHeaderDict(
@@ -232,18 +235,7 @@ class ApiClient:
         preload_content: bool = True,
     ) -> RESTRequest:
         configuration = self.configuration
-        unknown = options.keys() - _OPTION_NAMES
-        if unknown:
-            raise ApiTypeError(
-                f"unknown option {', '.join(sorted(unknown))}; "
-                f"there are {', '.join(sorted(_OPTION_NAMES))}"
-            )
-        if not isinstance(payload, operation.request_model):
-            if not isinstance(payload, Mapping):
-                raise ApiTypeError(
-                    f"payload must be a {operation.request_model.__name__} or a dict"
-                )
-            payload = operation.request_model.from_dict(payload)
+        _check_names(options)
         timeout = options.get("_request_timeout")
         deadline = options.get("_deadline")
         retries = options.get("_max_retries")
@@ -251,13 +243,13 @@ class ApiClient:
             method=operation.method,
             path=self._path + operation.path,
             headers=self._merge_headers(token, options.get("_headers")),
-            body=payload.to_json().encode(),
+            body=_as_model(operation, payload).to_json().encode(),
             deadline=configuration.timeout
             if deadline is None
             else check_seconds("_deadline", deadline),
-            attempt_timeout=check_attempt_timeout(
-                "_request_timeout", configuration.request_timeout if timeout is None else timeout
-            ),
+            attempt_timeout=self._attempt_timeout
+            if timeout is None
+            else check_attempt_timeout("_request_timeout", timeout),
             max_retries=configuration.retries
             if retries is None
             else check_retries("_max_retries", retries),
@@ -271,6 +263,25 @@ class ApiClient:
             for name, value in check_headers("_headers", own).items():
                 headers[name] = value
         return headers
+
+
+def _check_names(options: RequestOptions) -> None:
+    unknown = options.keys() - _OPTION_NAMES
+    if unknown:
+        raise ApiTypeError(
+            f"unknown option {', '.join(sorted(unknown))}; "
+            f"there are {', '.join(sorted(_OPTION_NAMES))}"
+        )
+
+
+def _as_model(
+    operation: Operation[T], payload: Union[EventPayload, Mapping[str, Any]]
+) -> EventPayload:
+    if isinstance(payload, operation.request_model):
+        return payload
+    if isinstance(payload, Mapping):
+        return operation.request_model.from_dict(payload)
+    raise ApiTypeError(f"payload must be a {operation.request_model.__name__} or a dict")
 
 
 def _read(model: type[M], token: str, body: Optional[bytes]) -> Optional[M]:

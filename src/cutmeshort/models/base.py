@@ -10,16 +10,19 @@ from pydantic.alias_generators import to_camel
 from typing_extensions import Self
 
 
+def _refuse(constant: str) -> Any:
+    raise ValueError(f"{constant} is not JSON")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse)
+
+
 def read_json(text: bytes) -> Any:
     """Read JSON in UTF-8; ValueError where it is none, or is nested too deep."""
     try:
-        return json.loads(text.decode("utf-8-sig"), parse_constant=_refuse)
+        return _DECODER.decode(text.decode("utf-8-sig"))
     except RecursionError:
         raise ValueError("nested too deep") from None
-
-
-def _refuse(constant: str) -> Any:
-    raise ValueError(f"{constant} is not JSON")
 
 
 class Model(BaseModel):
