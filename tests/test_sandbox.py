@@ -96,7 +96,8 @@ def test_a_follow_up_with_a_click_is_refused(sandbox: Sandbox, client: CMSClient
     """A customer who is bound to a click can't be bound again."""
     lead(client, mode="deferred")
     result = lead(client)
-    assert (result["status_code"], result["type"]) == (409, "duplicate_attribution")
+    assert (result["status_code"], result["type"]) == (409, "conflict")
+    assert result["error"].startswith("Duplicate attribution")
     assert len(sandbox.leads) == 1
 
 
@@ -237,7 +238,10 @@ def test_the_description_names_the_wires_fields(sandbox: Sandbox) -> None:
         "amount",
         "currency",
     }
+    assert operation["operationId"] == "track_sale"
     assert schemas["SalePayload"]["properties"]["currency"]["pattern"] == "^[A-Za-z]{3}$"
+    amount = schemas["SalePayload"]["properties"]["amount"]
+    assert (amount["type"], amount["minimum"], amount["maximum"]) == ("integer", 0, 2**53 - 1)
     assert schemas["LeadPayload"]["properties"]["timestamp"]["anyOf"][0]["format"] == "date-time"
 
 
@@ -273,6 +277,8 @@ def test_the_rate_limit_is_per_minute_and_token() -> None:
         ("reply", "nonsense"),
         ("error_reply", "list"),
         ("token", "a b"),
+        ("port", -1),
+        ("port", 65536),
         ("rate_limit", -1),
         ("rate_limit", 0),
     ],
@@ -321,6 +327,7 @@ def test_the_command_says_where_it_listens_until_it_is_interrupted(number: int) 
         assert line.startswith("CutMeShort sandbox listens on http://127.0.0.1:")
         assert line.endswith(", token mine\n")
         assert "/openapi.json" in process.stdout.readline()
+        assert "At most 1 requests a minute" in process.stdout.readline()
         url = line.split()[4].rstrip(",")
         with CMSClient("mine", url) as client:
             assert lead(client)["success"] is True
@@ -328,13 +335,19 @@ def test_the_command_says_where_it_listens_until_it_is_interrupted(number: int) 
         begin = time.monotonic()
         os.kill(process.pid, number)
         _, errors = process.communicate(timeout=10)
-        assert (process.returncode, errors) == (0, "")
+        assert process.returncode == 0
+        assert [line.split(" - ")[1] for line in errors.splitlines()] == [
+            '"POST /track/lead HTTP/1.1" 200',
+            '"POST /track/lead HTTP/1.1" 429',
+        ]
         assert time.monotonic() - begin < 5
 
 
-def test_the_command_says_when_it_can_not_listen(sandbox: Sandbox) -> None:
-    """A port in use ends the command with one line."""
-    with _command("--port", sandbox.url.rpartition(":")[2]) as process:
+@pytest.mark.parametrize("port", ["in use", "99999"])
+def test_the_command_says_when_it_can_not_listen(port: str, sandbox: Sandbox) -> None:
+    """A port in use, or that there isn't, ends the command with one line."""
+    port = port.replace("in use", sandbox.url.rpartition(":")[2])
+    with _command("--port", port) as process:
         _, errors = process.communicate(timeout=10)
     assert process.returncode == 1
     assert errors.startswith("cutmeshort.sandbox: ")

@@ -97,7 +97,7 @@ Currency = Annotated[
     _shape(_CURRENCY, "Input should be a currency of three letters, like USD"),
     AfterValidator(str.upper),
 ]
-MinorUnits = Annotated[int, BeforeValidator(_minor_units), Field(ge=0, le=_MAX_AMOUNT)]
+MinorUnits = Annotated[int, Field(ge=0, le=_MAX_AMOUNT), BeforeValidator(_minor_units)]
 if TYPE_CHECKING:
     Timestamp = Union[datetime, str]
 else:

@@ -66,7 +66,8 @@ def _distrust(error: Exception, cause: BaseException, host: str) -> Optional[str
             "certificate authority, pass Configuration(ssl_ca_cert=...)."
         )
     if isinstance(cause, ssl.SSLError) and not isinstance(cause, _BROKEN_HANDSHAKE):
-        return f"No TLS connection to {host} could be made: check the host and the client's key."
+        reason = cause.reason or "unknown reason"
+        return f"No TLS connection to {host} could be made ({reason}): does this port speak TLS?"
     if isinstance(error, SSLError) and not isinstance(cause, OSError):
         return f"The certificate of {host} is for another name: {cause}."
     return None

@@ -70,14 +70,16 @@ def _ssl_context(configuration: Configuration) -> ssl.SSLContext:
         context = ssl.create_default_context(
             cafile=configuration.ssl_ca_cert, cadata=configuration.ca_cert_data
         )
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
+    except (OSError, TypeError, ValueError):
+        raise ApiValueError("ssl_ca_cert or ca_cert_data is no readable PEM or DER") from None
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
         if configuration.cert_file is not None:
             # An empty password: else an encrypted key would ask for one on the terminal.
             context.load_cert_chain(configuration.cert_file, configuration.key_file, password="")
-    except (OSError, TypeError, ValueError):
+    except OSError:
         raise ApiValueError(
-            "ssl_ca_cert, ca_cert_data, cert_file or key_file can't be read: PEM files are "
-            "expected, the key without a password"
+            "cert_file or key_file is no readable PEM file, or the key has a password"
         ) from None
     if not configuration.verify_ssl:
         context.check_hostname = False

@@ -1,6 +1,7 @@
 """`python -m cutmeshort.sandbox`: run the sandbox until interrupted."""
 
 import argparse
+import logging
 import signal
 import sys
 import threading
@@ -26,9 +27,18 @@ def main() -> None:
     parser.add_argument(
         "--duplicate-status", default=200, type=int, choices=(200, 409), help="for a known event"
     )
-    parser.add_argument("--reply", default="message", choices=(*SUCCESSES, *REJECTIONS))
-    parser.add_argument("--error-reply", default="envelope", choices=tuple(ERRORS))
+    parser.add_argument(
+        "--reply",
+        default="message",
+        choices=(*SUCCESSES, *REJECTIONS),
+        help=f"form of the answer to a valid event; {', '.join(REJECTIONS)} record nothing",
+    )
+    parser.add_argument(
+        "--error-reply", default="envelope", choices=tuple(ERRORS), help="form of error answers"
+    )
     arguments = parser.parse_args()
+    logging.basicConfig(format="%(message)s")
+    logging.getLogger("uvicorn.access").setLevel(logging.INFO)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
@@ -43,7 +53,9 @@ def main() -> None:
             error_reply=arguments.error_reply,
         ) as sandbox:
             print(f"CutMeShort sandbox listens on {sandbox.url}, token {sandbox.token}")
-            print(f"Its API: {sandbox.url}/docs and {sandbox.url}/openapi.json", flush=True)
+            print(f"Its API: {sandbox.url}/docs and {sandbox.url}/openapi.json")
+            limit = f"At most {arguments.rate_limit}" if arguments.rate_limit else "Any number of"
+            print(f"{limit} requests a minute (--rate-limit)", flush=True)
             while not stop.wait(1):  # a wait without end can't be interrupted on Windows
                 pass  # each second
     except (ApiValueError, OSError) as error:

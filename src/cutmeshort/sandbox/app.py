@@ -60,11 +60,11 @@ def create_app(
         responses=_RESPONSES,
     )
 
-    @router.post("/track/lead", response_model=TrackResponse, summary="Track a lead")
+    @router.post("/track/lead", response_model=TrackResponse, operation_id="track_lead")
     async def track_lead(payload: LeadPayload) -> Response:
         return success("Lead tracked successfully", service.track_lead(payload))
 
-    @router.post("/track/sale", response_model=TrackResponse, summary="Track a sale")
+    @router.post("/track/sale", response_model=TrackResponse, operation_id="track_sale")
     async def track_sale(payload: SalePayload) -> Response:
         return success("Sale tracked successfully", service.track_sale(payload))
 

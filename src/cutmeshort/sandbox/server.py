@@ -16,6 +16,7 @@ from .replies import ERRORS, REJECTIONS, SUCCESSES
 from .service import Attribution, RateLimit, Service
 
 DEFAULT_TOKEN = "sandbox-token"
+_MAX_PORT = 65535
 
 Reply = Literal[
     "message",
@@ -76,6 +77,8 @@ class Sandbox:
         ):
             if value not in allowed:
                 raise ApiValueError(f"{name} must be one of {', '.join(map(str, allowed))}", name)
+        if check_retries("port", port) > _MAX_PORT:
+            raise ApiValueError("port must be from 0 to 65535", "port")
         if rate_limit is not None and check_retries("rate_limit", rate_limit) == 0:
             raise ApiValueError("rate_limit must be 1 or more, or None", "rate_limit")
         self.token = check_token("token", token)
@@ -122,7 +125,7 @@ class Sandbox:
         name = f"[{host}]" if ":" in host else host
         self._url = f"http://{name}:{listener.getsockname()[1]}"
         self._server = _Server(
-            uvicorn.Config(self._app, log_config=None, access_log=False, ws="none", lifespan="off")
+            uvicorn.Config(self._app, log_config=None, ws="none", lifespan="off")
         )
         self._thread = threading.Thread(
             target=self._server.run,

@@ -99,8 +99,8 @@ class Service:
             if lead.click_id is not None and customer in self._deferred:
                 raise Refusal(
                     409,
-                    "duplicate_attribution",
-                    "The customer is bound to a click already: leave clickId out.",
+                    "conflict",
+                    "Duplicate attribution: the customer is bound to a click, leave clickId out.",
                 )
             click_id = self._click(lead)
             if lead.mode == "deferred":
@@ -129,7 +129,7 @@ class Service:
     def _click(self, payload: Payload) -> str:
         click_id = payload.click_id or self._deferred.get(payload.customer_external_id)
         if click_id is None:
-            message = "clickId is required: the customer is bound to no click."
+            message = "clickId is required: no deferred lead bound a click to the customer."
             raise Refusal(
                 422,
                 "unprocessable_entity",
