@@ -1,9 +1,13 @@
 """Track a lead, a deferred lead with its follow-up, and a sale: `python examples/quickstart.py`."""
 
+from typing import TYPE_CHECKING
+
 from service import new_id, service
 
 from cutmeshort import CMSClient, TrackResult
-from cutmeshort.sandbox import Attribution
+
+if TYPE_CHECKING:
+    from cutmeshort.sandbox import Attribution
 
 
 def show(what: str, result: TrackResult) -> None:
@@ -11,7 +15,7 @@ def show(what: str, result: TrackResult) -> None:
     print(f"\n{what}:\n  {result}")
 
 
-def chain(attribution: Attribution) -> str:
+def chain(attribution: "Attribution") -> str:
     """Put a click and what it led to on a line."""
     leads = [
         f"lead {lead.event_name!r}{' (deferred)' if lead.mode else ''}"

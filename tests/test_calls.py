@@ -5,6 +5,7 @@ import random
 import socket
 import threading
 import time
+import traceback
 from typing import Any
 
 import pytest
@@ -99,6 +100,40 @@ def test_a_passing_failure_is_repeated_with_the_same_bytes(first: Any) -> None:
         assert (one.body, one.headers) == (two.body, two.headers)
 
 
+def test_a_flood_of_interim_replies_ends_early() -> None:
+    """What comes before an answer is limited in size, not by the deadline alone."""
+
+    def flood(connection: Any) -> bool:
+        while not connection.stopping.is_set():
+            connection.socket.sendall(b"HTTP/1.1 100 Continue\r\n\r\n" * 1000)
+        return False
+
+    with Server(flood) as server, client_of(server, timeout=30) as client:
+        assert lead(client, max_retries=0)["type"] == "network_error"
+
+
+@pytest.mark.usefixtures("no_wait")
+def test_a_409_after_a_refused_connection_is_a_conflict(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the first attempt found nobody, the second one's 409 is about another event."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+
+        def answer() -> None:
+            begun.wait(5)
+            client, _ = listener.accept()
+            with client:
+                client.recv(65536)
+                client.sendall(b"HTTP/1.1 409 Conflict\r\nContent-Length: 0\r\n\r\n")
+
+        begun = threading.Event()
+        monkeypatch.setattr(time, "sleep", lambda _: (listener.listen(), begun.set()))
+        thread = threading.Thread(target=answer)
+        thread.start()
+        with CMSClient(TOKEN, f"http://127.0.0.1:{listener.getsockname()[1]}") as client:
+            assert lead(client)["type"] == "conflict"
+        thread.join()
+
+
 def test_waits_grow_and_are_random(monkeypatch: pytest.MonkeyPatch) -> None:
     """Between attempts the call sleeps a random part of 0.5, 1 and 2 seconds."""
     waits: list[float] = []
@@ -175,6 +210,7 @@ def _seconds(call: Any) -> tuple[Any, float]:
         raw([b"HTTP/1.1 200 OK\r\n\r\n"] + [b" "] * 50, every=0.05),
         raw([b"HTTP/1.1 100 Continue\r\n\r\n"] * 50, every=0.05),
         raw([b"HTTP/1.1 103 Early Hints\r\n\r\n"] * 50, every=0.05),
+        raw([b"", b"HTTP/1.1 200 OK\r\n", *[b"X: y\r\n"] * 50], every=0.35),
     ],
 )
 def test_no_server_holds_a_call_beyond_its_deadline(step: Any) -> None:
@@ -367,4 +403,9 @@ def test_the_exception_below_the_facade_keeps_its_cause() -> None:
             TrackingApi(api_client).track_lead(
                 {"event_name": "Sign up", "customer_external_id": "u", "click_id": "c"}
             )
-    assert type(caught.value.__cause__).__module__ == "urllib3.exceptions"
+    cause = caught.value.__cause__
+    assert type(cause).__module__ == "urllib3.exceptions"
+    assert cause is not None
+    frames = [frame for frame, _ in traceback.walk_tb(cause.__traceback__)]
+    assert frames
+    assert not any(TOKEN in str(frame.f_locals.get("headers")) for frame in frames)

@@ -112,6 +112,17 @@ def test_a_status_decides_the_exception(status: int, exception: str) -> None:
     assert b"example" not in pickle.dumps(error)
 
 
+def test_an_answer_that_echoes_the_token_does_not_bring_it() -> None:
+    """The raw bodies that the layers below give have the token taken out."""
+    with Server(reply(body=f'{{"a": "{TOKEN}"}}'), reply(400, f"<{TOKEN}>")) as server:
+        api = api_of(server)
+        with api.api_client:
+            assert api.track_lead_with_http_info(LEAD).raw_data == b'{"a": "[redacted]"}'
+            with pytest.raises(ApiException) as caught:
+                api.track_lead(LEAD)
+            assert caught.value.body == b"<[redacted]>"
+
+
 def test_no_answer_raises_with_status_0() -> None:
     """Without an answer the status is 0 and there are no headers."""
     with Server(drop) as server:

@@ -125,6 +125,14 @@ def test_a_response_keeps_what_it_does_not_know() -> None:
     assert error.to_dict()["requestId"] == "r"
 
 
+@pytest.mark.parametrize("model", [LeadPayload, SalePayload, TrackResponse, ErrorResponse])
+def test_no_field_has_two_validators_of_a_kind(model: Any) -> None:
+    """Some versions of pydantic 2 keep only the last one of a kind."""
+    for info in model.model_fields.values():
+        kinds = [type(part) for part in info.metadata if "Validator" in type(part).__name__]
+        assert len(kinds) == len(set(kinds))
+
+
 @pytest.mark.parametrize("model", [TrackResponse, ErrorResponse])
 @pytest.mark.parametrize("body", ["[]", "null", '"text"', "7"])
 def test_a_response_is_an_object(model: Any, body: str) -> None:

@@ -13,9 +13,12 @@ from typing import Any
 
 import pytest
 import urllib3
+from typing_extensions import get_args
 
 from cutmeshort import ApiValueError, CMSClient, LeadPayload, SalePayload
 from cutmeshort.sandbox import Attribution, Sandbox
+from cutmeshort.sandbox.replies import ERRORS, REJECTIONS, SUCCESSES
+from cutmeshort.sandbox.server import ErrorReply, Reply
 from cutmeshort.sandbox.service import RateLimit, Refusal
 
 from .conftest import lead, sale
@@ -95,10 +98,12 @@ def test_a_deferred_lead_binds_the_click_to_the_customer(
 def test_a_follow_up_with_a_click_is_refused(sandbox: Sandbox, client: CMSClient) -> None:
     """A customer who is bound to a click can't be bound again."""
     lead(client, mode="deferred")
+    lead(client, click_id=None)
     result = lead(client)
     assert (result["status_code"], result["type"]) == (409, "conflict")
     assert result["error"].startswith("Duplicate attribution")
-    assert len(sandbox.leads) == 1
+    assert lead(client, mode="deferred")["data"]["duplicate"] is True
+    assert len(sandbox.leads) == 2
 
 
 @pytest.mark.parametrize("track", [lead, sale])
@@ -179,6 +184,22 @@ def test_an_error_comes_in_any_form(form: Any) -> None:
         assert says in result["error"]
 
 
+@pytest.mark.parametrize("status", [301, 403, 500, 503])
+def test_an_error_of_any_status_can_be_had(status: int) -> None:
+    """`error_status` answers every event with it, and records nothing."""
+    with Sandbox(error_status=status) as sandbox:
+        with CMSClient(sandbox.token, sandbox.url, max_retries=0) as client:
+            result = sale(client)
+            assert (result["status_code"], result["retryable"]) == (status, status >= 500)
+        assert not sandbox.sales
+
+
+def test_the_forms_have_the_names_that_type_checkers_know() -> None:
+    """The types of `reply` and `error_reply` list the forms that there are."""
+    assert get_args(Reply) == (*SUCCESSES, *REJECTIONS)
+    assert get_args(ErrorReply) == tuple(ERRORS)
+
+
 def test_the_token_is_checked_first(sandbox: Sandbox) -> None:
     """Without the token, even a body that can't be read is answered with 401."""
     for token in ("", "Bearer", "Bearer wrong", f"bearer {sandbox.token}", "Bearer \xff"):
@@ -196,6 +217,7 @@ def test_the_token_is_checked_first(sandbox: Sandbox) -> None:
         (b"\xff", "application/json", 400, "JSON object"),
         (b"{}", "text/plain", 400, "Content-Type"),
         (b"{}", "Application/JSON; charset=utf-8", 422, "eventName: Field required"),
+        (b'{"\\ud800": "x"}', "application/json", 400, "JSON object"),
         (b'{"event_name": "x"}', "application/json", 422, "Unknown fields: event_name"),
         (b'{"eventName": 7, "customerExternalId": ""}', "application/json", 422, "valid string"),
     ],
@@ -215,7 +237,8 @@ def test_json_and_fields_are_checked(
 
 def test_other_paths_and_methods_have_the_envelope_too(sandbox: Sandbox) -> None:
     """Never FastAPI's own shape."""
-    assert post(sandbox, {}, "/elsewhere").json()["statusCode"] == 404
+    for path in ("/elsewhere", "/track/lead/"):
+        assert post(sandbox, {}, path).json()["statusCode"] == 404
     with urllib3.PoolManager() as pool:
         answer = pool.request("GET", sandbox.url + "/track/lead")
     assert (answer.status, answer.json()["success"]) == (405, False)
@@ -276,6 +299,8 @@ def test_the_rate_limit_is_per_minute_and_token() -> None:
         ("duplicate_status", 500),
         ("reply", "nonsense"),
         ("error_reply", "list"),
+        ("error_status", 200),
+        ("error_status", 600),
         ("token", "a b"),
         ("port", -1),
         ("port", 65536),

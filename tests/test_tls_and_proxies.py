@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import trustme
+from cryptography.hazmat.primitives import serialization
 
 from cutmeshort import ApiValueError, CMSClient, Configuration
 
@@ -67,7 +68,7 @@ def test_an_unknown_authority_is_refused_with_advice(tls: ssl.SSLContext) -> Non
 def test_a_private_authority_is_trusted_by_file_and_by_data(
     tls: ssl.SSLContext, authority: trustme.CA, authority_file: str
 ) -> None:
-    """`ssl_ca_cert` and `ca_cert_data` add an authority; a connection serves many calls."""
+    """`ssl_ca_cert` and `ca_cert_data` name the authority; a connection serves many calls."""
     pem = authority.cert_pem.bytes().decode()
     der = ssl.PEM_cert_to_DER_cert(pem)
     with Server(OK, tls=tls) as server:
@@ -128,6 +129,50 @@ def test_a_client_certificate_is_shown(
         settings = {"cert_file": str(certificate), "key_file": str(key) if separate else None}
         assert _track(server, ssl_ca_cert=authority_file, **settings)["success"] is True
         assert _track(server, ssl_ca_cert=authority_file, retries=0)["success"] is False
+
+
+def test_a_key_with_a_password_is_refused(authority: trustme.CA, tmp_path: Path) -> None:
+    """An encrypted key is refused when the client is made, and nobody is asked for a password."""
+    certificate = authority.issue_cert("client@example.com")
+    key = serialization.load_pem_private_key(certificate.private_key_pem.bytes(), None)
+    encrypted = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.BestAvailableEncryption(b"password"),
+    )
+    path = tmp_path / "client.pem"
+    path.write_bytes(encrypted + b"".join(pem.bytes() for pem in certificate.cert_chain_pems))
+    with pytest.raises(ApiValueError, match="key has a password"):
+        CMSClient(TOKEN, configuration=Configuration(cert_file=str(path)))
+
+
+def test_a_hung_handshake_does_not_hold_a_call_beyond_its_deadline(tls: ssl.SSLContext) -> None:
+    """The handshake gets what is left, after a connection or a tunnel that took its time."""
+    with Server(tls=tls) as target, Server(_slow_tunnel) as proxy:
+        target.skip_handshakes = 99
+        _tunnel_target[:] = [target.port]
+        for settings in ({}, {"proxy": proxy.url}):
+            begin = time.monotonic()
+            result = _track(target, timeout=0.5, **settings)
+            assert result["type"] == "timeout"
+            assert time.monotonic() - begin < 0.7
+
+
+def test_an_https_proxy_that_drips_does_not_hold_a_call_beyond_its_deadline(
+    tls: ssl.SSLContext, authority_file: str
+) -> None:
+    """TLS within TLS is bounded like the rest."""
+
+    def drip(connection: Connection) -> bool:
+        connection.socket.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+        hello = b"\x16\x03\x03\x40\x00" + b"\x02\x00\x3f\xfc" + bytes(16000)
+        return raw([hello[n : n + 1] for n in range(len(hello))], every=0.05)(connection)
+
+    with Server(drip, tls=tls) as proxy:
+        begin = time.monotonic()
+        result = _track(proxy, timeout=0.5, proxy=proxy.url, ssl_ca_cert=authority_file)
+        assert result["success"] is False
+        assert time.monotonic() - begin < 0.75
 
 
 def test_no_tls_at_all_is_a_tls_error() -> None:
@@ -251,12 +296,14 @@ def test_the_environment_names_the_proxy(
 def test_plain_http_goes_through_a_proxy_in_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where plain http is permitted, a proxy gets the request itself."""
     with Server(OK) as proxy:
-        monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{proxy.port}")
+        monkeypatch.setenv("HTTP_PROXY", f"http://user:secret@127.0.0.1:{proxy.port}")
         configuration = Configuration("http://gw.example/cms", TOKEN, allow_insecure_http=True)
         with CMSClient(configuration=configuration) as client:
             assert lead(client)["success"] is True
         assert proxy.requests[0].target == "http://gw.example/cms/track/lead"
         assert proxy.requests[0].headers["host"] == ["gw.example"]
+        user = base64.b64encode(b"user:secret").decode()
+        assert proxy.requests[0].headers["proxy-authorization"] == [f"Basic {user}"]
 
 
 @pytest.mark.usefixtures("no_wait")

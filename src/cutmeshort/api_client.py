@@ -145,7 +145,7 @@ class ApiClient:
             data = operation.response_model()
         if data is None or not data.success:
             raise _exception(response, token, understood=data is not None)
-        raw_data = _without(token, body or b"")
+        raw_data = _redact(token, body or b"")
         return ApiResponse(response.status, response.raw.headers, data, raw_data)
 
     def call_api_without_preload_content(
@@ -158,8 +158,8 @@ class ApiClient:
         Send a payload and return the answer unread, of whatever status.
 
         Read it, within what is left of `_request_timeout`, or close it: until then it keeps its
-        connection. No size limit applies. Arguments and errors are those of `call_api`, but for
-        the answer's own.
+        connection. It may have 2 MiB on the wire, and is not checked for the token. Arguments and
+        errors are those of `call_api`, but for the answer's own.
         """
         token = self._token(options)
         request = self._request(operation, payload, token, options, preload_content=False)
@@ -290,11 +290,12 @@ def _read(model: type[M], token: str, body: Optional[bytes]) -> Optional[M]:
         return None
     try:
         answer = model.from_dict(read_json(body) if body.strip() else {})
-    except ValueError:
+        if token.encode() in body or b"\\" in body:  # an escape may hide it
+            # After the flags were read: a token may be any word.
+            update = {name: _redact(token, value) for name, value in answer}
+            return answer.model_copy(update=update)
+    except (RecursionError, ValueError):
         return None
-    if token.encode() in body or b"\\" in body:  # an escape may hide it
-        # After the flags were read: a token may be any word.
-        return answer.model_copy(update={name: _without(token, value) for name, value in answer})
     return answer
 
 
@@ -320,19 +321,19 @@ def _exception(response: RESTResponse, token: str, *, understood: bool) -> ApiEx
         retryable=is_retryable(status),
         retry_after=response.retry_after(),
         headers=response.raw.headers,
-        body=_without(token, response.data),
+        body=_redact(token, response.data),
         data=data,
     )
 
 
-def _without(token: str, value: Any) -> Any:
+def _redact(token: str, value: Any) -> Any:
     """Take the token out of an answer that echoes it."""
     if isinstance(value, str):
         return value.replace(token, _REDACTED)
     if isinstance(value, bytes):
         return value.replace(token.encode(), _REDACTED.encode())
     if isinstance(value, list):
-        return [_without(token, item) for item in value]
+        return [_redact(token, item) for item in value]
     if isinstance(value, dict):
-        return {_without(token, key): _without(token, item) for key, item in value.items()}
+        return {_redact(token, key): _redact(token, item) for key, item in value.items()}
     return value

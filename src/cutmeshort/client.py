@@ -6,8 +6,9 @@ import traceback
 from contextlib import suppress
 from datetime import datetime
 from types import TracebackType
-from typing import Any, Callable, Optional, Union, cast
+from typing import Any, Callable, Optional, Union
 
+from pydantic import ValidationError
 from typing_extensions import Literal, Self
 
 from .api import TrackingApi
@@ -16,7 +17,7 @@ from .api_response import ApiResponse
 from .configuration import Configuration, check_retries, check_seconds
 from .exceptions import ApiTypeError, ApiValueError
 from .models import EventPayload, LeadPayload, SalePayload, TrackResponse
-from .results import TrackResult, failure, success
+from .results import TrackError, TrackResult, TrackSuccess, failure, invalid, success
 
 _log = logging.getLogger("cutmeshort")
 _log.addHandler(logging.NullHandler())
@@ -204,15 +205,25 @@ class CMSClient:
         timeout: Optional[float],
         max_retries: Optional[int],
     ) -> TrackResult:
+        refused: list[Union[ApiValueError, ValidationError]] = []
+
+        def checked(check: Callable[..., Any], *arguments: object) -> Any:
+            try:
+                return check(*arguments)
+            except (ApiValueError, ValidationError) as error:
+                refused.append(error)
+                return None
+
         payload = None
+        result: Union[TrackSuccess, TrackError]
         try:
-            payload = model.from_dict(fields)
+            payload = checked(model.from_dict, fields)
             options: RequestOptions = {}
             if timeout is not None:
-                options["_deadline"] = check_seconds("timeout", timeout)
+                options["_deadline"] = checked(check_seconds, "timeout", timeout)
             if max_retries is not None:
-                options["_max_retries"] = check_retries("max_retries", max_retries)
-            return cast(TrackResult, success(send(payload, **options)))
+                options["_max_retries"] = checked(check_retries, "max_retries", max_retries)
+            result = invalid(refused) if refused else success(send(payload, **options))
         except Exception as error:  # noqa: BLE001 - nothing may reach the application
             result = failure(error, payload)
             if result["type"] == "internal_error":
@@ -220,4 +231,4 @@ class CMSClient:
                 frames = "".join(traceback.format_tb(error.__traceback__))
                 with suppress(Exception):  # a handler is anybody's code
                     _log.error("%s in a tracking call\n%s", type(error).__name__, frames)
-            return cast(TrackResult, result)
+        return result  # pyright: ignore[reportReturnType]

@@ -1,7 +1,8 @@
-"""The dicts that the facade returns, and the two functions that make them."""
+"""The dicts that the facade returns, and the functions that make them."""
 
 import os
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Optional, Union
 
 from pydantic import ValidationError
@@ -81,6 +82,29 @@ def success(response: ApiResponse[TrackResponse]) -> TrackSuccess:
     return {"success": True, "message": response.data.message, "data": response.data.data}
 
 
+def invalid(errors: Sequence[Union[ApiValueError, ValidationError]]) -> TrackError:
+    """Make the dict for arguments that were refused before anything was sent."""
+    lines: list[str] = []
+    details: list[dict[str, Any]] = []
+    for error in errors:
+        if isinstance(error, ApiValueError):
+            lines.append(str(error))
+            details.append({"field": error.argument, "message": str(error)})
+        else:
+            for part in error.errors(include_url=False):
+                field = ".".join(map(str, part["loc"]))
+                lines.append(f"{field}: {part['msg']}")
+                details.append({"field": field, "message": part["msg"]})
+    return {
+        "success": False,
+        "error": "; ".join(lines),
+        "status_code": 422,
+        "type": "validation_error",
+        "retryable": False,
+        "details": details,
+    }
+
+
 def failure(error: Exception, payload: Optional[EventPayload]) -> TrackError:
     """
     Make the dict for an exception.
@@ -91,31 +115,12 @@ def failure(error: Exception, payload: Optional[EventPayload]) -> TrackError:
     """
     if isinstance(error, ApiException):
         return _refused(error, payload)
-    if isinstance(error, ValidationError):
-        details = [
-            {"field": ".".join(map(str, part["loc"])), "message": part["msg"]}
-            for part in error.errors(include_url=False)
-        ]
-        return _invalid("; ".join("{field}: {message}".format(**part) for part in details), details)
-    if isinstance(error, ApiValueError):
-        return _invalid(str(error), [{"field": error.argument, "message": str(error)}])
     return {
         "success": False,
         "error": f"The SDK failed ({type(error).__name__}); its log has the details.",
         "status_code": 0,
         "type": "internal_error",
         "retryable": False,
-    }
-
-
-def _invalid(error: str, details: list[dict[str, Any]]) -> TrackError:
-    return {
-        "success": False,
-        "error": error,
-        "status_code": 422,
-        "type": "validation_error",
-        "retryable": False,
-        "details": details,
     }
 
 

@@ -10,6 +10,9 @@ from ..api_client import ApiClient, Operation, RequestOptions
 from ..api_response import ApiResponse
 from ..models import LeadPayload, SalePayload, TrackResponse
 
+Lead = Union[LeadPayload, Mapping[str, Any]]
+Sale = Union[SalePayload, Mapping[str, Any]]
+
 _TRACK_LEAD = Operation("POST", "/track/lead", LeadPayload, TrackResponse)
 _TRACK_SALE = Operation("POST", "/track/sale", SalePayload, TrackResponse)
 
@@ -28,40 +31,36 @@ class TrackingApi:
     def __init__(self, api_client: Optional[ApiClient] = None) -> None:
         self.api_client = ApiClient.get_default() if api_client is None else api_client
 
-    def track_lead(
-        self, lead_payload: Union[LeadPayload, Mapping[str, Any]], **options: Unpack[RequestOptions]
-    ) -> TrackResponse:
+    def track_lead(self, lead_payload: Lead, **options: Unpack[RequestOptions]) -> TrackResponse:
         """Track a lead and return what the service answers."""
         return self.track_lead_with_http_info(lead_payload, **options).data
 
     def track_lead_with_http_info(
-        self, lead_payload: Union[LeadPayload, Mapping[str, Any]], **options: Unpack[RequestOptions]
+        self, lead_payload: Lead, **options: Unpack[RequestOptions]
     ) -> ApiResponse[TrackResponse]:
         """Track a lead and return the answer with its status and headers."""
         return self.api_client.call_api(_TRACK_LEAD, lead_payload, **options)
 
     def track_lead_without_preload_content(
-        self, lead_payload: Union[LeadPayload, Mapping[str, Any]], **options: Unpack[RequestOptions]
+        self, lead_payload: Lead, **options: Unpack[RequestOptions]
     ) -> urllib3.BaseHTTPResponse:
         """Track a lead and return the answer unread, of whatever status; read or close it."""
         return self.api_client.call_api_without_preload_content(
             _TRACK_LEAD, lead_payload, **options
         )
 
-    def track_sale(
-        self, sale_payload: Union[SalePayload, Mapping[str, Any]], **options: Unpack[RequestOptions]
-    ) -> TrackResponse:
+    def track_sale(self, sale_payload: Sale, **options: Unpack[RequestOptions]) -> TrackResponse:
         """Track a sale and return what the service answers."""
         return self.track_sale_with_http_info(sale_payload, **options).data
 
     def track_sale_with_http_info(
-        self, sale_payload: Union[SalePayload, Mapping[str, Any]], **options: Unpack[RequestOptions]
+        self, sale_payload: Sale, **options: Unpack[RequestOptions]
     ) -> ApiResponse[TrackResponse]:
         """Track a sale and return the answer with its status and headers."""
         return self.api_client.call_api(_TRACK_SALE, sale_payload, **options)
 
     def track_sale_without_preload_content(
-        self, sale_payload: Union[SalePayload, Mapping[str, Any]], **options: Unpack[RequestOptions]
+        self, sale_payload: Sale, **options: Unpack[RequestOptions]
     ) -> urllib3.BaseHTTPResponse:
         """Track a sale and return the answer unread, of whatever status; read or close it."""
         return self.api_client.call_api_without_preload_content(

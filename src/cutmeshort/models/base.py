@@ -18,11 +18,14 @@ _DECODER = json.JSONDecoder(parse_constant=_refuse)
 
 
 def read_json(text: bytes) -> Any:
-    """Read JSON in UTF-8; ValueError where it is none, or is nested too deep."""
+    """Read JSON in UTF-8; ValueError where it is none, is nested too deep, or has half a pair."""
     try:
-        return _DECODER.decode(text.decode("utf-8-sig"))
+        value = _DECODER.decode(text.decode("utf-8-sig"))
+        if b"\\u" in text:
+            json.dumps(value, ensure_ascii=False).encode()  # half a surrogate pair is no text
     except RecursionError:
         raise ValueError("nested too deep") from None
+    return value
 
 
 class Model(BaseModel):

@@ -8,7 +8,7 @@ lost. No message repeats a value: values are customers' data.
 import re
 from datetime import datetime, timedelta, timezone
 from re import Pattern
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn, Optional, Union
+from typing import TYPE_CHECKING, Annotated, Any, Callable, NoReturn, Optional, Union
 
 from pydantic import (
     AfterValidator,
@@ -32,11 +32,15 @@ _MAX_AMOUNT = 2**53 - 1
 _MAX_TIMESTAMP_LENGTH = 64
 
 
-def _shape(pattern: Pattern[str], expected: LiteralString) -> AfterValidator:
+def _shape(
+    pattern: Pattern[str], expected: LiteralString, then: Callable[[str], str] = str
+) -> AfterValidator:
+    """One validator for shape and change: of two, some versions of pydantic drop the first."""
+
     def check(value: str) -> str:
         if not pattern.fullmatch(value):
             raise PydanticCustomError("shape", expected)
-        return value
+        return then(value)
 
     return AfterValidator(check)
 
@@ -51,16 +55,9 @@ def _minor_units(value: Any) -> Any:
     return value
 
 
-def _with_offset(value: Any) -> datetime:
+def _timestamp(value: Any) -> datetime:
     try:
-        when: Any = _parsed(value) if isinstance(value, str) else value
-        offset = when.utcoffset()
-        if offset is None:
-            aware = when.replace(tzinfo=timezone.utc)
-        elif offset % timedelta(minutes=1):  # an offset with seconds is not ISO 8601
-            aware = when.astimezone(timezone.utc)
-        else:
-            aware = when.replace(tzinfo=timezone(offset))
+        aware = _with_offset(_read_iso(value) if isinstance(value, str) else value)
     except Exception:  # noqa: BLE001 - a tzinfo is anybody's code
         aware = None
     if not isinstance(aware, datetime):
@@ -71,12 +68,19 @@ def _with_offset(value: Any) -> datetime:
     return aware
 
 
-def _parsed(text: str) -> datetime:
+def _read_iso(text: str) -> Optional[datetime]:
     from dateutil.parser import isoparse
 
-    if len(text) > _MAX_TIMESTAMP_LENGTH:
-        raise ValueError
-    return isoparse(text)
+    return isoparse(text) if len(text) <= _MAX_TIMESTAMP_LENGTH else None
+
+
+def _with_offset(when: Any) -> Any:
+    offset = when.utcoffset()
+    if offset is None:
+        return when.replace(tzinfo=timezone.utc)
+    if offset % timedelta(minutes=1):  # an offset with seconds is not ISO 8601
+        return when.astimezone(timezone.utc)
+    return when.replace(tzinfo=timezone(offset))
 
 
 EventText = Annotated[str, Field(min_length=1, max_length=255)]
@@ -94,14 +98,13 @@ Url = Annotated[
 Currency = Annotated[
     str,
     Field(json_schema_extra={"pattern": _CURRENCY.pattern}),
-    _shape(_CURRENCY, "Input should be a currency of three letters, like USD"),
-    AfterValidator(str.upper),
+    _shape(_CURRENCY, "Input should be a currency of three letters, like USD", str.upper),
 ]
 MinorUnits = Annotated[int, Field(ge=0, le=_MAX_AMOUNT), BeforeValidator(_minor_units)]
 if TYPE_CHECKING:
     Timestamp = Union[datetime, str]
 else:
-    Timestamp = Annotated[datetime, BeforeValidator(_with_offset)]
+    Timestamp = Annotated[datetime, BeforeValidator(_timestamp)]
 
 
 class EventPayload(Model):

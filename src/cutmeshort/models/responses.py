@@ -14,7 +14,11 @@ from .base import Model
 
 DEFAULT_MESSAGE = "Event tracked successfully"
 
-_FAILURE_WORDS = frozenset({"error", "errored", "fail", "failed", "failure"})
+_FAILURE_WORDS = frozenset({"error", "errored", "fail", "failed", "failure", "false"})
+
+
+def _denies(flag: Any) -> bool:
+    return flag is False or (isinstance(flag, str) and flag.strip().lower() in _FAILURE_WORDS)
 
 
 def _or_none(value: Any, validate: Any) -> Any:
@@ -52,12 +56,9 @@ class TrackResponse(Model):
         text = fields.pop("message", None)
         if not isinstance(text, str) or not text:
             text = data if isinstance(data, str) and data else DEFAULT_MESSAGE
-        status = fields.pop("status", None)
-        failed = isinstance(status, str) and status.strip().lower() in _FAILURE_WORDS
-        stated = fields.pop("success", None)
-        if stated is not True and isinstance(fields.get("error"), str):
-            failed = failed or bool(fields["error"])
-        success = stated is not False and status is not False and not failed
+        status, stated = fields.pop("status", None), fields.pop("success", None)
+        accused = bool(fields.get("error")) and stated is not True
+        success = not (_denies(status) or _denies(stated) or accused)
         if isinstance(data, Mapping):
             return {**fields, "success": success, "message": text, "data": data}
         if data is not None and not isinstance(data, str):

@@ -17,7 +17,7 @@ from ..exceptions import ApiException
 from ..retry import RetryPolicy, is_retryable, parse_retry_after
 from .body import read_body
 from .connections import current_attempt
-from .errors import name_error, release, was_never_sent
+from .errors import release, translate_error, was_never_sent
 from .route import Route
 
 
@@ -129,7 +129,7 @@ class RESTClientObject:
         self._closed = True
         self._pool.close()
 
-    def start_afresh(self) -> None:
+    def reset_after_fork(self) -> None:
         """
         Take new connections in the child of a fork.
 
@@ -161,7 +161,7 @@ class RESTClientObject:
         except (HTTPError, http.client.HTTPException, OSError) as error:
             if was_never_sent(error):
                 current_attempt.sent = False
-            failure = name_error(error, self._route.host)
+            failure = translate_error(error, self._route.host)
             release(error)
             raise failure from error
         return RESTResponse(raw, data, repeated)
@@ -178,10 +178,10 @@ def _wait(
     )
 
 
-def _start_all_afresh() -> None:
+def _reset_all_after_fork() -> None:
     for client in list(_clients):
-        client.start_afresh()
+        client.reset_after_fork()
 
 
 if hasattr(os, "register_at_fork"):  # not on Windows
-    os.register_at_fork(after_in_child=_start_all_afresh)
+    os.register_at_fork(after_in_child=_reset_all_after_fork)

@@ -3,6 +3,7 @@
 import http.client
 import io
 import socket
+import ssl
 import threading
 import time
 from email.errors import FirstHeaderLineIsContinuationDefect, MissingHeaderBodySeparatorDefect
@@ -28,12 +29,34 @@ class _Attempt(threading.local):
     end = 0.0
     sent = False
 
-    def remaining(self) -> float:
-        """Seconds until the end, above 0: sockets take 0 for something else."""
-        return max(self.end - time.monotonic(), 0.001)
+    def limit(self, timeout: Optional[float]) -> float:
+        """Cut a time-out, in seconds, to what is left; socket.timeout where nothing is."""
+        remaining = self.end - time.monotonic()
+        if remaining <= 0:
+            raise socket.timeout("timed out")
+        return remaining if timeout is None else min(timeout, remaining)
 
 
 current_attempt = _Attempt()
+
+
+class TLSSocket(ssl.SSLSocket):
+    """
+    A TLS socket whose handshake ends with the attempt.
+
+    So does each `recv`, of which urllib3 makes many for one step of TLS within TLS, to and through
+    an https:// proxy.
+    """
+
+    def do_handshake(self, block: bool = False) -> None:
+        """Shake hands, in the time that is left."""
+        self.settimeout(current_attempt.limit(self.gettimeout()))
+        super().do_handshake(block)
+
+    def recv(self, buflen: int = 1024, flags: int = 0) -> bytes:
+        """Receive, in the time that is left."""
+        self.settimeout(current_attempt.limit(self.gettimeout()))
+        return super().recv(buflen, flags)
 
 
 class _BoundedReader(io.RawIOBase):
@@ -106,7 +129,7 @@ class _HTTPConnection(HTTPConnection):
     @property
     def timeout(self) -> float:
         """Seconds for the next step."""
-        return min(self._timeout, current_attempt.remaining())
+        return current_attempt.limit(self._timeout)
 
     @timeout.setter
     def timeout(  # pyright: ignore[reportIncompatibleVariableOverride]

@@ -26,7 +26,7 @@ def was_never_sent(error: Exception) -> bool:
     return isinstance(error, (ConnectTimeoutError, ProxyError, ClosedPoolError))
 
 
-def name_error(error: Exception, host: str) -> ApiException:
+def translate_error(error: Exception, host: str) -> ApiException:
     """Make the exception, of status 0, for what urllib3 raised."""
     if isinstance(error, ClosedPoolError):
         message = "The client is closed: make a new one."

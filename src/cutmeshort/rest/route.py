@@ -11,7 +11,7 @@ from urllib3.connection import HTTPConnection
 
 from ..configuration import Configuration, check_proxy, is_loopback
 from ..exceptions import ApiValueError
-from .connections import HTTPPool, HTTPSPool
+from .connections import HTTPPool, HTTPSPool, TLSSocket
 
 
 class Route:
@@ -73,6 +73,7 @@ def _ssl_context(configuration: Configuration) -> ssl.SSLContext:
     except (OSError, TypeError, ValueError):
         raise ApiValueError("ssl_ca_cert or ca_cert_data is no readable PEM or DER") from None
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.sslsocket_class = TLSSocket
     try:
         if configuration.cert_file is not None:
             # An empty password: else an encrypted key would ask for one on the terminal.

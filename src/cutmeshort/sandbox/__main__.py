@@ -33,6 +33,7 @@ def main() -> None:
         choices=(*SUCCESSES, *REJECTIONS),
         help=f"form of the answer to a valid event; {', '.join(REJECTIONS)} record nothing",
     )
+    parser.add_argument("--error-status", type=int, help="answer every event with this status")
     parser.add_argument(
         "--error-reply", default="envelope", choices=tuple(ERRORS), help="form of error answers"
     )
@@ -50,6 +51,7 @@ def main() -> None:
             rate_limit=arguments.rate_limit or None,
             duplicate_status=arguments.duplicate_status,
             reply=arguments.reply,
+            error_status=arguments.error_status,
             error_reply=arguments.error_reply,
         ) as sandbox:
             print(f"CutMeShort sandbox listens on {sandbox.url}, token {sandbox.token}")

@@ -4,7 +4,7 @@ import hmac
 import time
 from collections.abc import Coroutine
 from http import HTTPStatus
-from typing import Any, Callable, cast
+from typing import Any, Callable, Optional, cast
 
 from fastapi import APIRouter, FastAPI, Request, Response, Security
 from fastapi.exceptions import RequestValidationError
@@ -29,7 +29,13 @@ _WIRE_NAMES = {
 
 
 def create_app(
-    service: Service, *, token: str, rate_limit: RateLimit, reply: str, error_reply: str
+    service: Service,
+    *,
+    token: str,
+    rate_limit: RateLimit,
+    reply: str,
+    error_status: Optional[int],
+    error_reply: str,
 ) -> FastAPI:
     """Make the application; the arguments are those of Sandbox."""
 
@@ -45,6 +51,8 @@ def create_app(
                     raise _refusal(401, "The bearer token is missing or unknown.")
                 rate_limit.check(token, time.monotonic())
                 _check_json(request.headers.get("Content-Type", ""), await request.body())
+                if error_status is not None:
+                    raise _refusal(error_status, kind_of(error_status).message)
                 if reply in REJECTIONS:
                     return REJECTIONS[reply]()
                 return await handle(request)
@@ -68,7 +76,9 @@ def create_app(
     async def track_sale(payload: SalePayload) -> Response:
         return success("Sale tracked successfully", service.track_sale(payload))
 
-    app = FastAPI(title="CutMeShort tracking API (sandbox)", version=__version__)
+    app = FastAPI(
+        title="CutMeShort tracking API (sandbox)", version=__version__, redirect_slashes=False
+    )
     app.include_router(router)
 
     @app.exception_handler(Refusal)
@@ -109,7 +119,7 @@ def _check_json(content_type: str, body: bytes) -> None:
         fields = None
     if not isinstance(fields, dict):
         raise _refusal(400, "The body must be a JSON object.")
-    unknown = sorted(fields.keys() - _WIRE_NAMES)
+    unknown = sorted(fields.keys() - _WIRE_NAMES)[:10]
     if unknown:
         details = [{"field": name, "message": "Unknown field"} for name in unknown]
         raise _refusal(422, f"Unknown fields: {', '.join(unknown)}", details)

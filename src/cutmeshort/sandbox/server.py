@@ -52,6 +52,7 @@ class Sandbox:
         reply: The form of its answers to valid events. `message`, `timestamp`, `status_text`,
             `status_ok`, `flat` and `empty` mean success; `success_false`, `status_false`,
             `status_error`, `html` and `list` come with status 200 and record nothing.
+        error_status: Answers every event with this status, from 300 to 599, and records nothing.
         error_reply: The form of its error answers: `envelope`, `message`, `code`, `html`, `empty`.
 
     Raises:
@@ -68,6 +69,7 @@ class Sandbox:
         rate_limit: Optional[int] = None,
         duplicate_status: Literal[200, 409] = 200,
         reply: Reply = "message",
+        error_status: Optional[int] = None,
         error_reply: ErrorReply = "envelope",
     ) -> None:
         for name, value, allowed in (
@@ -79,6 +81,12 @@ class Sandbox:
                 raise ApiValueError(f"{name} must be one of {', '.join(map(str, allowed))}", name)
         if check_retries("port", port) > _MAX_PORT:
             raise ApiValueError("port must be from 0 to 65535", "port")
+        if error_status is not None and check_retries("error_status", error_status) // 100 not in (
+            3,
+            4,
+            5,
+        ):
+            raise ApiValueError("error_status must be from 300 to 599, or None", "error_status")
         if rate_limit is not None and check_retries("rate_limit", rate_limit) == 0:
             raise ApiValueError("rate_limit must be 1 or more, or None", "rate_limit")
         self.token = check_token("token", token)
@@ -89,6 +97,7 @@ class Sandbox:
             token=token,
             rate_limit=RateLimit(rate_limit),
             reply=reply,
+            error_status=error_status,
             error_reply=error_reply,
         )
         self._url: Optional[str] = None

@@ -92,31 +92,34 @@ class Service:
     def track_lead(self, lead: LeadPayload) -> dict[str, Any]:
         """Record a lead once and return what the answer's `data` holds."""
         customer = lead.customer_external_id
+        key = ("lead", customer, lead.event_name, lead.mode)
         with self._lock:
-            data = self._duplicate(("lead", customer, lead.event_name, lead.mode))
-            if data is not None:
-                return data
-            if lead.click_id is not None and customer in self._deferred:
+            bound = lead.click_id is not None and customer in self._deferred
+            if bound and not (lead.mode == "deferred" and key in self._recorded):
                 raise Refusal(
                     409,
                     "conflict",
                     "Duplicate attribution: the customer is bound to a click, leave clickId out.",
                 )
+            data = self._duplicate(key)
+            if data is not None:
+                return data
             click_id = self._click(lead)
             if lead.mode == "deferred":
                 self._deferred[customer] = click_id
-            self._recorded["lead", customer, lead.event_name, lead.mode] = click_id, lead
+            self._recorded[key] = click_id, lead
         stored = {"deferredAssociationStored": True} if lead.mode == "deferred" else {}
         return {"clickId": click_id, **stored}
 
     def track_sale(self, sale: SalePayload) -> dict[str, Any]:
         """Record a sale once and return what the answer's `data` holds."""
+        key = ("sale", sale.invoice_id)
         with self._lock:
-            data = self._duplicate(("sale", sale.invoice_id))
+            data = self._duplicate(key)
             if data is not None:
                 return data
             click_id = self._click(sale)
-            self._recorded["sale", sale.invoice_id] = click_id, sale
+            self._recorded[key] = click_id, sale
         return {"clickId": click_id}
 
     def _duplicate(self, key: tuple[object, ...]) -> Optional[dict[str, Any]]:
