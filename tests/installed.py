@@ -9,6 +9,7 @@ import importlib.util
 import json
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
 
@@ -54,11 +55,14 @@ def main() -> None:
             done = {"success": True, "message": "Done", "data": {}}
             assert client.track_lead("Sign up", "user_42", click_id="click_1") == done
             assert client.track_sale("Buy", "user_42", "inv", 1, "usd", timestamp="2026") == done
-            assert client.track_sale("Buy", "user_42", "inv", 1.5, "usd")["success"] is False
+            for amount, currency in ((1.5, "usd"), (1, "us-dollars")):
+                refused = client.track_sale("Buy", "user_42", "inv", amount, currency)
+                assert refused["type"] == "validation_error"
         server.shutdown()
     assert [path for path, _ in received] == ["/track/lead", "/track/sale"]
     assert received[1][1]["timestamp"] == "2026-01-01T00:00:00Z"
-    print(f"cutmeshort {cutmeshort.__version__} works as installed")
+    versions = f"cutmeshort {cutmeshort.__version__} with pydantic {version('pydantic')}"
+    print(f"{versions} works as installed")
 
 
 if __name__ == "__main__":
