@@ -119,10 +119,6 @@ def _check_host(value: Any, allow_insecure_http: bool) -> str:
     return f"{parts.scheme}://{parts.netloc.lower()}{parts.path}".rstrip("/")
 
 
-def _check_text(name: str, value: Any, expected: str) -> None:
-    _require(isinstance(value, str) and value != "", name, expected)
-
-
 def _check_socket_options(value: Any) -> tuple[SocketOption, ...]:
     name = "socket_options"
     expected = "(level, option, value) triples: int, int, and int or bytes"
@@ -252,8 +248,9 @@ class Configuration:
     def _check_tls(self) -> None:
         _require(isinstance(self.verify_ssl, bool), "verify_ssl", "True or False")
         for name in ("ssl_ca_cert", "cert_file", "key_file"):
-            if getattr(self, name) is not None:
-                _check_text(name, getattr(self, name), "the path of a PEM file, as text")
+            value = getattr(self, name)
+            usable = value is None or (isinstance(value, str) and value != "")
+            _require(usable, name, "the path of a PEM file, as text")
         paired = self.key_file is None or self.cert_file is not None
         _require(paired, "key_file", "given with cert_file, or not at all")
         data = self.ca_cert_data
