@@ -250,6 +250,8 @@ def test_an_error_body_says_what_it_can(body: Any, expected: dict[str, Any]) -> 
     [
         drop,
         reset,
+        raw(b"HTTP/1.1 200 OK\r\n"),
+        raw(b"HTTP/1.1 200 OK\r\nX: y\r\n"),
         raw(b"HTTP/1.1 200 OK\r\nContent-Le"),
         raw(b'HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"success": true}'),
         raw(b"HTTP/1.1 400 Bad\r\nContent-Length: 100\r\n\r\n{}"),

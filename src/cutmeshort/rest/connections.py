@@ -70,7 +70,7 @@ class _BoundedReader(io.RawIOBase):
     def __init__(self, raw: io.RawIOBase, sock: socket.socket) -> None:
         self._raw = raw
         self._socket = sock
-        self._end = min(time.monotonic() + (sock.gettimeout() or 0), current_attempt.end)
+        self._end = time.monotonic() + current_attempt.limit(sock.gettimeout())
         self._room = _MAX_RAW_BYTES
         self.ended = False
 
