@@ -56,8 +56,9 @@ def _minor_units(value: Any) -> Any:
 
 
 def _timestamp(value: Any) -> datetime:
+    when = _read_iso(value) if isinstance(value, str) else value
     try:
-        aware = _with_offset(_read_iso(value) if isinstance(value, str) else value)
+        aware = _with_offset(when)
     except Exception:  # noqa: BLE001 - a tzinfo is anybody's code
         aware = None
     if not isinstance(aware, datetime):
@@ -71,7 +72,10 @@ def _timestamp(value: Any) -> datetime:
 def _read_iso(text: str) -> Optional[datetime]:
     from dateutil.parser import isoparse
 
-    return isoparse(text) if len(text) <= _MAX_TIMESTAMP_LENGTH else None
+    try:
+        return isoparse(text) if len(text) <= _MAX_TIMESTAMP_LENGTH else None
+    except (ValueError, OverflowError):
+        return None
 
 
 def _with_offset(when: Any) -> Any:
