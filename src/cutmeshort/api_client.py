@@ -17,8 +17,8 @@ from .configuration import (
     AttemptTimeout,
     Configuration,
     check_attempt_timeout,
+    check_count,
     check_headers,
-    check_retries,
     check_seconds,
     check_token,
 )
@@ -252,7 +252,7 @@ class ApiClient:
             else check_attempt_timeout("_request_timeout", timeout),
             max_retries=configuration.retries
             if retries is None
-            else check_retries("_max_retries", retries),
+            else check_count("_max_retries", retries),
             preload_content=preload_content,
         )
 

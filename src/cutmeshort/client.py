@@ -14,7 +14,7 @@ from typing_extensions import Literal, Self
 from .api import TrackingApi
 from .api_client import ApiClient, RequestOptions
 from .api_response import ApiResponse
-from .configuration import Configuration, check_retries, check_seconds
+from .configuration import Configuration, check_count, check_seconds
 from .exceptions import ApiTypeError, ApiValueError
 from .models import EventPayload, LeadPayload, SalePayload, TrackResponse
 from .results import TrackError, TrackResult, TrackSuccess, failure, invalid, success
@@ -41,6 +41,7 @@ class CMSClient:
     Raises:
         ApiValueError: There is no token, or a setting can't be used. The message says what to
             write and doesn't show the token.
+        ApiTypeError: `configuration` is no Configuration.
     """
 
     def __init__(
@@ -222,7 +223,7 @@ class CMSClient:
             if timeout is not None:
                 options["_deadline"] = checked(check_seconds, "timeout", timeout)
             if max_retries is not None:
-                options["_max_retries"] = checked(check_retries, "max_retries", max_retries)
+                options["_max_retries"] = checked(check_count, "max_retries", max_retries)
             result = invalid(refused) if refused else success(send(payload, **options))
         except Exception as error:  # noqa: BLE001 - nothing may reach the application
             result = failure(error, payload)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Any, ClassVar, Optional, Union
+from typing import Any, Callable, ClassVar, Optional, TypeVar, Union
 from urllib.parse import SplitResult, urlsplit
 
 from typing_extensions import Literal
@@ -22,6 +22,7 @@ MAX_TIMEOUT = 86_400.0
 AttemptTimeout = Union[float, tuple[float, float]]
 SocketOption = tuple[int, int, Union[int, bytes]]
 
+_N = TypeVar("_N", int, float)
 _VISIBLE_ASCII = re.compile(r"[\x21-\x7e]+")
 _HOST_NAME = re.compile(r"(?=.{1,253}$)[0-9A-Za-z_-]{1,63}(\.[0-9A-Za-z_-]{1,63})*\.?")
 _AUTHORITY = re.compile(r"([^@]*@)?(?P<host>\[[0-9A-Fa-f:.]+\]|[^:@\[\]]+)(:[0-9]{1,5})?")
@@ -44,8 +45,8 @@ def check_attempt_timeout(name: str, value: Any) -> tuple[float, float]:
     return check_seconds(name, pair[0]), check_seconds(name, pair[1])
 
 
-def check_retries(name: str, value: Any) -> int:
-    """Return `value` if it is a usable number of repeats."""
+def check_count(name: str, value: Any) -> int:
+    """Return `value` if it is a whole number, 0 or more."""
     _require(_is_whole(value) and value >= 0, name, "a whole number, 0 or more")
     return int(value)
 
@@ -147,24 +148,17 @@ def _environment(name: str) -> Optional[str]:
     return os.environ.get(name) or None
 
 
-def _default_timeout() -> float:
-    text = _environment("CMS_TIMEOUT")
+def _from_environment(
+    name: str, read: Callable[[str], _N], check: Callable[[str, Any], _N], default: _N
+) -> _N:
+    text = _environment(name)
+    if text is None:
+        return default
     try:
-        return DEFAULT_TIMEOUT if text is None else check_seconds("CMS_TIMEOUT", float(text))
+        value: Any = read(text)
     except ValueError:
-        raise ApiValueError(
-            "CMS_TIMEOUT must be a number of seconds above 0, at most 86400", "CMS_TIMEOUT"
-        ) from None
-
-
-def _default_retries() -> int:
-    text = _environment("CMS_MAX_RETRIES")
-    try:
-        return DEFAULT_RETRIES if text is None else check_retries("CMS_MAX_RETRIES", int(text))
-    except ValueError:
-        raise ApiValueError(
-            "CMS_MAX_RETRIES must be a whole number, 0 or more", "CMS_MAX_RETRIES"
-        ) from None
+        value = None  # which no check takes
+    return check(name, value)
 
 
 @dataclass(frozen=True)
@@ -209,9 +203,17 @@ class Configuration:
     access_token: Optional[str] = field(
         default_factory=lambda: _environment("CMS_BEARER_TOKEN"), repr=False
     )
-    timeout: float = field(default_factory=_default_timeout)
+    timeout: float = field(
+        default_factory=lambda: _from_environment(
+            "CMS_TIMEOUT", float, check_seconds, DEFAULT_TIMEOUT
+        )
+    )
     request_timeout: AttemptTimeout = DEFAULT_REQUEST_TIMEOUT
-    retries: int = field(default_factory=_default_retries)
+    retries: int = field(
+        default_factory=lambda: _from_environment(
+            "CMS_MAX_RETRIES", int, check_count, DEFAULT_RETRIES
+        )
+    )
     verify_ssl: bool = True
     ssl_ca_cert: Optional[str] = None
     ca_cert_data: Union[str, bytes, None] = field(default=None, repr=False)
@@ -233,7 +235,7 @@ class Configuration:
         self._set("host", _check_host(self.host, self.allow_insecure_http))
         self._set("timeout", check_seconds("timeout", self.timeout))
         self._set("request_timeout", check_attempt_timeout("request_timeout", self.request_timeout))
-        self._set("retries", check_retries("retries (or max_retries)", self.retries))
+        self._set("retries", check_count("retries (or max_retries)", self.retries))
         self._check_tls()
         if self.proxy is not None:
             check_proxy("proxy", self.proxy)

@@ -16,7 +16,21 @@ _MAX_ERROR_LENGTH = 500
 _PERSONAL = ("customer_external_id", "customer_name", "customer_email", "customer_avatar")
 
 
-class TrackSuccess(TypedDict):
+class _SuccessKeys(TypedDict):
+    message: str
+    data: dict[str, Any]
+
+
+class _ErrorKeys(TypedDict):
+    error: str
+    status_code: int
+    type: str
+    retryable: bool
+    details: NotRequired[Union[dict[str, Any], list[Any]]]
+    retry_after: NotRequired[float]
+
+
+class TrackSuccess(_SuccessKeys):
     """
     The event was tracked.
 
@@ -27,11 +41,9 @@ class TrackSuccess(TypedDict):
     """
 
     success: Literal[True]
-    message: str
-    data: dict[str, Any]
 
 
-class TrackError(TypedDict):
+class TrackError(_ErrorKeys):
     """
     The event was not tracked, or nobody knows.
 
@@ -47,12 +59,6 @@ class TrackError(TypedDict):
     """
 
     success: Literal[False]
-    error: str
-    status_code: int
-    type: str
-    retryable: bool
-    details: NotRequired[Union[dict[str, Any], list[Any]]]
-    retry_after: NotRequired[float]
 
 
 if not TYPE_CHECKING or os.name == "":
@@ -62,17 +68,9 @@ else:  # seen by Pyright alone
     # It knows that `os.name` isn't empty and looks in here. By design it tells the two apart
     # by `is True`, but not by `if result["success"]:`; so that both branches of that check there as
     # well, each has the other's keys. A misspelt key is an error for both.
-    class _Success(TrackSuccess):
-        error: str
-        status_code: int
-        type: str
-        retryable: bool
-        details: NotRequired[Union[dict[str, Any], list[Any]]]
-        retry_after: NotRequired[float]
+    class _Success(TrackSuccess, _ErrorKeys): ...
 
-    class _Error(TrackError):
-        message: str
-        data: dict[str, Any]
+    class _Error(TrackError, _SuccessKeys): ...
 
     TrackResult = Union[_Success, _Error]  # type: ignore[misc]
 

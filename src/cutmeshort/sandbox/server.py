@@ -8,7 +8,7 @@ from typing import Optional
 import uvicorn
 from typing_extensions import Literal, Self
 
-from ..configuration import check_retries, check_token
+from ..configuration import check_count, check_token
 from ..exceptions import ApiValueError
 from ..models import LeadPayload, SalePayload
 from .app import create_app
@@ -79,15 +79,11 @@ class Sandbox:
         ):
             if value not in allowed:
                 raise ApiValueError(f"{name} must be one of {', '.join(map(str, allowed))}", name)
-        if check_retries("port", port) > _MAX_PORT:
+        if check_count("port", port) > _MAX_PORT:
             raise ApiValueError("port must be from 0 to 65535", "port")
-        if error_status is not None and check_retries("error_status", error_status) // 100 not in (
-            3,
-            4,
-            5,
-        ):
+        if error_status is not None and not 300 <= check_count("error_status", error_status) <= 599:
             raise ApiValueError("error_status must be from 300 to 599, or None", "error_status")
-        if rate_limit is not None and check_retries("rate_limit", rate_limit) == 0:
+        if rate_limit is not None and check_count("rate_limit", rate_limit) == 0:
             raise ApiValueError("rate_limit must be 1 or more, or None", "rate_limit")
         self.token = check_token("token", token)
         self._address = (host, port)
