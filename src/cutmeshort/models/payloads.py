@@ -2,7 +2,7 @@
 The two payloads. Validation happens here and nowhere else.
 
 The service owns the real limits: what is refused here can't be right, so that no valid event is
-lost. No message repeats a value: values are customers' data.
+lost. No error repeats a value, in its text or when it is pickled: values are customers' data.
 """
 
 import re
@@ -15,11 +15,13 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    ValidationError,
     ValidationInfo,
     field_validator,
+    model_validator,
 )
-from pydantic_core import PydanticCustomError
-from typing_extensions import Literal, LiteralString
+from pydantic_core import InitErrorDetails, PydanticCustomError
+from typing_extensions import Literal, LiteralString, Self
 
 from .base import Model
 
@@ -111,10 +113,50 @@ else:
     Timestamp = Annotated[datetime, BeforeValidator(_timestamp)]
 
 
+def _without_values(error: ValidationError) -> ValidationError:
+    """Take out what was refused, which pydantic keeps in the error for `errors()` and pickles."""
+    details = [
+        InitErrorDetails(
+            type=PydanticCustomError(
+                part["type"],  # pyright: ignore[reportArgumentType]
+                "{text}",
+                {"text": part["msg"]},
+            ),
+            loc=part["loc"],
+            input=None,
+        )
+        for part in error.errors(include_url=False, include_context=False)
+    ]
+    return ValidationError.from_exception_data(error.title, details, hide_input=True)
+
+
 class EventPayload(Model):
     """What a lead and a sale have in common. Unchangeable; unknown fields are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _keep_values_out_of_errors(cls, values: Any, validate: Callable[[Any], Self]) -> Self:
+        try:
+            return validate(values)
+        except ValidationError as error:
+            refused = error
+        raise _without_values(refused)
+
+    @classmethod
+    def from_json(cls, text: Union[str, bytes]) -> Self:
+        """
+        Make a payload of JSON.
+
+        Raises:
+            pydantic.ValidationError: The text is no JSON object, or a value can't be right.
+        """
+        try:
+            return super().from_json(text)
+        except ValidationError as error:
+            refused = error  # of text that isn't JSON, it has the text
+        raise _without_values(refused)
 
     def __setattr__(self, name: str, value: Any) -> NoReturn:
         # pydantic's own refusal shows the value.
