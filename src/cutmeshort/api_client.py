@@ -146,7 +146,7 @@ class ApiClient:
         if data is None or not data.success:
             raise _exception(response, token, understood=data is not None)
         raw_data = _redact(token, body or b"")
-        return ApiResponse(response.status, response.raw.headers, data, raw_data)
+        return ApiResponse(response.status, _redact_headers(token, response), data, raw_data)
 
     def call_api_without_preload_content(
         self,
@@ -292,8 +292,9 @@ def _read(model: type[M], token: str, body: Optional[bytes]) -> Optional[M]:
         answer = model.from_dict(read_json(body) if body.strip() else {})
         if token.encode() in body or b"\\" in body:  # an escape may hide it
             # After the flags were read: a token may be any word.
-            update = {name: _redact(token, value) for name, value in answer}
-            return answer.model_copy(update=update)
+            for name in model.model_fields:
+                setattr(answer, name, _redact(token, getattr(answer, name)))
+            _redact(token, answer.model_extra)
     except (RecursionError, ValueError):
         return None
     return answer
@@ -320,20 +321,30 @@ def _exception(response: RESTResponse, token: str, *, understood: bool) -> ApiEx
         message,
         retryable=is_retryable(status),
         retry_after=response.retry_after(),
-        headers=response.raw.headers,
+        headers=_redact_headers(token, response),
         body=_redact(token, response.data),
         data=data,
     )
 
 
+def _redact_headers(token: str, response: RESTResponse) -> Mapping[str, str]:
+    headers = response.raw.headers
+    if not any(token in name or token in value for name, value in headers.items()):
+        return headers
+    pairs = headers.iteritems()
+    return urllib3.HTTPHeaderDict((_redact(token, name), _redact(token, v)) for name, v in pairs)
+
+
 def _redact(token: str, value: Any) -> Any:
-    """Take the token out of an answer that echoes it."""
+    """Take the token out of an answer that echoes it; lists and dicts are changed in place."""
     if isinstance(value, str):
         return value.replace(token, _REDACTED)
     if isinstance(value, bytes):
         return value.replace(token.encode(), _REDACTED.encode())
     if isinstance(value, list):
-        return [_redact(token, item) for item in value]
-    if isinstance(value, dict):
-        return {_redact(token, key): _redact(token, item) for key, item in value.items()}
+        value[:] = [_redact(token, item) for item in value]
+    elif isinstance(value, dict):
+        items = [(_redact(token, key), _redact(token, item)) for key, item in value.items()]
+        value.clear()
+        value.update(items)
     return value
