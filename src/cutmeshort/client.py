@@ -228,8 +228,8 @@ class CMSClient:
         except Exception as error:  # noqa: BLE001 - nothing may reach the application
             result = failure(error, payload)
             if result["type"] == "internal_error":
-                # Not the exception's text, which may quote the customer's data.
-                frames = "".join(traceback.format_tb(error.__traceback__))
                 with suppress(Exception):  # a handler is anybody's code
+                    # Not the exception's text, which may quote the customer's data.
+                    frames = "".join(traceback.format_tb(error.__traceback__))
                     _log.error("%s in a tracking call\n%s", type(error).__name__, frames)
         return result  # pyright: ignore[reportReturnType]
