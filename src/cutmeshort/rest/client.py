@@ -17,7 +17,7 @@ from ..exceptions import ApiException
 from ..retry import RetryPolicy, is_retryable, parse_retry_after
 from .body import read_body
 from .connections import current_attempt
-from .errors import release, translate_error, was_never_sent
+from .errors import safe_cause, translate_error, was_never_sent
 from .route import Route
 
 
@@ -161,9 +161,7 @@ class RESTClientObject:
         except (HTTPError, http.client.HTTPException, OSError) as error:
             if was_never_sent(error):
                 current_attempt.sent = False
-            failure = translate_error(error, self._route.host)
-            release(error)
-            raise failure from error
+            raise translate_error(error, self._route.host) from safe_cause(error)
         return RESTResponse(raw, data, repeated)
 
 

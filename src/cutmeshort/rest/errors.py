@@ -11,6 +11,8 @@ from urllib3.exceptions import (
     NameResolutionError,
     NewConnectionError,
     ProxyError,
+    PoolError,
+    ProtocolError,
     SSLError,
 )
 from urllib3.exceptions import TimeoutError as Urllib3TimeoutError
@@ -35,11 +37,23 @@ def translate_error(error: Exception, host: str) -> ApiException:
     return ApiException(0, kind, message, retryable=is_retryable(0, kind))
 
 
-def release(error: Optional[BaseException]) -> None:
-    """Take sockets, token and customers' data out of an error's frames, which outlive it."""
-    while error is not None:
-        clear_frames(error.__traceback__)
-        error = error.__cause__ or error.__context__
+def safe_cause(error: Exception) -> Exception:
+    """
+    Make an error that may end in a log.
+
+    Sockets, token and customers' data go out of its frames, and the words of whoever answered
+    out of its text, unless it is known to have none: they may repeat what was sent.
+    """
+    link: Optional[BaseException] = error
+    while link is not None:
+        clear_frames(link.__traceback__)
+        link = link.__cause__ or link.__context__
+    root = _root(error)
+    ours = isinstance(root, OSError) and (root.errno is not None or type(root) is socket.timeout)
+    if ours or isinstance(root, PoolError):
+        return error
+    names = f"{type(error).__name__}: {type(root).__name__}"
+    return ProtocolError(names).with_traceback(error.__traceback__)
 
 
 def _kind_and_message(error: Exception, cause: BaseException, host: str) -> tuple[str, str]:
