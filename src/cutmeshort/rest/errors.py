@@ -1,5 +1,6 @@
 """What each of urllib3's errors means."""
 
+import re
 import socket
 import ssl
 from traceback import clear_frames
@@ -10,9 +11,9 @@ from urllib3.exceptions import (
     ConnectTimeoutError,
     NameResolutionError,
     NewConnectionError,
-    ProxyError,
     PoolError,
     ProtocolError,
+    ProxyError,
     SSLError,
 )
 from urllib3.exceptions import TimeoutError as Urllib3TimeoutError
@@ -21,6 +22,13 @@ from ..exceptions import ApiException
 from ..retry import is_retryable
 
 _BROKEN_HANDSHAKE = (ssl.SSLEOFError, ssl.SSLZeroReturnError)
+_REFUSED_TUNNEL = re.compile(r"Tunnel connection failed: ([0-9]{3})")
+
+# By the verify codes of OpenSSL (x509_vfy.h).
+_TRUST = "For a private certificate authority, pass Configuration(ssl_ca_cert=...)."
+_CLOCK = "Check this machine's clock; if that is right, the certificate has to be renewed."
+_NAME = "Check the host argument or CMS_HOST."
+_ADVICE = {9: _CLOCK, 10: _CLOCK, 62: _NAME, 64: _NAME}
 
 
 def was_never_sent(error: Exception) -> bool:
@@ -61,8 +69,11 @@ def _kind_and_message(error: Exception, cause: BaseException, host: str) -> tupl
     if distrust is not None:
         return "tls_error", distrust
     if isinstance(error, ProxyError):
-        message = f"The proxy gave no way to {host}: check its address, user and password."
-        return "network_error", message
+        refused = _REFUSED_TUNNEL.match(str(cause))
+        what = (
+            f"refused the way to {host} with status {refused[1]}" if refused else "did not answer"
+        )
+        return "network_error", f"The proxy {what}: check its address, user and password."
     if isinstance(error, NameResolutionError):
         return "network_error", f"The name {host} could not be resolved."
     if isinstance(error, NewConnectionError):
@@ -75,12 +86,12 @@ def _kind_and_message(error: Exception, cause: BaseException, host: str) -> tupl
 def _distrust(error: Exception, cause: BaseException, host: str) -> Optional[str]:
     """Say why TLS failed, if it did; a handshake that breaks off is the network's failure."""
     if isinstance(cause, ssl.SSLCertVerificationError):
-        return (
-            f"The certificate of {host} was refused ({cause.verify_message}). For a private "
-            "certificate authority, pass Configuration(ssl_ca_cert=...)."
-        )
+        advice = _ADVICE.get(cause.verify_code, _TRUST)
+        return f"The certificate of {host} was refused ({cause.verify_message}). {advice}"
     if isinstance(cause, ssl.SSLError) and not isinstance(cause, _BROKEN_HANDSHAKE):
         reason = cause.reason or "unknown reason"
+        if reason.endswith("CERTIFICATE_REQUIRED"):
+            return f"{host} asks for a client's certificate: pass Configuration(cert_file=...)."
         return f"No TLS connection to {host} could be made ({reason}): does this port speak TLS?"
     if isinstance(error, SSLError) and not isinstance(cause, OSError):
         return f"The certificate of {host} is for another name: {cause}."
