@@ -7,6 +7,7 @@ import time
 import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from queue import LifoQueue
 from typing import Optional
 
 import urllib3
@@ -87,7 +88,6 @@ class RESTClientObject:
         self._route = Route(configuration)
         self._pool = self._route.new_pool()
         self._closed = False
-        self._abandoned: list[urllib3.HTTPConnectionPool] = []
         _clients.add(self)
 
     def request(self, request: RESTRequest) -> RESTResponse:
@@ -109,7 +109,11 @@ class RESTClientObject:
             try:
                 response = self._attempt(request, end, repeated)
             except ApiException as error:
-                wait = _wait(policy, attempt, end) if is_retryable(0, error.type) else None
+                wait = None
+                if is_retryable(0, error.type):
+                    # A kept connection that the service closed meanwhile says nothing of its state.
+                    stale = current_attempt.stale and error.type == "network_error"
+                    wait = _wait(policy, attempt, end, 0.0 if stale else None)
                 if wait is None:
                     raise
                 landed = current_attempt.sent
@@ -131,14 +135,24 @@ class RESTClientObject:
 
     def reset_after_fork(self) -> None:
         """
-        Take new connections in the child of a fork.
+        Take new connections in the child of a fork, and close its copies of the parent's.
 
-        The parent's are kept, and neither used nor closed: a thread that doesn't exist here may
-        have locked their pool.
+        The parent's own stay open. Its pool is emptied without the lock, which a thread that
+        doesn't exist here may hold.
         """
-        self._abandoned.append(self._pool)
+        idle = self._pool.pool
         self._pool = self._route.new_pool()
         if self._closed:
+            self._pool.close()
+        if idle is not None:
+            connections = list(idle.queue)
+            LifoQueue.__init__(idle)
+            for connection in filter(None, connections):
+                connection.close()
+
+    def __del__(self) -> None:
+        # Urllib3 closes what is left, but not what is opened by an `atexit` handler.
+        if hasattr(self, "_pool"):
             self._pool.close()
 
     def _attempt(self, request: RESTRequest, end: float, repeated: bool) -> RESTResponse:

@@ -6,6 +6,7 @@ import socket
 import ssl
 import threading
 import time
+from collections.abc import Iterator, Sequence
 from email.errors import FirstHeaderLineIsContinuationDefect, MissingHeaderBodySeparatorDefect
 from typing import Any, Optional
 
@@ -24,10 +25,13 @@ class _Attempt(threading.local):
     Attributes:
         end: When it ends, on the monotonic clock.
         sent: Whether the service may have got something of the request.
+        stale: Whether the connection was kept from an earlier call and has given nothing since, so
+            that the service may have closed it before the request came.
     """
 
     end = 0.0
     sent = False
+    stale = False
 
     def limit(self, timeout: Optional[float]) -> float:
         """Cut a time-out, in seconds, to what is left; socket.timeout where nothing is."""
@@ -84,6 +88,8 @@ class _BoundedReader(io.RawIOBase):
         self._socket.settimeout(remaining)
         size = self._raw.readinto(buffer) or 0
         self.ended = size == 0
+        if size:
+            current_attempt.stale = False
         self._room -= size
         if self._room < 0:
             raise http.client.HTTPException("the answer is too large")
@@ -114,10 +120,28 @@ class _Response(http.client.HTTPResponse):
     def _begin_once(self) -> None:
         super().begin()
         # http.client takes a head that breaks off for a whole one, which would make a success of
-        # "200 OK" alone, and drops what follows a line that is no header.
+        # "200 OK" alone, and drops what follows a line that is no header or, after a bare carriage
+        # return, seems empty.
         broken = any(isinstance(defect, _BROKEN_HEAD) for defect in self.msg.defects)
-        if self._reader.ended or broken:
+        rest = not self.msg.is_multipart() and self.msg.get_payload()
+        if self._reader.ended or broken or rest:
             raise http.client.RemoteDisconnected("the answer's head is broken")
+
+
+class _OptionsInTime:
+    """
+    Socket options, for as long as there is time.
+
+    urllib3 sets them for each address that it tries: a name with many dead addresses would hold a
+    call for the sum of their time-outs.
+    """
+
+    def __init__(self, options: Sequence[Any]) -> None:
+        self._options = options
+
+    def __iter__(self) -> Iterator[Any]:
+        current_attempt.limit(None)
+        return iter(self._options)
 
 
 class _HTTPConnection(HTTPConnection):
@@ -125,6 +149,7 @@ class _HTTPConnection(HTTPConnection):
 
     response_class = _Response
     _timeout = 0.0
+    _kept = False
 
     @property
     def timeout(self) -> float:
@@ -137,9 +162,26 @@ class _HTTPConnection(HTTPConnection):
     ) -> None:
         self._timeout = value
 
+    @property
+    def socket_options(self) -> Any:
+        """Options for the next socket."""
+        return _OptionsInTime(self._socket_options)
+
+    @socket_options.setter
+    def socket_options(  # pyright: ignore[reportIncompatibleVariableOverride]
+        self, value: Any
+    ) -> None:
+        self._socket_options = value
+
+    def connect(self) -> None:
+        self._kept = current_attempt.stale = False
+        super().connect()
+
     def request(self, *args: Any, **kwargs: Any) -> None:
         current_attempt.sent = True
+        current_attempt.stale = self._kept
         super().request(*args, **kwargs)
+        self._kept = True
 
 
 class _HTTPSConnection(  # pyright: ignore[reportIncompatibleVariableOverride]
