@@ -8,10 +8,11 @@ from typing import Optional
 import uvicorn
 from typing_extensions import Literal, Self
 
-from ..configuration import check_count, check_token
+from ..configuration import check_count, check_seconds, check_token
 from ..exceptions import ApiValueError
 from ..models import LeadPayload, SalePayload
 from .app import create_app
+from .faults import DroppingProtocol, Fault, Faults
 from .replies import ERRORS, REJECTIONS, SUCCESSES
 from .service import Attribution, RateLimit, Service
 
@@ -81,14 +82,13 @@ class Sandbox:
                 raise ApiValueError(f"{name} must be one of {', '.join(map(str, allowed))}", name)
         if check_count("port", port) > _MAX_PORT:
             raise ApiValueError("port must be from 0 to 65535", "port")
-        if error_status is not None and not 300 <= check_count("error_status", error_status) <= 599:
-            raise ApiValueError("error_status must be from 300 to 599, or None", "error_status")
+        _check_status("error_status", error_status)
         if rate_limit is not None and check_count("rate_limit", rate_limit) == 0:
             raise ApiValueError("rate_limit must be 1 or more, or None", "rate_limit")
         self.token = check_token("token", token)
         self._address = (host, port)
         self._service = Service(duplicate_status)
-        self._app = create_app(
+        app = create_app(
             self._service,
             token=token,
             rate_limit=RateLimit(rate_limit),
@@ -96,6 +96,7 @@ class Sandbox:
             error_status=error_status,
             error_reply=error_reply,
         )
+        self._faults = Faults(app, error_reply)
         self._url: Optional[str] = None
 
     @property
@@ -119,18 +120,61 @@ class Sandbox:
         """Return what is credited to a customer's clicks: one item for each click, in order."""
         return self._service.attribution(customer_external_id)
 
+    def fail_next(
+        self,
+        times: int = 1,
+        *,
+        status: Optional[int] = None,
+        drop: bool = False,
+        latency: float = 0.0,
+        recorded: bool = False,
+        retry_after: Optional[int] = None,
+    ) -> None:
+        """
+        Let the next requests fail; more calls add to the queue.
+
+        Args:
+            times: How many requests.
+            status: Answers with this error status, from 300 to 599.
+            drop: Closes the connection without an answer.
+            latency: Seconds before that; on its own, the true answer comes so late.
+            recorded: Whether the event is recorded all the same, before it fails. A late true
+                answer's always is, at once.
+            retry_after: Seconds for the Retry-After header of a `status`.
+
+        Raises:
+            ApiValueError: An argument can't be used, or nothing is to fail.
+        """
+        if check_count("times", times) == 0:
+            raise ApiValueError("times must be 1 or more", "times")
+        _check_status("status", status)
+        if latency:
+            check_seconds("latency", latency)
+        if retry_after is not None:
+            check_count("retry_after", retry_after)
+            if status is None:
+                raise ApiValueError("retry_after goes with a status", "retry_after")
+        if (status is not None and drop) or not (status is not None or drop or latency):
+            raise ApiValueError("say what fails: a status, drop=True or a latency", "status")
+        recorded = recorded or (status is None and not drop)
+        self._faults.pending.extend([Fault(status, drop, latency, recorded, retry_after)] * times)
+
     def reset(self) -> None:
-        """Forget all events and all customers' clicks."""
+        """Forget all events, all customers' clicks, and what was to fail."""
         self._service.reset()
+        self._faults.pending.clear()
 
     def __enter__(self) -> Self:
         host, port = self._address
+        self._faults.stopping.clear()
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         listener = socket.create_server((host, port), family=family)
         name = f"[{host}]" if ":" in host else host
         self._url = f"http://{name}:{listener.getsockname()[1]}"
         self._server = _Server(
-            uvicorn.Config(self._app, log_config=None, ws="none", lifespan="off")
+            uvicorn.Config(
+                self._faults, http=DroppingProtocol, log_config=None, ws="none", lifespan="off"
+            )
         )
         self._thread = threading.Thread(
             target=self._server.run,
@@ -148,8 +192,14 @@ class Sandbox:
         exc_value: Optional[BaseException],
         traceback: Optional[TracebackType],
     ) -> None:
+        self._faults.stopping.set()
         self._server.should_exit = True
         self._thread.join()
+
+
+def _check_status(name: str, value: Optional[int]) -> None:
+    if value is not None and not 300 <= check_count(name, value) <= 599:
+        raise ApiValueError(f"{name} must be from 300 to 599, or None", name)
 
 
 class _Server(uvicorn.Server):

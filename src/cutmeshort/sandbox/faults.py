@@ -1,0 +1,109 @@
+"""Failures that the sandbox acts out for requests to come."""
+
+import asyncio
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass
+from typing import Optional
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from ..exceptions import kind_of
+from .replies import ERRORS
+from .service import Refusal
+
+_DROP = "cutmeshort.drop"
+
+
+@dataclass(frozen=True)
+class Fault:
+    """
+    What happens to one request.
+
+    Attributes:
+        status: The status of the answer; None for the true answer.
+        drop: Whether the connection is closed without an answer.
+        latency: Seconds before either.
+        recorded: Whether the service gets the request all the same.
+        retry_after: Seconds that the answer asks to wait.
+    """
+
+    status: Optional[int] = None
+    drop: bool = False
+    latency: float = 0.0
+    recorded: bool = False
+    retry_after: Optional[int] = None
+
+
+class Faults:
+    """
+    An ASGI application that stands before another one, and lets some requests fail.
+
+    Args:
+        app: The other one.
+        error_reply: The form of error answers.
+
+    Attributes:
+        pending: The faults to come, one for each request to an operation.
+        stopping: Ends all waiting.
+    """
+
+    def __init__(self, app: ASGIApp, error_reply: str) -> None:
+        self._app = app
+        self._error_reply = error_reply
+        self.pending: deque[Fault] = deque()
+        self.stopping = threading.Event()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, or don't."""
+        tracking = scope["type"] == "http" and scope["path"].startswith("/track/")
+        if not tracking or not self.pending:
+            await self._app(scope, receive, send)
+            return
+        fault = self.pending.popleft()
+        answer: list[Message] = []
+
+        async def keep(message: Message) -> None:
+            answer.append(message)
+
+        if fault.recorded:
+            await self._app(scope, receive, keep)
+        await self._wait(fault.latency)
+        if fault.drop:
+            scope["extensions"][_DROP]()
+            while (await receive())["type"] != "http.disconnect":
+                pass
+        elif fault.status is not None:
+            kind = kind_of(fault.status)
+            refusal = Refusal(fault.status, kind.type, kind.message)
+            response = ERRORS[self._error_reply](refusal)
+            if fault.retry_after is not None:
+                response.headers["Retry-After"] = str(fault.retry_after)
+            await response(scope, receive, send)
+        else:
+            for message in answer:
+                await send(message)
+
+    async def _wait(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while not self.stopping.is_set() and (remaining := end - time.monotonic()) > 0:
+            await asyncio.sleep(min(remaining, 0.05))
+
+
+class DroppingProtocol(H11Protocol):
+    """uvicorn's HTTP, which also tells the application how to drop a connection."""
+
+    def connection_made(  # type: ignore[override]
+        self, transport: asyncio.Transport
+    ) -> None:
+        """Take a new connection."""
+        super().connection_made(transport)
+        app = self.app
+
+        async def with_drop(scope: Scope, receive: Receive, send: Send) -> None:
+            scope["extensions"] = {**scope.get("extensions", {}), _DROP: transport.abort}
+            await app(scope, receive, send)
+
+        self.app = with_drop
