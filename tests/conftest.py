@@ -1,6 +1,7 @@
 """A clean environment, no network but loopback, and no waiting between attempts."""
 
 import ipaddress
+import json
 import os
 import random
 import socket
@@ -20,6 +21,13 @@ settings.register_profile("suite", deadline=None, database=None)
 settings.load_profile("suite")
 
 TOKEN = "tok_visible-ASCII/+=~"
+CUSTOMER = {
+    "customer_external_id": "user-7431",
+    "customer_name": "Zoë Secretson",
+    "customer_email": "zoe@secret.example",
+    "customer_avatar": "https://secret.example/zoe.png",
+}
+SECRETS = [TOKEN, "user-7431", "Secretson", "secret.example"]
 
 
 def _allow_loopback_only(event: str, arguments: tuple[Any, ...]) -> None:
@@ -56,6 +64,32 @@ def _no_thread_left() -> Iterator[None]:
 def no_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make the back-off's jitter 0."""
     monkeypatch.setattr(random, "random", lambda: 0.0)
+
+
+def assert_documented(result: Any) -> None:
+    """Check that a result has the documented keys and kinds, and no token."""
+    expected: dict[str, Any]
+    if result["success"] is True:
+        expected = {"success": bool, "message": str, "data": dict}
+    else:
+        assert result["success"] is False
+        expected = {
+            "success": bool,
+            "error": str,
+            "status_code": int,
+            "type": str,
+            "retryable": bool,
+        }
+        if "details" in result:
+            expected["details"] = (dict, list)
+        if "retry_after" in result:
+            expected["retry_after"] = float
+        assert result["error"].isprintable()
+        assert 0 < len(result["error"]) <= 500 or result["type"] == "validation_error"
+    assert result.keys() == expected.keys()
+    assert all(isinstance(result[key], kind) for key, kind in expected.items())
+    assert TOKEN not in repr(result)
+    json.dumps(result)
 
 
 def client_of(server: Server, **settings: Any) -> CMSClient:

@@ -5,7 +5,7 @@ import socket
 import ssl
 import struct
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Callable, NamedTuple, Optional, Union
@@ -20,6 +20,7 @@ class Request:
     headers: dict[str, list[str]]
     body: bytes
     connection: int
+    raw: bytes
 
     @property
     def json(self) -> Any:
@@ -28,23 +29,28 @@ class Request:
 
 
 class Connection(NamedTuple):
-    """What a step acts on."""
+    """What a step acts on; there is no request yet in a step that greets."""
 
     socket: socket.socket
     stopping: threading.Event
+    request: Optional[Request] = None
 
 
-# A step answers a request and says whether the connection stays open.
+# A step answers a request, or greets a connection, and says whether the connection stays open.
 Step = Callable[[Connection], bool]
 
 
-def raw(data: Union[bytes, Iterable[bytes]], *, close: bool = True, every: float = 0) -> Step:
+Pieces = Union[bytes, Iterable[bytes], Callable[[], Iterable[bytes]]]
+
+
+def raw(data: Pieces, *, close: bool = True, every: float = 0) -> Step:
     """Send bytes, or pieces of them at an interval, and close."""
 
     def step(connection: Connection) -> bool:
-        for piece in [data] if isinstance(data, bytes) else data:
+        pieces = data() if callable(data) else [data] if isinstance(data, bytes) else data
+        for piece in pieces:
             connection.socket.sendall(piece)
-            if every and connection.stopping.wait(every):
+            if (every and connection.stopping.wait(every)) or connection.stopping.is_set():
                 break
         return not close
 
@@ -90,6 +96,24 @@ def silence(connection: Connection) -> bool:
     return False
 
 
+def after(size: int, then: Step) -> Step:
+    """Greet a connection when it has sent so many bytes, or half of a request."""
+
+    def step(connection: Connection) -> bool:
+        connection.socket.settimeout(5)
+        received = 0
+        while received < size:
+            received += len(connection.socket.recv(size - received))
+        return then(connection)
+
+    return step
+
+
+def at_once(_connection: Connection) -> bool:
+    """Greet a connection by reading its requests."""
+    return True
+
+
 class Server:
     """
     Plays the steps, the last one again and again; counts requests and connections.
@@ -97,25 +121,30 @@ class Server:
     Args:
         steps: What to do with each request.
         tls: Serves https with it.
+        greetings: What to do with each connection before its first request is read.
 
     Attributes:
         requests: The requests, in order of arrival.
         connections: How many connections there were.
         open_connections: How many of them are open.
         closed: Notified when one is closed.
-        skip_handshakes: How many of the first connections are never answered.
     """
 
-    def __init__(self, *steps: Step, tls: Optional[ssl.SSLContext] = None) -> None:
-        self._steps = list(steps) or [reply()]
+    def __init__(
+        self,
+        *steps: Step,
+        tls: Optional[ssl.SSLContext] = None,
+        greetings: Sequence[Step] = (at_once,),
+    ) -> None:
+        self._steps = steps or (reply(),)
         self._tls = tls
+        self._greetings = greetings
         self._stopping = threading.Event()
         self._lock = threading.Lock()
         self._threads: list[threading.Thread] = []
         self.requests: list[Request] = []
         self.connections = 0
         self.open_connections = 0
-        self.skip_handshakes = 0
         self.closed = threading.Condition(self._lock)
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
@@ -157,8 +186,8 @@ class Server:
     def _serve(self, client: socket.socket, number: int) -> None:
         try:
             with suppress(OSError):
-                if number <= self.skip_handshakes:
-                    silence(Connection(client, self._stopping))
+                greet = self._greetings[min(number, len(self._greetings)) - 1]
+                if not greet(Connection(client, self._stopping)):
                     return
                 if self._tls is not None:
                     client.settimeout(5)
@@ -190,10 +219,10 @@ class Server:
                 request = _parse(received, number)
             received = b""
             with self._lock:
-                step = self._steps[min(len(self.requests), len(self._steps) - 1)]
                 self.requests.append(request)
+                step = self._steps[min(len(self.requests), len(self._steps)) - 1]
             client.settimeout(5)
-            keep = step(Connection(client, self._stopping))
+            keep = step(Connection(client, self._stopping, request))
 
 
 def _parse(data: bytes, number: int) -> Optional[Request]:
@@ -208,4 +237,4 @@ def _parse(data: bytes, number: int) -> Optional[Request]:
     if len(body) < int(headers.get("content-length", ["0"])[0]):
         return None
     method, target, _ = first.split(" ")
-    return Request(method, target, headers, body, number)
+    return Request(method, target, headers, body, number, data)

@@ -100,18 +100,6 @@ def test_a_passing_failure_is_repeated_with_the_same_bytes(first: Any) -> None:
         assert (one.body, one.headers) == (two.body, two.headers)
 
 
-def test_a_flood_of_interim_replies_ends_early() -> None:
-    """What comes before an answer is limited in size, not by the deadline alone."""
-
-    def flood(connection: Any) -> bool:
-        while not connection.stopping.is_set():
-            connection.socket.sendall(b"HTTP/1.1 100 Continue\r\n\r\n" * 1000)
-        return False
-
-    with Server(flood) as server, client_of(server, timeout=30) as client:
-        assert lead(client, max_retries=0)["type"] == "network_error"
-
-
 @pytest.mark.usefixtures("no_wait")
 def test_a_409_after_a_refused_connection_is_a_conflict(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the first attempt found nobody, the second one's 409 is about another event."""
@@ -198,29 +186,6 @@ def _seconds(call: Any) -> tuple[Any, float]:
     begin = time.monotonic()
     result = call()
     return result, time.monotonic() - begin
-
-
-@pytest.mark.parametrize(
-    "step",
-    [
-        silence,
-        raw([b"H"] + [b"T"] * 50, every=0.05),
-        raw([b"HTTP/1.1 200 OK\r\n"] + [b"X: y\r\n"] * 50, every=0.05),
-        raw([b"HTTP/1.1 200 OK\r\nContent-Length: 60\r\n\r\n"] + [b" "] * 50, every=0.05),
-        raw([b"HTTP/1.1 200 OK\r\n\r\n"] + [b" "] * 50, every=0.05),
-        raw([b"HTTP/1.1 100 Continue\r\n\r\n"] * 50, every=0.05),
-        raw([b"HTTP/1.1 103 Early Hints\r\n\r\n"] * 50, every=0.05),
-        raw([b"", b"HTTP/1.1 200 OK\r\n", *[b"X: y\r\n"] * 50], every=0.35),
-    ],
-)
-def test_no_server_holds_a_call_beyond_its_deadline(step: Any) -> None:
-    """Silence, and a byte now and then in head or body, end at the deadline as `timeout`."""
-    with Server(step) as server, client_of(server, timeout=0.4) as client:
-        result, seconds = _seconds(lambda: sale(client))
-        assert (result["type"], result["status_code"]) == ("timeout", 0)
-        assert result["retryable"] is True
-        assert 0.35 < seconds < 0.65
-        assert server.wait_until_all_closed()
 
 
 @pytest.mark.usefixtures("no_wait")

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives import serialization
 from cutmeshort import ApiValueError, CMSClient, Configuration
 
 from .conftest import TOKEN, lead
-from .server import Connection, Server, raw, reply, silence
+from .server import Connection, Server, at_once, raw, reply, silence
 
 OK = reply(json={"message": "Done"})
 
@@ -148,8 +148,7 @@ def test_a_key_with_a_password_is_refused(authority: trustme.CA, tmp_path: Path)
 
 def test_a_hung_handshake_does_not_hold_a_call_beyond_its_deadline(tls: ssl.SSLContext) -> None:
     """The handshake gets what is left, after a connection or a tunnel that took its time."""
-    with Server(tls=tls) as target, Server(_slow_tunnel) as proxy:
-        target.skip_handshakes = 99
+    with Server(tls=tls, greetings=[silence]) as target, Server(_slow_tunnel) as proxy:
         _tunnel_target[:] = [target.port]
         for settings in ({}, {"proxy": proxy.url}):
             begin = time.monotonic()
@@ -346,8 +345,7 @@ def test_a_409_after_an_attempt_that_never_left_is_a_conflict(
     tls: ssl.SSLContext, authority_file: str
 ) -> None:
     """Where no attempt before the 409 was sent, nothing can have landed."""
-    with Server(reply(409), tls=tls) as server:
-        server.skip_handshakes = 1
+    with Server(reply(409), tls=tls, greetings=[silence, at_once]) as server:
         configuration = Configuration(request_timeout=0.2, ssl_ca_cert=authority_file)
         with CMSClient(TOKEN, server.url, configuration=configuration) as client:
             assert lead(client)["type"] == "conflict"

@@ -2,6 +2,7 @@
 
 import http.client
 import io
+import re
 import socket
 import ssl
 import threading
@@ -15,6 +16,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 
 # Head, framing and body as they come: more than any answer needs.
 _MAX_RAW_BYTES = 2**21
+_LENGTH = re.compile(r"[0-9]{1,18}")
 _BROKEN_HEAD = (FirstHeaderLineIsContinuationDefect, MissingHeaderBodySeparatorDefect)
 
 
@@ -120,12 +122,26 @@ class _Response(http.client.HTTPResponse):
     def _begin_once(self) -> None:
         super().begin()
         # http.client takes a head that breaks off for a whole one, which would make a success of
-        # "200 OK" alone, and drops what follows a line that is no header or, after a bare carriage
-        # return, seems empty.
-        broken = any(isinstance(defect, _BROKEN_HEAD) for defect in self.msg.defects)
-        rest = not self.msg.is_multipart() and self.msg.get_payload()
-        if self._reader.ended or broken or rest:
+        # "200 OK" alone.
+        if self._reader.ended or not _is_sound(self.msg):
             raise http.client.RemoteDisconnected("the answer's head is broken")
+
+
+def _is_sound(head: http.client.HTTPMessage) -> bool:
+    """
+    Tell whether a head is what the server sent, with a length that can be relied on.
+
+    http.client drops what follows a line that is no header or, after a bare carriage return, seems
+    empty; and it ignores a length that it can't read, so that a body might be cut.
+    """
+    if any(isinstance(defect, _BROKEN_HEAD) for defect in head.defects):
+        return False
+    if not head.is_multipart() and head.get_payload():
+        return False
+    lengths = {
+        part.strip() for value in head.get_all("Content-Length", ()) for part in value.split(",")
+    }
+    return len(lengths) < 2 and all(map(_LENGTH.fullmatch, lengths))
 
 
 class _OptionsInTime:
