@@ -66,6 +66,15 @@ def no_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(random, "random", lambda: 0.0)
 
 
+@pytest.fixture(scope="session")
+def nowhere() -> Any:
+    """A client of a port on which nobody listens: nothing that is sent arrives."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    with CMSClient(TOKEN, f"http://127.0.0.1:{port}", max_retries=0) as client:
+        yield client
+
+
 def assert_documented(result: Any) -> None:
     """Check that a result has the documented keys and kinds, and no token."""
     expected: dict[str, Any]

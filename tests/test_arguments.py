@@ -2,29 +2,16 @@
 
 import logging
 import random
-import socket
 from datetime import date, datetime, time, timedelta, timezone, tzinfo
 from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from cutmeshort import CMSClient
 
-from .conftest import TOKEN, client_of, lead, sale
+from .conftest import client_of, lead, sale
 from .server import Server, reply
-
-
-@pytest.fixture(scope="module")
-def nowhere() -> Any:
-    """A client of a port on which nobody listens: nothing that is sent arrives."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    with CMSClient(TOKEN, f"http://127.0.0.1:{port}", max_retries=0) as client:
-        yield client
-
 
 LONG = "x" * 256
 REFUSED = [
@@ -245,58 +232,6 @@ def test_a_timestamp_is_sent_with_its_offset(value: Any, sent: Any) -> None:
         assert [request.json["timestamp"] for request in server.requests] == (
             [sent] if sent else []
         )
-
-
-class _Hostile:
-    """An argument whose every method fails."""
-
-    def _fail(self, *_: Any) -> Any:
-        raise RuntimeError("secret")
-
-    __bool__ = __eq__ = __len__ = __iter__ = __repr__ = __str__ = __int__ = __float__ = _fail
-    __getattr__ = __lt__ = __gt__ = __index__ = __hash__ = _fail  # type: ignore[assignment]
-
-
-ANYTHING = (
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.floats()
-    | st.text()
-    | st.text(st.characters(categories=["Cs", "Cc"]), max_size=5)
-    | st.binary()
-    | st.datetimes()
-    | st.dates()
-    | st.decimals()
-    | st.lists(st.integers(), max_size=2)
-    | st.dictionaries(st.text(), st.integers(), max_size=2)
-    | st.builds(_Hostile)
-    | st.builds(object)
-    | st.just("x" * 10_000_000)
-)
-
-
-@settings(max_examples=300)
-@given(arguments=st.lists(ANYTHING, min_size=14, max_size=14))
-def test_whatever_the_arguments_are_the_result_is_a_dict(
-    arguments: list[Any], nowhere: CMSClient
-) -> None:
-    """No argument of any kind makes a call raise, or return another shape."""
-    for result in (
-        nowhere.track_lead(*arguments[:8], timeout=arguments[8], max_retries=arguments[9]),
-        nowhere.track_lead("Sign up", "user", "click", *arguments[:4]),
-        nowhere.track_sale(*arguments[:10], timeout=arguments[10], max_retries=arguments[11]),
-        nowhere.track_sale("Purchase", "user", "inv", arguments[12], "USD", arguments[13]),
-    ):
-        assert result["success"] is False
-        assert result["type"] in {"validation_error", "network_error"}
-        assert set(result) - {"details"} == {
-            "success",
-            "error",
-            "status_code",
-            "type",
-            "retryable",
-        }
 
 
 class _Path(str):

@@ -143,7 +143,9 @@ def _refused(error: ApiException, payload: Optional[EventPayload]) -> TrackError
 def _one_line(text: str, payload: Optional[EventPayload]) -> str:
     """Make the service's text safe to log: one printable line, without the customer's data."""
     for name in _PERSONAL:
-        value = getattr(payload, name, None)
+        given = getattr(payload, name, None)
+        # Some versions of pydantic keep an instance of a subclass, whose methods may fail.
+        value = "" if given is None else str.__str__(given)
         if value:
             # Inside a word, a short id or name is a coincidence; an address or URL is not.
             inside = "@" in value or "/" in value
