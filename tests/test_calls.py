@@ -1,6 +1,5 @@
 """What one call does on the wire: attempts, waits, deadline, connections."""
 
-import os
 import random
 import socket
 import threading
@@ -74,20 +73,6 @@ def test_calls_share_a_connection() -> None:
     with Server(OK, reply(422), OK) as server, client_of(server) as client:
         assert [lead(client)["success"] for _ in range(3)] == [True, False, True]
         assert server.connections == 1
-
-
-def test_a_connection_that_the_server_dropped_is_replaced_at_once(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """A kept connection that is closed meanwhile costs no attempt and no wait."""
-    monkeypatch.setattr(time, "sleep", lambda _: pytest.fail("waited"))
-    body = b'{"success": true}'
-    once = raw(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
-    with Server(once) as server, client_of(server) as client:
-        for number in (1, 2, 3):
-            assert lead(client, max_retries=0)["success"] is True
-            assert server.wait_until_all_closed()
-            assert (len(server.requests), server.connections) == (number, number)
 
 
 @pytest.mark.usefixtures("no_wait")
@@ -208,24 +193,6 @@ def test_the_deadline_of_a_call_goes_before_the_clients() -> None:
         assert seconds < 0.45
 
 
-def test_a_connection_that_can_not_be_made_in_time_is_a_timeout() -> None:
-    """A host that takes no connection ends as `timeout`, on time."""
-    with socket.socket() as full:
-        full.bind(("127.0.0.1", 0))
-        full.listen(0)
-        address = full.getsockname()
-        fillers = [socket.socket() for _ in range(3)]
-        for filler in fillers:
-            filler.setblocking(False)
-            filler.connect_ex(address)
-        with CMSClient(TOKEN, f"http://127.0.0.1:{address[1]}", timeout=0.3) as client:
-            result, seconds = _seconds(lambda: lead(client))
-        for filler in fillers:
-            filler.close()
-    assert result["type"] == "timeout"
-    assert seconds < 0.55
-
-
 @pytest.mark.usefixtures("no_wait")
 def test_a_refused_connection_and_an_unknown_name_are_network_errors() -> None:
     """Where nobody listens, or no such host is, the result names the host."""
@@ -242,60 +209,6 @@ def test_a_refused_connection_and_an_unknown_name_are_network_errors() -> None:
         assert result["retryable"] is True
 
 
-def test_a_closed_client_returns_an_error() -> None:
-    """Closing twice is fine; a call after that says so and sends nothing."""
-    with Server() as server:
-        client = client_of(server)
-        lead(client)
-        client.close()
-        client.close()
-        assert server.wait_until_all_closed()
-        assert lead(client) == {
-            "success": False,
-            "error": "The client is closed: make a new one.",
-            "status_code": 0,
-            "type": "client_closed",
-            "retryable": True,
-        }
-        assert len(server.requests) == 1
-
-
-def test_a_client_closed_during_a_call_lets_that_call_end() -> None:
-    """Closing while another thread's call is under way does not break that call."""
-    asked, answer = threading.Event(), threading.Event()
-
-    def step(connection: Any) -> bool:
-        asked.set()
-        answer.wait(5)
-        return OK(connection)
-
-    with Server(step) as server:
-        client = client_of(server)
-        results: list[Any] = []
-        thread = threading.Thread(target=lambda: results.append(lead(client)))
-        thread.start()
-        assert asked.wait(5)
-        client.close()
-        answer.set()
-        thread.join()
-        assert results[0]["success"] is True
-
-
-@pytest.mark.usefixtures("no_wait")
-def test_a_client_closed_between_two_attempts_gives_up() -> None:
-    """A call that would be repeated on a closed client returns an error instead."""
-    clients: list[CMSClient] = []
-
-    def close_and_fail(connection: Any) -> bool:
-        clients[0].close()
-        return drop(connection)
-
-    with Server(close_and_fail) as server:
-        clients.append(client_of(server))
-        assert lead(clients[0])["type"] == "client_closed"
-        assert len(server.requests) == 1
-
-
 def test_an_unread_answer_is_to_be_read_in_time() -> None:
     """What is left of an answer that the caller reads is bounded like the rest."""
     step = raw([b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n", b"{}"], every=0.3)
@@ -307,56 +220,6 @@ def test_an_unread_answer_is_to_be_read_in_time() -> None:
         assert not threading.Event().wait(0.2)
         with pytest.raises(urllib3.exceptions.ReadTimeoutError):
             response.read()
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-def test_a_closed_client_stays_closed_after_a_fork() -> None:
-    """The child of a fork doesn't open what its parent closed."""
-    client = CMSClient(TOKEN, "http://127.0.0.1:9")
-    client.close()
-    child = os.fork()
-    if child == 0:
-        os._exit(0 if lead(client)["type"] == "client_closed" else 1)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-
-
-def test_many_threads_share_a_client() -> None:
-    """Sixteen threads on one client get each its own answers."""
-
-    def echo(connection: Any) -> bool:
-        return reply(json={"message": "Done"})(connection)
-
-    with Server(echo) as server, client_of(server) as client:
-        results: list[Any] = []
-
-        def work(number: int) -> None:
-            results.extend(
-                lead(client, customer_external_id=f"{number}-{call}") for call in range(10)
-            )
-
-        threads = [threading.Thread(target=work, args=(number,)) for number in range(16)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        assert [result["success"] for result in results] == [True] * 160
-        sent = {request.json["customerExternalId"] for request in server.requests}
-        assert len(server.requests) == len(sent) == 160
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-def test_after_a_fork_both_sides_go_on_with_connections_of_their_own() -> None:
-    """The child of a fork opens its own connection and leaves the parent's alone."""
-    with Server(OK) as server, client_of(server) as client:
-        assert lead(client)["success"] is True
-        child = os.fork()
-        if child == 0:
-            os._exit(0 if lead(client, customer_external_id="child")["success"] else 1)
-        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-        assert lead(client)["success"] is True
-        assert [request.connection for request in server.requests] == [1, 2, 1]
 
 
 @pytest.mark.usefixtures("no_wait")

@@ -1,0 +1,294 @@
+"""One client for all threads and both sides of a fork; closed at any time; nothing left open."""
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from typing import Any
+
+import pytest
+
+from cutmeshort import CMSClient, TrackingApi
+
+from .conftest import TOKEN, client_of, lead
+from .server import Server, drop, raw, reply, reset
+
+OK = reply(json={"success": True, "message": "Done"})
+
+forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+
+
+def test_a_connection_that_the_server_dropped_is_replaced_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A kept connection that is closed meanwhile costs no attempt and no wait."""
+    monkeypatch.setattr(time, "sleep", lambda _: pytest.fail("waited"))
+    body = b'{"success": true}'
+    once = raw(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+    with Server(once) as server, client_of(server) as client:
+        for number in (1, 2, 3):
+            assert lead(client, max_retries=0)["success"] is True
+            assert server.wait_until_all_closed()
+            assert (len(server.requests), server.connections) == (number, number)
+
+
+def test_a_closed_client_returns_an_error() -> None:
+    """Closing twice is fine; a call after that says so and sends nothing."""
+    with Server() as server:
+        client = client_of(server)
+        lead(client)
+        client.close()
+        client.close()
+        assert server.wait_until_all_closed()
+        assert lead(client) == {
+            "success": False,
+            "error": "The client is closed: make a new one.",
+            "status_code": 0,
+            "type": "client_closed",
+            "retryable": True,
+        }
+        assert len(server.requests) == 1
+
+
+def test_a_client_closed_during_a_call_lets_that_call_end() -> None:
+    """Closing while another thread's call is under way does not break that call."""
+    asked, answer = threading.Event(), threading.Event()
+
+    def step(connection: Any) -> bool:
+        asked.set()
+        answer.wait(5)
+        return OK(connection)
+
+    with Server(step) as server:
+        client = client_of(server)
+        results: list[Any] = []
+        thread = threading.Thread(target=lambda: results.append(lead(client)))
+        thread.start()
+        assert asked.wait(5)
+        client.close()
+        answer.set()
+        thread.join()
+        assert results[0]["success"] is True
+
+
+@pytest.mark.usefixtures("no_wait")
+def test_a_client_closed_between_two_attempts_gives_up() -> None:
+    """A call that would be repeated on a closed client returns an error instead."""
+    clients: list[CMSClient] = []
+
+    def close_and_fail(connection: Any) -> bool:
+        clients[0].close()
+        return drop(connection)
+
+    with Server(close_and_fail) as server:
+        clients.append(client_of(server))
+        assert lead(clients[0])["type"] == "client_closed"
+        assert len(server.requests) == 1
+
+
+@forks
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_closed_client_stays_closed_after_a_fork() -> None:
+    """The child of a fork doesn't open what its parent closed."""
+    client = CMSClient(TOKEN, "http://127.0.0.1:9")
+    client.close()
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if lead(client)["type"] == "client_closed" else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_many_threads_share_a_client() -> None:
+    """Sixteen threads on one client get each its own answers."""
+
+    def echo(connection: Any) -> bool:
+        return reply(json={"message": "Done"})(connection)
+
+    with Server(echo) as server, client_of(server) as client:
+        results: list[Any] = []
+
+        def work(number: int) -> None:
+            results.extend(
+                lead(client, customer_external_id=f"{number}-{call}") for call in range(10)
+            )
+
+        threads = [threading.Thread(target=work, args=(number,)) for number in range(16)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert [result["success"] for result in results] == [True] * 160
+        sent = {request.json["customerExternalId"] for request in server.requests}
+        assert len(server.requests) == len(sent) == 160
+
+
+@forks
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_after_a_fork_both_sides_go_on_with_connections_of_their_own() -> None:
+    """The child of a fork opens its own connection and leaves the parent's alone."""
+    with Server(OK) as server, client_of(server) as client:
+        assert lead(client)["success"] is True
+        child = os.fork()
+        if child == 0:
+            os._exit(0 if lead(client, customer_external_id="child")["success"] else 1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        assert lead(client)["success"] is True
+        assert [request.connection for request in server.requests] == [1, 2, 1]
+
+
+@pytest.mark.parametrize("race", [drop, reset])
+def test_a_kept_connection_that_is_closed_under_a_request_is_replaced_without_a_wait(
+    race: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server closes just when the request comes: that costs an attempt, but no wait."""
+    waits: list[float] = []
+    monkeypatch.setattr(time, "sleep", waits.append)
+    with Server(OK, race, OK, race) as server, client_of(server) as client:
+        assert lead(client)["success"] is lead(client)["success"] is True
+        assert waits == [0]
+        assert [request.connection for request in server.requests] == [1, 1, 2]
+        assert lead(client, max_retries=0)["type"] == "network_error"
+        assert len(server.requests) == 4
+
+
+@pytest.mark.parametrize(
+    "late", [raw(b"HT"), reply(503), raw(b"HTTP/1.1 200 OK\r\n\r\n", close=False)]
+)
+def test_a_kept_connection_that_answers_is_waited_for(
+    late: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once a kept connection has given something, or hangs, a repeat waits like any other."""
+    waits: list[float] = []
+    monkeypatch.setattr(time, "sleep", waits.append)
+    monkeypatch.setattr("random.random", lambda: 1.0)
+    with Server(OK, late, OK) as server, client_of(server) as client:
+        client.track_lead("Sign up", "user_42", "click_1")
+        TrackingApi(client._api_client).track_lead(
+            {"event_name": "A", "customer_external_id": "u", "click_id": "c"},
+            _request_timeout=0.2,
+        )
+        assert waits == [0.5]
+
+
+@pytest.mark.parametrize("calls", range(0, 40, 5))
+def test_a_client_may_be_closed_at_any_time(calls: int) -> None:
+    """Calls that are under way end, later ones get an error, and no connection stays open."""
+    with Server(OK) as server:
+        client = client_of(server)
+        results: list[Any] = []
+        enough = threading.Semaphore(0)
+
+        def work() -> None:
+            while not results or results[-1]["success"]:
+                results.append(lead(client))
+                enough.release()
+
+        threads = [threading.Thread(target=work) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for _ in range(calls):
+            enough.acquire()
+        client.close()
+        for thread in threads:
+            thread.join()
+        outcomes = [result.get("type", "success") for result in results]
+        assert set(outcomes) <= {"success", "client_closed"}
+        assert outcomes.count("success") >= calls - 8
+        assert server.wait_until_all_closed()
+
+
+def test_a_client_may_be_closed_before_its_first_call() -> None:
+    """Nothing was open, nothing is sent, and the error says so."""
+    with Server() as server, client_of(server) as client:
+        client.close()
+        assert lead(client)["type"] == "client_closed"
+        assert server.connections == 0
+
+
+@forks
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_child_keeps_no_copy_of_its_parents_connections() -> None:
+    """What the parent closes is closed, however long its child lives."""
+    with Server(OK) as server:
+        client = client_of(server)
+        lead(client)
+        forked, ended = os.pipe(), os.pipe()
+        child = os.fork()
+        if child == 0:
+            os.close(ended[1])
+            os.write(forked[1], b"x")
+            os.read(ended[0], 1)  # until the parent closes its end
+            os._exit(0)
+        os.read(forked[0], 1)
+        client.close()
+        closed = server.wait_until_all_closed()
+        for end in (*forked, *ended):
+            os.close(end)
+        os.waitpid(child, 0)
+        assert closed
+
+
+def _run(program: str, server: Server) -> str:
+    """Run a program in a process of its own, where every warning is an error; return its output."""
+    head = f"from cutmeshort import CMSClient\nclient = CMSClient({TOKEN!r}, {server.url!r})\n"
+    warnings = ["-W", "error", "-W", "ignore:This process:DeprecationWarning"]
+    command = [sys.executable, "-X", "dev", *warnings, "-c", head + program]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+def test_a_call_at_exit_works() -> None:
+    """A call in an `atexit` handler is like any other, and leaves nothing open behind it."""
+    program = """
+import atexit
+atexit.register(lambda: print(client.track_lead("Left", "user_42", "click_1")["success"]))
+print(client.track_lead("Came", "user_42", "click_1")["success"])
+"""
+    with Server(OK) as server:
+        assert _run(program, server) == "True\nTrue\n"
+        assert server.wait_until_all_closed()
+
+
+def test_a_client_that_is_never_closed_leaves_no_warning() -> None:
+    """A program may end, or forget its client, without closing it."""
+    with Server(OK) as server:
+        assert _run('client.track_lead("A", "u", "c")\n', server) == ""
+        assert _run('client.track_lead("A", "u", "c")\nclient = None\n', server) == ""
+        assert server.wait_until_all_closed()
+
+
+@forks
+def test_a_busy_process_can_fork() -> None:
+    """While other threads call, forked children call too, and end, and so does the parent."""
+    program = """
+import os, sys, threading
+
+stop = threading.Event()
+results = []
+
+
+def work():
+    while not stop.is_set():
+        results.append(client.track_lead("Sign up", "user_42", "click_1")["success"])
+
+
+threads = [threading.Thread(target=work) for _ in range(8)]
+for thread in threads:
+    thread.start()
+for number in range(10):
+    child = os.fork()
+    if child == 0:
+        calls = [client.track_lead("Sign up", f"child_{number}", "click_1") for _ in range(3)]
+        sys.exit(0 if all(call["success"] for call in calls) else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+stop.set()
+for thread in threads:
+    thread.join()
+assert len(results) > 0 and all(results)
+client.close()
+"""
+    with Server(OK) as server:
+        _run(program, server)
+        assert server.wait_until_all_closed()
