@@ -62,9 +62,11 @@ def timed(client: CMSClient, **options: Any) -> tuple[Any, float]:
 
 def test_a_connection_that_can_not_be_made_in_time_is_a_timeout() -> None:
     """A host that takes no connection ends as `timeout`, on time."""
-    with dead_address() as (host, port):
-        with CMSClient(TOKEN, f"http://{host}:{port}", timeout=0.3) as client:
-            result, taken = timed(client)
+    with (
+        dead_address() as (host, port),
+        CMSClient(TOKEN, f"http://{host}:{port}", timeout=0.3) as client,
+    ):
+        result, taken = timed(client)
     assert result["type"] == "timeout"
     assert taken < 0.3 + OVERSHOOT
 

@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import traceback
 from typing import Any
 
 import pydantic
@@ -121,6 +122,28 @@ def test_an_answer_that_echoes_the_token_does_not_bring_it() -> None:
             with pytest.raises(ApiException) as caught:
                 api.track_lead(LEAD)
             assert caught.value.body == b"<[redacted]>"
+
+
+@pytest.mark.parametrize(
+    "refuse",
+    [
+        lambda: LeadPayload(event_name="", customer_email="secret"),  # type: ignore[call-arg]
+        lambda: SalePayload.from_dict({"amount": "secret", "currency": "secret", "x": "secret"}),
+        lambda: SalePayload.from_dict("secret"),  # type: ignore[arg-type]
+        lambda: LeadPayload.from_json('{"customerName": ["secret"]}'),
+        lambda: LeadPayload.from_json('{"customerName": "secret'),
+    ],
+)
+def test_a_refused_payload_does_not_keep_what_was_refused(refuse: Any) -> None:
+    """Neither text, `errors()` nor a pickle of pydantic's exception has the customer's data."""
+    with pytest.raises(pydantic.ValidationError) as caught:
+        refuse()
+    assert caught.value.error_count() > 0
+    assert all(error["msg"] for error in caught.value.errors())
+    shown = "".join(traceback.format_exception_only(type(caught.value), caught.value))
+    for text in (shown, repr(caught.value), repr(caught.value.errors())):
+        assert "secret" not in text
+    assert b"secret" not in pickle.dumps(caught.value)
 
 
 def test_no_answer_raises_with_status_0() -> None:

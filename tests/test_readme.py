@@ -112,6 +112,12 @@ def test_the_tables_name_every_argument() -> None:
         assert documented == set(inspect.signature(method).parameters) - {"self"}
 
 
+def test_the_table_of_faults_is_complete() -> None:
+    """The table of what the sandbox can let fail has each argument."""
+    documented = {_names(row[0])[0] for row in _table("## Test your own application")}
+    assert documented == set(inspect.signature(Sandbox.fail_next).parameters) - {"self"}
+
+
 def test_the_table_of_types_is_complete() -> None:
     """The error table has each type that a status can have, with its status, and the SDK's own."""
     rows = _table("## Error handling")

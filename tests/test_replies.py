@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cutmeshort import CMSClient
+from cutmeshort import ApiClient, ApiException, CMSClient, Configuration, TrackingApi
 from cutmeshort.sandbox import Sandbox
 
 from .conftest import TOKEN, client_of, lead
@@ -191,6 +191,40 @@ def test_a_reply_that_echoes_the_token_does_not_bring_it(status: int, echo: str)
         assert TOKEN not in str(result)
         found = result["data"] if status == 200 else result["details"]
         assert found == {"[redacted]": ["at [redacted]", 1]}
+
+
+def test_a_reply_that_echoes_the_token_elsewhere_does_not_bring_it() -> None:
+    """Headers and unknown fields of an answer have the token taken out, names and values."""
+    echo = f'{{"{TOKEN}": "{TOKEN}", "success": true, "data": {{}}}}'
+    headers = {"X-Echo": f"<{TOKEN}>", "X-Other": "1"}
+    payload = {"event_name": "A", "customer_external_id": "u", "click_id": "c"}
+    with Server(reply(200, echo, headers), reply(400, echo, headers)) as server:
+        configuration = Configuration(server.url, TOKEN)
+        with ApiClient(configuration) as api_client:
+            api = TrackingApi(api_client)
+            response = api.track_lead_with_http_info(payload)
+            with pytest.raises(ApiException) as caught:
+                api.track_lead(payload)
+    error = caught.value
+    assert error.data is not None
+    assert response.data.model_extra == {"[redacted]": "[redacted]"}
+    assert error.data.model_extra == {"[redacted]": "[redacted]", "data": {}}
+    for answered in (response.headers, error.headers):
+        assert answered is not None
+        assert (answered["x-echo"], answered["X-Other"]) == ("<[redacted]>", "1")
+        assert TOKEN not in repr(answered)
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_leads_nowhere(status: int) -> None:
+    """No other origin, and no other path, gets the token or the customer's data."""
+    with Server() as other:
+        for place in (f"{other.url}/track/lead", "/elsewhere", f"//127.0.0.1:{other.port}/"):
+            with Server(reply(status, headers={"Location": place})) as server:
+                with client_of(server) as client:
+                    assert lead(client)["type"] == "redirect"
+                assert [request.target for request in server.requests] == ["/track/lead"]
+        assert other.connections == 0
 
 
 @pytest.mark.parametrize("token", ["success", "false", "error", "status", "t", "1"])

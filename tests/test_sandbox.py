@@ -43,7 +43,9 @@ def client(sandbox: Sandbox) -> Iterator[CMSClient]:
         yield client
 
 
-def post(sandbox: Sandbox, body: Any, path: str = "/track/lead", **headers: str) -> Any:
+def post(
+    sandbox: Sandbox, body: Any, path: str = "/track/lead", retries: Any = None, **headers: str
+) -> Any:
     """Send a request by hand; return status, headers and body."""
     sent = {
         "Authorization": f"Bearer {sandbox.token}",
@@ -52,7 +54,7 @@ def post(sandbox: Sandbox, body: Any, path: str = "/track/lead", **headers: str)
     }
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
     with urllib3.PoolManager() as pool:
-        return pool.request("POST", sandbox.url + path, body=data, headers=sent)
+        return pool.request("POST", sandbox.url + path, body=data, headers=sent, retries=retries)
 
 
 def test_events_are_recorded_as_they_were_sent(sandbox: Sandbox, client: CMSClient) -> None:
@@ -192,6 +194,99 @@ def test_an_error_of_any_status_can_be_had(status: int) -> None:
             result = sale(client)
             assert (result["status_code"], result["retryable"]) == (status, status >= 500)
         assert not sandbox.sales
+
+
+@pytest.mark.parametrize(
+    ("fault", "result", "recorded"),
+    [
+        ({"status": 503}, "service_unavailable", False),
+        ({"status": 503, "recorded": True}, "service_unavailable", True),
+        ({"status": 422}, "unprocessable_entity", False),
+        ({"drop": True}, "network_error", False),
+        ({"drop": True, "recorded": True}, "network_error", True),
+        ({"latency": 0.6}, "timeout", True),
+        ({"latency": 0.6, "status": 500}, "timeout", False),
+        ({"latency": 0.05}, "success", True),
+        ({"latency": 0.05, "drop": True}, "network_error", False),
+        ({"latency": 0.05, "status": 500}, "internal_server_error", False),
+    ],
+    ids=str,
+)
+def test_the_next_request_fails_as_it_is_told(
+    fault: Any, result: str, recorded: bool, sandbox: Sandbox, client: CMSClient
+) -> None:
+    """A fault comes before or after the event is recorded; the request after it is served."""
+    sandbox.fail_next(**fault)
+    assert sale(client, max_retries=0, timeout=0.3).get("type", "success") == result
+    assert len(sandbox.sales) == recorded
+    assert sale(client, max_retries=0)["success"] is True
+    assert len(sandbox.sales) == 1
+
+
+def test_faults_queue_up(sandbox: Sandbox, client: CMSClient) -> None:
+    """`times` repeats a fault, another call adds one, and `reset` forgets what is left."""
+    sandbox.fail_next(2, status=500)
+    sandbox.fail_next(status=429, retry_after=7)
+    results = [lead(client, max_retries=0) for _ in range(4)]
+    assert [result.get("status_code") for result in results] == [500, 500, 429, None]
+    assert results[2]["retry_after"] == 7
+    sandbox.fail_next(99, drop=True)
+    sandbox.reset()
+    assert lead(client, max_retries=0)["success"] is True
+
+
+def test_only_events_fail(sandbox: Sandbox) -> None:
+    """The description of the API is served meanwhile."""
+    sandbox.fail_next(drop=True)
+    with urllib3.PoolManager() as pool:
+        assert pool.request("GET", sandbox.url + "/openapi.json").status == 200
+    assert post(sandbox, {}, "/openapi.json").status == 405
+    with pytest.raises(urllib3.exceptions.ProtocolError):
+        post(sandbox, {}, retries=False)
+
+
+def test_a_fault_has_the_form_of_other_errors() -> None:
+    """`error_reply` says how a status is answered."""
+    with Sandbox(error_reply="html") as sandbox:
+        sandbox.fail_next(status=503)
+        answer = post(sandbox, {})
+        assert (answer.status, answer.headers["Content-Type"][:9]) == (503, "text/html")
+
+
+def test_a_late_answer_does_not_hold_the_sandbox() -> None:
+    """It ends at once, though an answer is due much later."""
+    with Sandbox() as sandbox, CMSClient(sandbox.token, sandbox.url) as client:
+        sandbox.fail_next(latency=3600)
+        assert lead(client, timeout=0.2)["type"] == "timeout"
+        assert len(sandbox.leads) == 1
+        begin = time.monotonic()
+    assert time.monotonic() - begin < 5
+
+
+@pytest.mark.parametrize(
+    ("fault", "argument"),
+    [
+        ({}, "status"),
+        ({"status": 503, "drop": True}, "status"),
+        ({"status": 200}, "status"),
+        ({"status": "503"}, "status"),
+        ({"latency": -1}, "latency"),
+        ({"latency": "1"}, "latency"),
+        ({"drop": True, "retry_after": 1}, "retry_after"),
+        ({"status": 503, "retry_after": 1.5}, "retry_after"),
+        ({"status": 503, "times": 0}, "times"),
+        ({"status": 503, "times": True}, "times"),
+    ],
+    ids=str,
+)
+def test_a_fault_that_can_not_be_played_is_refused(
+    fault: Any, argument: str, sandbox: Sandbox, client: CMSClient
+) -> None:
+    """A wrong argument is an error at once, and nothing fails."""
+    with pytest.raises(ApiValueError) as caught:
+        sandbox.fail_next(**fault)
+    assert caught.value.argument == argument
+    assert lead(client, max_retries=0)["success"] is True
 
 
 def test_the_forms_have_the_names_that_type_checkers_know() -> None:

@@ -2,13 +2,17 @@
 
 import base64
 import logging
+import os
+import pickle
 import select
 import socket
 import ssl
 import threading
 import time
+import traceback
 from collections.abc import Iterator
 from contextlib import suppress
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +20,17 @@ import pytest
 import trustme
 from cryptography.hazmat.primitives import serialization
 
-from cutmeshort import ApiValueError, CMSClient, Configuration
+from cutmeshort import (
+    ApiClient,
+    ApiException,
+    ApiValueError,
+    CMSClient,
+    Configuration,
+    TrackingApi,
+)
 
 from .conftest import TOKEN, lead
-from .server import Connection, Server, at_once, raw, reply, silence
+from .server import Connection, Server, at_once, drop, raw, reply, reset, silence
 
 OK = reply(json={"message": "Done"})
 
@@ -36,9 +47,9 @@ def authority_file(authority: trustme.CA, tmp_path_factory: pytest.TempPathFacto
     return str(path)
 
 
-def _tls(authority: trustme.CA, *names: str) -> ssl.SSLContext:
+def _tls(authority: trustme.CA, *names: str, **validity: Any) -> ssl.SSLContext:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    authority.issue_cert(*names).configure_cert(context)
+    authority.issue_cert(*names, **validity).configure_cert(context)
     return context
 
 
@@ -63,6 +74,88 @@ def test_an_unknown_authority_is_refused_with_advice(tls: ssl.SSLContext) -> Non
         assert server.connections == 1
         assert not server.requests
         assert server.wait_until_all_closed()
+
+
+@pytest.mark.parametrize(
+    ("validity", "name", "reason", "advice"),
+    [
+        ({"not_after": datetime(2020, 1, 1, tzinfo=timezone.utc)}, "127.0.0.1", "expired", "clock"),
+        (
+            {"not_before": datetime(2999, 1, 1, tzinfo=timezone.utc)},
+            "127.0.0.1",
+            "not yet valid",
+            "clock",
+        ),
+        ({}, "127.0.0.2", "IP address mismatch", "CMS_HOST"),
+        ({}, "api.example", "IP address mismatch", "CMS_HOST"),
+    ],
+)
+def test_a_certificate_that_is_not_valid_is_refused_with_advice(
+    validity: Any, name: str, reason: str, advice: str, authority: trustme.CA, authority_file: str
+) -> None:
+    """A wrong date or name is a `tls_error`, tried once, that says what is wrong and what to do."""
+    with Server(OK, tls=_tls(authority, name, **validity)) as server:
+        result = _track(server, ssl_ca_cert=authority_file)
+        assert (result["type"], result["status_code"]) == ("tls_error", 0)
+        assert reason in result["error"]
+        assert advice in result["error"]
+        assert "ssl_ca_cert" not in result["error"]
+        assert (server.connections, len(server.requests)) == (1, 0)
+        assert server.wait_until_all_closed()
+
+
+def test_a_self_signed_certificate_is_refused_with_advice(tmp_path: Path) -> None:
+    """A certificate that nobody but itself vouches for is a `tls_error` that says what to do."""
+    own = trustme.CA()
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    both = tmp_path / "both.pem"
+    own.private_key_pem.write_to_path(both)
+    own.cert_pem.write_to_path(both, append=True)
+    context.load_cert_chain(both)
+    with Server(OK, tls=context) as server:
+        result = _track(server)
+        assert result["type"] == "tls_error"
+        assert "self" in result["error"]
+        assert "ssl_ca_cert" in result["error"]
+        assert server.connections == 1
+
+
+@pytest.mark.usefixtures("no_wait")
+def test_a_kept_tls_connection_that_was_dropped_is_replaced_at_once(
+    tls: ssl.SSLContext, authority_file: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same holds for https: success without a repeat and without a wait."""
+    monkeypatch.setattr(time, "sleep", lambda _: pytest.fail("waited"))
+    once = raw(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+    configuration = Configuration(ssl_ca_cert=authority_file)
+    with (
+        Server(once, tls=tls) as server,
+        CMSClient(TOKEN, server.url, configuration=configuration, max_retries=0) as client,
+    ):
+        for number in (1, 2, 3):
+            assert lead(client)["success"] is True
+            assert server.wait_until_all_closed()
+            assert (len(server.requests), server.connections) == (number, number)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_tls_connection_survives_the_fork_of_its_process(
+    tls: ssl.SSLContext, authority_file: str
+) -> None:
+    """The child says no good-bye on its parent's connection."""
+    configuration = Configuration(ssl_ca_cert=authority_file)
+    with (
+        Server(OK, tls=tls) as server,
+        CMSClient(TOKEN, server.url, configuration=configuration, max_retries=0) as client,
+    ):
+        assert lead(client)["success"] is True
+        child = os.fork()
+        if child == 0:
+            os._exit(0 if lead(client)["success"] else 1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        assert lead(client)["success"] is True
+        assert [request.connection for request in server.requests] == [1, 2, 1]
 
 
 def test_a_private_authority_is_trusted_by_file_and_by_data(
@@ -128,7 +221,11 @@ def test_a_client_certificate_is_shown(
     with Server(OK, tls=context) as server:
         settings = {"cert_file": str(certificate), "key_file": str(key) if separate else None}
         assert _track(server, ssl_ca_cert=authority_file, **settings)["success"] is True
-        assert _track(server, ssl_ca_cert=authority_file, retries=0)["success"] is False
+        refused = _track(server, ssl_ca_cert=authority_file)
+        assert refused["type"] in ("tls_error", "network_error")
+        if refused["type"] == "tls_error":  # else the connection was reset before the alert came
+            assert "cert_file" in refused["error"]
+        assert len(server.requests) == 1
 
 
 def test_a_key_with_a_password_is_refused(authority: trustme.CA, tmp_path: Path) -> None:
@@ -305,18 +402,67 @@ def test_plain_http_goes_through_a_proxy_in_whole(monkeypatch: pytest.MonkeyPatc
         assert proxy.requests[0].headers["proxy-authorization"] == [f"Basic {user}"]
 
 
+REFUSALS = [
+    raw(b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n"),
+    raw(b"HTTP/1.1 407 who is user:secret? dXNlcjpzZWNyZXQ=\r\nX: secret\r\n\r\nsecret"),
+    raw(b"HTTP/1.1 502 Bad Gateway\r\n\r\n"),
+    raw(b"dXNlcjpzZWNyZXQ= secret\r\n\r\n"),
+    raw(b"HTTP/1.1 200 OK\r\n" + b"X: secret dXNlcjpzZWNyZXQ=\r\n" * 9),
+    drop,
+    reset,
+]
+
+
 @pytest.mark.usefixtures("no_wait")
-def test_a_proxy_that_refuses_is_a_network_error() -> None:
-    """A 407 of the proxy says so, without its user and password; so does a proxy that is away."""
-    with Server(raw(b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n")) as proxy:
-        result = _track(
-            proxy, "https://api.example", proxy=f"http://u:secret@127.0.0.1:{proxy.port}"
+@pytest.mark.parametrize("refusal", REFUSALS)
+@pytest.mark.parametrize("tunnel", [True, False])
+def test_a_proxy_that_refuses_says_so_and_nothing_else(
+    refusal: Any, tunnel: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """No result, log or exception has the proxy's user and password, though the proxy echoes."""
+    with Server(refusal) as proxy, caplog.at_level(logging.DEBUG):
+        configuration = Configuration(
+            "https://api.example" if tunnel else "http://api.example",
+            TOKEN,
+            proxy=f"http://user:secret@127.0.0.1:{proxy.port}",
+            allow_insecure_http=not tunnel,
+            timeout=5,
         )
-    assert result["type"] == "network_error"
-    assert "proxy" in result["error"]
-    assert "secret" not in str(result)
-    away = _track(proxy, "https://api.example", proxy=f"http://127.0.0.1:{proxy.port}")
+        assert "secret" not in repr(configuration)
+        with ApiClient(configuration) as api_client, pytest.raises(ApiException) as caught:
+            TrackingApi(api_client).track_lead(
+                {"event_name": "Sign up", "customer_external_id": "u", "click_id": "c"}
+            )
+        with CMSClient(configuration=configuration) as client:
+            result = lead(client)
+        assert proxy.wait_until_all_closed()
+    assert (result["success"], result["type"]) == (False, caught.value.type)
+    refused = refusal in REFUSALS[:2]
+    if tunnel:
+        assert (result["type"], result["retryable"]) == ("network_error", True)
+        assert ("proxy" in result["error"]) is (refusal in REFUSALS[:3])
+        assert ("407" in result["error"]) is refused
+        assert len(proxy.requests) == 8
+        assert all(TOKEN not in str(request) for request in proxy.requests)
+    elif refused:
+        assert (result["type"], result["status_code"]) == ("api_error", 407)
+        assert len(proxy.requests) == 2
+    error = caught.value
+    shown = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+    for text in (str(result), shown, caplog.text, pickle.dumps(error).decode("latin-1")):
+        assert "secret" not in text
+        assert "dXNlcjpzZWNyZXQ" not in text
+
+
+@pytest.mark.usefixtures("no_wait")
+def test_a_proxy_that_is_away_is_a_network_error() -> None:
+    """Where no proxy listens, the result says so and may be repeated."""
+    with Server() as proxy:
+        pass
+    away = _track(proxy, "https://api.example", proxy=f"http://u:secret@127.0.0.1:{proxy.port}")
     assert (away["type"], away["retryable"]) == ("network_error", True)
+    assert "proxy" in away["error"]
+    assert "secret" not in str(away)
 
 
 def _slow_tunnel(connection: Connection) -> bool:
