@@ -16,7 +16,7 @@ from cutmeshort import CMSClient, Configuration
 from .conftest import CUSTOMER, TOKEN, lead
 from .server import Server, Step, after, at_once, drop, raw, reply, reset, silence
 
-DEADLINE = 0.4
+DEADLINE = 0.3
 OVERSHOOT = 0.25
 ENDLESS = itertools.repeat
 
@@ -160,7 +160,7 @@ FAULTS = [
     late("drips in an error's body", drip(b"HTTP/1.1 503 -\r\n\r\n", then=b" ")),
     late("sends interim replies for ever", drip(then=b"HTTP/1.1 100 Continue\r\n\r\n")),
     late("sends early hints for ever", drip(then=b"HTTP/1.1 103 Early Hints\r\n\r\n")),
-    late("drips just below the read time-out", drip(b"", OK, then=b"X: y\r\n", every=0.35)),
+    late("drips just below the read time-out", drip(b"", OK, then=b"X: y\r\n", every=0.25)),
     # The answer is too much.
     foreign("gzip bomb of 100 MB", bomb(100 * 2**20), ZIPPED),
     foreign("gzip bomb in a gzip bomb", gzip.compress(bomb(100 * 2**20)), ZIPPED),

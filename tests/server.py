@@ -88,11 +88,9 @@ def reset(connection: Connection) -> bool:
 
 def silence(connection: Connection) -> bool:
     """Never answer, until the client gives up or the test ends."""
-    while not connection.stopping.is_set():
-        with suppress(socket.timeout):
-            connection.socket.settimeout(0.05)
-            if not connection.socket.recv(1024):
-                break
+    connection.socket.settimeout(None)
+    while connection.socket.recv(1024):
+        pass
     return False
 
 
@@ -142,6 +140,7 @@ class Server:
         self._stopping = threading.Event()
         self._lock = threading.Lock()
         self._threads: list[threading.Thread] = []
+        self._sockets: dict[int, socket.socket] = {}
         self.requests: list[Request] = []
         self.connections = 0
         self.open_connections = 0
@@ -159,6 +158,10 @@ class Server:
         with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
+        with self._lock:
+            for client in self._sockets.values():
+                with suppress(OSError):
+                    socket.socket.shutdown(client, socket.SHUT_RDWR)  # below TLS
         for thread in self._threads:
             thread.join()
 
@@ -181,6 +184,7 @@ class Server:
             with self._lock:
                 self.connections += 1
                 self.open_connections += 1
+                self._sockets[self.connections] = client
             self._start(self._serve, client, self.connections)
 
     def _serve(self, client: socket.socket, number: int) -> None:
@@ -192,27 +196,24 @@ class Server:
                 if self._tls is not None:
                     client.settimeout(5)
                     client = self._tls.wrap_socket(client, server_side=True)
+                    self._sockets[number] = client
                 with client:
                     self._talk(client, number)
         finally:
             client.close()
             with self.closed:
                 self.open_connections -= 1
+                del self._sockets[number]
                 self.closed.notify_all()
 
     def _talk(self, client: socket.socket, number: int) -> None:
         received = b""
         keep = True
         while keep:
-            client.settimeout(0.05)
+            client.settimeout(None)
             request = None
             while request is None:
-                try:
-                    data = client.recv(65536)
-                except socket.timeout:
-                    if self._stopping.is_set():
-                        return
-                    continue
+                data = client.recv(65536)
                 if not data:
                     return
                 received += data

@@ -4,6 +4,7 @@ import gc
 import logging
 import pickle
 import traceback
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -27,6 +28,13 @@ RETRYABLE = {
 each_fault = pytest.mark.parametrize("fault", FAULTS, ids=[fault.name for fault in FAULTS])
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _no_socket_left() -> Iterator[None]:
+    """Collect what was left behind: an open socket is a ResourceWarning, and that an error."""
+    yield
+    gc.collect()
+
+
 def _server(fault: Fault) -> Server:
     return Server(fault.step, greetings=[fault.greeting])
 
@@ -38,7 +46,6 @@ def test_a_fault_has_its_result(fault: Fault, caplog: pytest.LogCaptureFixture) 
     with _server(fault) as server, caplog.at_level(logging.DEBUG):
         result, attempts, seconds = play(fault, server)
         assert server.wait_until_all_closed()
-        gc.collect()  # a socket that is left open is a ResourceWarning
         assert_documented(result)
         if fault.type == "success":
             assert result["success"] is True
