@@ -25,6 +25,7 @@ CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
 FINE = OK + b"Content-Length: 2\r\n\r\n{}"
 ECHO_TEXT = " ".join([TOKEN, *CUSTOMER.values()])
 ECHO = ECHO_TEXT.encode("latin-1")
+MESSAGE = OK + b"Content-Type: message/rfc822\r\n"
 NESTED = "[" * 3000 + "]" * 3000
 ZIPPED = {"Content-Encoding": "gzip"}
 
@@ -132,10 +133,14 @@ FAULTS = [
     broken("speaks HTTP/2", raw(b"HTTP/2 200\r\n\r\n{}")),
     broken("has a status of letters", raw(b"HTTP/1.1 OK\r\n\r\n{}")),
     broken("has a line that is no header", raw(OK + b"none\r\nContent-Length: 2\r\n\r\n{}")),
+    broken("has a line that is no header, in a message", raw(MESSAGE + b"none\r\n\r\n{}")),
+    broken("begins its head with a continuation", raw(OK + b" X: y\r\n\r\n{}")),
     broken("ends its head early", raw(OK + b"X: y\r\r\nContent-Length: 2\r\n\r\n{}")),
     broken("has 200 headers", raw(OK + b"X: y\r\n" * 200 + b"\r\n")),
     broken("has a header of 100 kB", raw(OK + b"X: " + b"y" * 10**5 + b"\r\n\r\n")),
     broken("has two lengths", raw(OK + b"Content-Length: 2\r\nContent-Length: 3\r\n\r\n{} ")),
+    broken("has no number for a length", raw(OK + b"Content-Length: two\r\n\r\n{}")),
+    broken("has a negative length", raw(OK + b"Content-Length: -2\r\n\r\n{}")),
     broken("has a chunk of no size", raw(CHUNKED + b"xyz\r\n{}")),
     broken("has a chunk of negative size", raw(CHUNKED + b"-5\r\n{}\r\n0\r\n\r\n")),
     broken("has a chunk extension of 3 MB", raw(CHUNKED + b"1;" + b"a" * 3 * 2**20)),
@@ -160,7 +165,7 @@ FAULTS = [
     late("drips in an error's body", drip(b"HTTP/1.1 503 -\r\n\r\n", then=b" ")),
     late("sends interim replies for ever", drip(then=b"HTTP/1.1 100 Continue\r\n\r\n")),
     late("sends early hints for ever", drip(then=b"HTTP/1.1 103 Early Hints\r\n\r\n")),
-    late("drips just below the read time-out", drip(b"", OK, then=b"X: y\r\n", every=0.25)),
+    late("drips just below the read time-out", drip(b"", OK, then=b"X: y\r\n", every=0.29)),
     # The answer is too much.
     foreign("gzip bomb of 100 MB", bomb(100 * 2**20), ZIPPED),
     foreign("gzip bomb in a gzip bomb", gzip.compress(bomb(100 * 2**20)), ZIPPED),
@@ -229,6 +234,7 @@ FAULTS = [
     # All is well, if oddly so.
     healed("interim replies before the answer", raw([b"HTTP/1.1 103 Hints\r\n\r\n"] * 3 + [FINE])),
     healed("answer in single bytes", raw([bytes([byte]) for byte in FINE])),
+    healed("length, twice", raw(OK + b"Content-Length: 2, 2\r\nContent-Length: 2\r\n\r\n{}")),
     healed("multipart answer", raw(FINE.replace(b"\r\n", b"\r\nContent-Type: multipart/x\r\n", 1))),
     healed("success that echoes", reply(json={"message": ECHO_TEXT}, headers={"X": ECHO_TEXT})),
 ]  # fmt: skip

@@ -15,11 +15,11 @@ from typing import Any
 
 import pytest
 
-from cutmeshort import CMSClient, Configuration
+from cutmeshort import ApiClient, ApiException, CMSClient, Configuration, TrackingApi
 
 from .conftest import TOKEN, client_of, lead
 from .faults import FAULTS, FINE, OVERSHOOT
-from .server import Server, raw, reply
+from .server import Server, at_once, raw, reply
 
 MEBIBYTE = 2**20
 ROOT = Path(__file__).parent.parent
@@ -116,6 +116,26 @@ def test_a_name_that_fails_to_resolve_is_tried_until_the_deadline(
     assert "nobody.example could not be resolved" in result["error"]
     assert result["retryable"] is True
     assert taken < 0.4 + 0.1 + OVERSHOOT
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_a_server_that_stops_reading_does_not_hold_a_call(kept: bool) -> None:
+    """A request that is too large for the buffers on its way ends in time, too."""
+    stops = raw([FINE], close=False, every=9)
+    greeting = at_once if kept else raw([b""], every=9)
+    payload = {"event_name": "Sign up", "customer_external_id": "u", "click_id": "c"}
+    with (
+        Server(stops, greetings=[greeting]) as server,
+        ApiClient(Configuration(server.url, TOKEN, timeout=0.3)) as api_client,
+    ):
+        api = TrackingApi(api_client)
+        if kept:
+            api.track_lead(payload, _deadline=60)
+        begin = time.monotonic()
+        with pytest.raises(ApiException) as caught:
+            api.track_lead(payload, _headers={"X": "y" * 2**24})
+        assert caught.value.type == "timeout"
+        assert time.monotonic() - begin < 0.3 + OVERSHOOT
 
 
 @pytest.mark.parametrize("jitter", [0.0, 0.5, 1.0])

@@ -3,6 +3,7 @@
 import http.client
 import random
 from collections import Counter
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import Any, Callable
@@ -13,7 +14,18 @@ from cutmeshort import CMSClient, Configuration
 from cutmeshort.sandbox import Sandbox
 
 from .conftest import assert_documented, lead, sale
-from .server import Connection, Request, Server, drop, raw, reply, reset, silence
+from .server import (
+    Connection,
+    Request,
+    Server,
+    after,
+    at_once,
+    drop,
+    raw,
+    reply,
+    reset,
+    silence,
+)
 
 each_reply_to_duplicates = pytest.mark.parametrize("duplicate_status", [200, 409])
 
@@ -87,13 +99,20 @@ class FaultyProxy:
 
     def __call__(self, connection: Connection) -> bool:
         """Answer a request, or don't: a step of a server."""
-        assert connection.request is not None
-        name = "none"
-        if self._random.random() < self._share:
-            name = self._random.choice(sorted(FAULTS))
-        self.counts[name] += 1
         request = connection.request
-        return FAULTS.get(name, pass_on)(connection, lambda: self._forward(request))
+        assert request is not None
+        spoil = FAULTS.get(self._draw(FAULTS), pass_on)
+        return spoil(connection, lambda: self._forward(request))
+
+    def greet(self, connection: Connection) -> bool:
+        """Spoil some connections before, or while, their first request comes."""
+        return GREETINGS.get(self._draw(GREETINGS), at_once)(connection)
+
+    def _draw(self, faults: Mapping[str, Any]) -> str:
+        spoilt = self._random.random() < self._share
+        name = self._random.choice(sorted(faults)) if spoilt else "none"
+        self.counts[name] += 1
+        return name
 
     def _forward(self, request: Request) -> bytes:
         """Let the server answer."""
@@ -130,6 +149,12 @@ def after_commit(step: Any) -> Spoil:
     return spoil
 
 
+GREETINGS = {
+    "closed at once": drop,
+    "reset at once": reset,
+    "reset in the request's head": after(20, reset),
+    "closed in the request's body": after(350, drop),
+}
 FAULTS: dict[str, Spoil] = {
     "closed before": unheard(drop),
     "reset before": unheard(reset),
@@ -160,7 +185,7 @@ def test_nothing_is_lost_or_counted_twice_under_faults(
         proxy = FaultyProxy(int(sandbox.url.rpartition(":")[2]), 0.2)
         configuration = Configuration(request_timeout=(3, 0.3))
         with (
-            Server(proxy) as server,
+            Server(proxy, greetings=[proxy.greet]) as server,
             CMSClient(sandbox.token, server.url, configuration=configuration) as client,
             ThreadPoolExecutor(8) as threads,
         ):
@@ -171,7 +196,7 @@ def test_nothing_is_lost_or_counted_twice_under_faults(
                 return sale(client, invoice_id=str(number))
 
             results = dict(enumerate(threads.map(track, range(events))))
-            attempts = len(server.requests)
+            requests = len(server.requests)
         recorded = [int(event.customer_external_id) for event in sandbox.leads]
         recorded += [int(event.invoice_id) for event in sandbox.sales]
     assert len(recorded) == len(set(recorded))
@@ -183,10 +208,10 @@ def test_nothing_is_lost_or_counted_twice_under_faults(
     outcomes = Counter(result.get("type", "success") for result in results.values())
     with capsys.disabled():
         print(
-            f"\n{events} events, {attempts} attempts, duplicates answered {duplicate_status}: "
+            f"\n{events} events, {requests} requests, duplicates answered {duplicate_status}: "
             f"{dict(outcomes)}, {len(recorded)} recorded, each once; "
             f"{len(set(recorded) - succeeded)} recorded and retryable"
             f"\nfaults: {dict(sorted(proxy.counts.items()))}"
         )
-    assert set(proxy.counts) == {"none", *FAULTS}
+    assert set(proxy.counts) == {"none", *FAULTS, *GREETINGS}
     assert len(succeeded) > 0.9 * events

@@ -1,6 +1,7 @@
 """One client for all threads and both sides of a fork; closed at any time; nothing left open."""
 
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -12,7 +13,7 @@ import pytest
 from cutmeshort import CMSClient, TrackingApi
 
 from .conftest import TOKEN, client_of, lead
-from .server import Server, drop, raw, reply, reset
+from .server import Server, drop, raw, reply, reset, silence
 
 OK = reply(json={"success": True, "message": "Done"})
 
@@ -152,18 +153,22 @@ def test_a_kept_connection_that_is_closed_under_a_request_is_replaced_without_a_
         assert len(server.requests) == 4
 
 
+CLOSED = raw(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+
+
 @pytest.mark.parametrize(
-    "late", [raw(b"HT"), reply(503), raw(b"HTTP/1.1 200 OK\r\n\r\n", close=False)]
+    ("first", "late"), [(OK, raw(b"HT")), (OK, reply(503)), (OK, silence), (CLOSED, drop)]
 )
-def test_a_kept_connection_that_answers_is_waited_for(
-    late: Any, monkeypatch: pytest.MonkeyPatch
+def test_other_failures_of_a_kept_connection_are_waited_for(
+    first: Any, late: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Once a kept connection has given something, or hangs, a repeat waits like any other."""
+    """Where it gave something, hangs, or was replaced before, a repeat waits like any other."""
     waits: list[float] = []
     monkeypatch.setattr(time, "sleep", waits.append)
     monkeypatch.setattr("random.random", lambda: 1.0)
-    with Server(OK, late, OK) as server, client_of(server) as client:
-        client.track_lead("Sign up", "user_42", "click_1")
+    with Server(first, late, OK) as server, client_of(server) as client:
+        lead(client)
+        assert first is OK or server.wait_until_all_closed()
         TrackingApi(client._api_client).track_lead(
             {"event_name": "A", "customer_external_id": "u", "click_id": "c"},
             _request_timeout=0.2,
@@ -229,9 +234,27 @@ def test_a_child_keeps_no_copy_of_its_parents_connections() -> None:
         assert closed
 
 
+@forks
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_fork_while_a_thread_holds_the_pools_lock_ends() -> None:
+    """The child neither waits for the lock of a thread that it doesn't have, nor does its exit."""
+    with Server(OK) as server, client_of(server) as client:
+        lead(client)
+        idle = client._api_client._rest._pool.pool
+        assert idle is not None
+        with idle.mutex:
+            child = os.fork()
+            if child == 0:
+                signal.alarm(5)
+                client._api_client._rest._pool.close()
+                os._exit(0 if lead(client)["type"] == "client_closed" else 1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
 def _run(program: str, server: Server) -> str:
     """Run a program in a process of its own, where every warning is an error; return its output."""
-    head = f"from cutmeshort import CMSClient\nclient = CMSClient({TOKEN!r}, {server.url!r})\n"
+    head = "from cutmeshort import CMSClient\n"
+    program = program.replace("CLIENT", f"CMSClient({TOKEN!r}, {server.url!r})")
     warnings = ["-W", "error", "-W", "ignore:This process:DeprecationWarning"]
     command = [sys.executable, "-X", "dev", *warnings, "-c", head + program]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
@@ -244,6 +267,7 @@ def test_a_call_at_exit_works() -> None:
     program = """
 import atexit
 atexit.register(lambda: print(client.track_lead("Left", "user_42", "click_1")["success"]))
+client = CLIENT
 print(client.track_lead("Came", "user_42", "click_1")["success"])
 """
     with Server(OK) as server:
@@ -254,8 +278,8 @@ print(client.track_lead("Came", "user_42", "click_1")["success"])
 def test_a_client_that_is_never_closed_leaves_no_warning() -> None:
     """A program may end, or forget its client, without closing it."""
     with Server(OK) as server:
-        assert _run('client.track_lead("A", "u", "c")\n', server) == ""
-        assert _run('client.track_lead("A", "u", "c")\nclient = None\n', server) == ""
+        assert _run('client = CLIENT\nclient.track_lead("A", "u", "c")\n', server) == ""
+        assert _run('CLIENT.track_lead("A", "u", "c")\n', server) == ""
         assert server.wait_until_all_closed()
 
 
@@ -265,6 +289,7 @@ def test_a_busy_process_can_fork() -> None:
     program = """
 import os, sys, threading
 
+client = CLIENT
 stop = threading.Event()
 results = []
 

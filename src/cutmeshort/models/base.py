@@ -28,6 +28,10 @@ def read_json(text: bytes) -> Any:
     return value
 
 
+# Without warnings of values that were never validated: pydantic's show them.
+_ON_THE_WIRE: dict[str, Any] = {"by_alias": True, "exclude_none": True, "warnings": False}
+
+
 class Model(BaseModel):
     """Fields in snake_case in Python, in camelCase on the wire; either is accepted."""
 
@@ -40,11 +44,11 @@ class Model(BaseModel):
 
     def to_dict(self) -> dict[str, Any]:
         """Return what goes over the wire as a dict that `json.dumps` takes."""
-        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+        return self.model_dump(mode="json", **_ON_THE_WIRE)
 
     def to_json(self) -> str:
         """Return what goes over the wire: JSON, fields that aren't set left out."""
-        return self.model_dump_json(by_alias=True, exclude_none=True)
+        return self.model_dump_json(**_ON_THE_WIRE)
 
     def to_str(self) -> str:
         """Return what goes over the wire, laid out to be read."""

@@ -137,18 +137,19 @@ class RESTClientObject:
         """
         Take new connections in the child of a fork, and close its copies of the parent's.
 
-        The parent's own stay open. Its pool is emptied without the lock, which a thread that
-        doesn't exist here may hold.
+        The parent's own stay open.
         """
         idle = self._pool.pool
-        self._pool = self._route.new_pool()
-        if self._closed:
-            self._pool.close()
         if idle is not None:
             connections = list(idle.queue)
+            # With a new lock: a thread that doesn't exist here may hold the old one, for which
+            # urllib3 would wait when the pool goes.
             LifoQueue.__init__(idle)
             for connection in filter(None, connections):
                 connection.close()
+        self._pool = self._route.new_pool()
+        if self._closed:
+            self._pool.close()
 
     def __del__(self) -> None:
         # Urllib3 closes what is left, but not what is opened by an `atexit` handler.

@@ -16,7 +16,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 
 # Head, framing and body as they come: more than any answer needs.
 _MAX_RAW_BYTES = 2**21
-_LENGTH = re.compile(r"[0-9]{1,18}")
+_LENGTHS = re.compile(r"[0-9]{1,18}([ \t]*,[ \t]*[0-9]{1,18})*[ \t]*")
 _BROKEN_HEAD = (FirstHeaderLineIsContinuationDefect, MissingHeaderBodySeparatorDefect)
 
 
@@ -138,10 +138,7 @@ def _is_sound(head: http.client.HTTPMessage) -> bool:
         return False
     if not head.is_multipart() and head.get_payload():
         return False
-    lengths = {
-        part.strip() for value in head.get_all("Content-Length", ()) for part in value.split(",")
-    }
-    return len(lengths) < 2 and all(map(_LENGTH.fullmatch, lengths))
+    return all(map(_LENGTHS.fullmatch, head.get_all("Content-Length", ())))
 
 
 class _OptionsInTime:
