@@ -1,9 +1,10 @@
 """Whatever gets lost on the way, an event counts once, and its result tells the truth."""
 
 import http.client
+import itertools
 import random
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import Any, Callable
@@ -95,22 +96,23 @@ class FaultyProxy:
         self._port = port
         self._share = share
         self._random = random.Random(7)
+        self._faults = itertools.cycle(FAULTS)
+        self._greetings = itertools.cycle(GREETINGS)
         self.counts: Counter[str] = Counter()
 
     def __call__(self, connection: Connection) -> bool:
         """Answer a request, or don't: a step of a server."""
         request = connection.request
         assert request is not None
-        spoil = FAULTS.get(self._draw(FAULTS), pass_on)
+        spoil = FAULTS.get(self._draw(self._faults), pass_on)
         return spoil(connection, lambda: self._forward(request))
 
     def greet(self, connection: Connection) -> bool:
         """Spoil some connections before, or while, their first request comes."""
-        return GREETINGS.get(self._draw(GREETINGS), at_once)(connection)
+        return GREETINGS.get(self._draw(self._greetings), at_once)(connection)
 
-    def _draw(self, faults: Mapping[str, Any]) -> str:
-        spoilt = self._random.random() < self._share
-        name = self._random.choice(sorted(faults)) if spoilt else "none"
+    def _draw(self, faults: Iterator[str]) -> str:
+        name = next(faults) if self._random.random() < self._share else "none"
         self.counts[name] += 1
         return name
 
