@@ -17,7 +17,7 @@ from cutmeshort import ApiClient, CMSClient, Configuration
 
 from .server import Server
 
-settings.register_profile("suite", deadline=None, database=None)
+settings.register_profile("suite", deadline=None, database=None, derandomize=True)
 settings.load_profile("suite")
 
 TOKEN = "tok_visible-ASCII/+=~"
@@ -67,12 +67,13 @@ def no_wait(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session")
-def nowhere() -> Any:
+def nowhere() -> Iterator[CMSClient]:
     """A client of a port on which nobody listens: nothing that is sent arrives."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    with CMSClient(TOKEN, f"http://127.0.0.1:{port}", max_retries=0) as client:
-        yield client
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        host = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        with CMSClient(TOKEN, host, max_retries=0) as client:
+            yield client
 
 
 def assert_documented(result: Any) -> None:

@@ -26,6 +26,8 @@ FINE = OK + b"Content-Length: 2\r\n\r\n{}"
 ECHO_TEXT = " ".join([TOKEN, *CUSTOMER.values()])
 ECHO = ECHO_TEXT.encode("latin-1")
 MESSAGE = OK + b"Content-Type: message/rfc822\r\n"
+TINY = b"1;" + b"x" * 30 + b"\r\n \r\n"
+FORM = OK + b"Content-Type: multipart/mixed; boundary=x\r\n"
 NESTED = "[" * 3000 + "]" * 3000
 ZIPPED = {"Content-Encoding": "gzip"}
 
@@ -127,6 +129,9 @@ FAULTS = [
     broken("breaks off in the body", raw(OK + b'Content-Length: 99\r\n\r\n{"success": true}')),
     broken("breaks off in an error's body", raw(b"HTTP/1.1 400 -\r\nContent-Length: 9\r\n\r\n{}")),
     broken("breaks off in a chunk", raw(CHUNKED + b"5\r\n{")),
+    broken("breaks off in the last chunk's size", raw(CHUNKED + b"0")),
+    broken("breaks off after the last chunk's size", raw(CHUNKED + b"2\r\n{}\r\n0\r\n")),
+    broken("breaks off in the trailers", raw(CHUNKED + b"2\r\n{}\r\n0\r\nX: y\r\n")),
     broken("breaks off between chunks", raw(CHUNKED + b"2\r\n{}\r\n")),
     # The answer is no HTTP.
     broken("speaks SSH", raw(b"SSH-2.0-OpenSSH_9.2\r\n")),
@@ -135,7 +140,10 @@ FAULTS = [
     broken("has a line that is no header", raw(OK + b"none\r\nContent-Length: 2\r\n\r\n{}")),
     broken("has a line that is no header, in a message", raw(MESSAGE + b"none\r\n\r\n{}")),
     broken("begins its head with a continuation", raw(OK + b" X: y\r\n\r\n{}")),
+    broken("has a header without a name", raw(OK + b": y\r\nContent-Length: 2\r\n\r\n{}")),
     broken("ends its head early", raw(OK + b"X: y\r\r\nContent-Length: 2\r\n\r\n{}")),
+    broken("ends a message's head early", raw(MESSAGE + b"X: y\r\r\nX: z\r\n\r\n{}")),
+    broken("ends a form's head early", raw(FORM + b"X: y\r\r\n--x\r\nX: z\r\n\r\n{}")),
     broken("has 200 headers", raw(OK + b"X: y\r\n" * 200 + b"\r\n")),
     broken("has a header of 100 kB", raw(OK + b"X: " + b"y" * 10**5 + b"\r\n\r\n")),
     broken("has two lengths", raw(OK + b"Content-Length: 2\r\nContent-Length: 3\r\n\r\n{} ")),
@@ -149,11 +157,11 @@ FAULTS = [
     broken("echoes in the status line", raw(ECHO + b"\r\n\r\n")),
     broken("echoes in the version", raw(b"HTTP/" + ECHO + b" 200 OK\r\n\r\n")),
     broken("echoes in the length", raw(OK + b"Content-Length: 2, " + ECHO + b"\r\n\r\n{}")),
+    broken("echoes in an envelope's line", raw(OK + b"X: y\r\nFrom " + ECHO + b"\r\n\r\n{}")),
     broken("echoes below the head", raw(OK + b"X: y\r\r\n" + ECHO + b"\r\n\r\n{}")),
     broken("echoes in a chunk's size", raw(CHUNKED + ECHO + b"\r\n{}\r\n0\r\n\r\n")),
     # The answer takes its time.
     late("never answers", silence),
-    late("never reads", drop, silence),
     late("drips in the status line", drip(b"H", then=b"T")),
     late("drips in the head", drip(OK, then=b"X: y\r\n")),
     late("drips in a header", drip(OK + b"X: ", then=b"y")),
@@ -165,7 +173,7 @@ FAULTS = [
     late("drips in an error's body", drip(b"HTTP/1.1 503 -\r\n\r\n", then=b" ")),
     late("sends interim replies for ever", drip(then=b"HTTP/1.1 100 Continue\r\n\r\n")),
     late("sends early hints for ever", drip(then=b"HTTP/1.1 103 Early Hints\r\n\r\n")),
-    late("drips just below the read time-out", drip(b"", OK, then=b"X: y\r\n", every=0.29)),
+    late("drips just below the deadline", drip(b"", OK, then=b"X: y\r\n", every=0.29)),
     # The answer is too much.
     foreign("gzip bomb of 100 MB", bomb(100 * 2**20), ZIPPED),
     foreign("gzip bomb in a gzip bomb", gzip.compress(bomb(100 * 2**20)), ZIPPED),
@@ -173,12 +181,14 @@ FAULTS = [
     foreign("deflate bomb", zlib.compress(b"0" * 2**22), {"Content-Encoding": "deflate"}),
     Fault("plain body of 50 MB", raw(lambda: plain(50 * 2**20)), "invalid_response", 200),
     Fault("body that never ends", flood(OK + b"\r\n", then=b" " * 2**16), "invalid_response", 200),
-    Fault("chunks for ever", flood(CHUNKED, then=b"1\r\n \r\n" * 999), "network_error", 0, 4),
+    Fault("chunks for ever", flood(CHUNKED, then=TINY * 999), "network_error", 0, 4),
     healed("headers of 100 kB", reply(headers={f"X-{n}": "y" * 1200 for n in range(85)})),
     foreign("body of 1 MiB and a bit", b'{"message": "' + b"x" * 2**20 + b'"}'),
     foreign("JSON nested 100,000 deep", "[" * 10**5 + "]" * 10**5),
     foreign("JSON nested 100,000 deep in data", '{"data": ' + "[" * 10**5 + "]" * 10**5 + "}"),
     foreign("JSON nested 3,000 deep, and escapes", f'{{"a": "\\n", "b": {NESTED}}}'),
+    foreign("JSON of 350,000 objects", '{"a": [' + "{}," * 349_000 + "0]}"),
+    foreign("JSON of 480,000 lists", '{"a": "\\n", "b": [' + "[[[[[[]]]]]]," * 80_000 + "0]}"),
     foreign("number of 5,000 digits", '{"data": ' + "9" * 5000 + "}"),
     # The answer is somebody else's.
     foreign("login page", "<html>Please sign in</html>", {"Content-Type": "text/html"}),
@@ -199,6 +209,7 @@ FAULTS = [
     # The answer is an error.
     answered(301, "redirect"),
     answered(302, "redirect"),
+    answered(303, "redirect"),
     answered(304, "redirect"),
     answered(307, "redirect"),
     answered(308, "redirect"),

@@ -40,7 +40,7 @@ class Connection(NamedTuple):
 Step = Callable[[Connection], bool]
 
 
-Pieces = Union[bytes, Iterable[bytes], Callable[[], Iterable[bytes]]]
+Pieces = Union[bytes, Sequence[bytes], Callable[[], Iterable[bytes]]]
 
 
 def raw(data: Pieces, *, close: bool = True, every: float = 0) -> Step:
@@ -91,6 +91,12 @@ def silence(connection: Connection) -> bool:
     connection.socket.settimeout(None)
     while connection.socket.recv(1024):
         pass
+    return False
+
+
+def deaf(connection: Connection) -> bool:
+    """Read nothing and answer nothing, until the test ends."""
+    connection.stopping.wait()
     return False
 
 

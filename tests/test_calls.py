@@ -127,28 +127,37 @@ def test_retry_after_is_obeyed_where_it_fits(monkeypatch: pytest.MonkeyPatch) ->
     assert waits == [3.0]
 
 
-@pytest.mark.parametrize(("value", "seconds"), [("10", 10.0), ("99999", 99999.0)])
-def test_a_retry_after_beyond_the_deadline_is_returned_at_once(
-    value: str, seconds: float, monkeypatch: pytest.MonkeyPatch
+def test_a_retry_after_of_the_whole_deadline_is_returned_at_once(
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A wait that would not fit is left to the caller."""
+    """A wait that would leave no time for an attempt is left to the caller."""
     monkeypatch.setattr(time, "sleep", lambda _: pytest.fail("waited"))
     with (
-        Server(reply(429, headers={"Retry-After": value})) as server,
+        Server(reply(429, headers={"Retry-After": "10"})) as server,
         client_of(server, timeout=10) as client,
     ):
         result = lead(client)
-        assert (result["type"], result["retry_after"]) == ("rate_limit_exceeded", seconds)
+        assert (result["type"], result["retry_after"]) == ("rate_limit_exceeded", 10.0)
         assert result["retryable"] is True
         assert len(server.requests) == 1
 
 
 @pytest.mark.usefixtures("no_wait")
 @pytest.mark.parametrize(
-    ("first", "recorded"), [(drop, True), (reset, True), (reply(503), True), (reply(429), False)]
+    ("first", "recorded"),
+    [
+        (drop, True),
+        (reset, True),
+        (reply(503), True),
+        (raw(b"HTTP/1.1 503 -\r\nContent-Length: 9\r\n\r\n{}"), True),
+        (raw(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{}"), True),
+        (reply(429), False),
+        (raw(b"HTTP/1.1 429 -\r\nContent-Length: 9\r\n\r\n{}"), False),
+        (raw(b"HTTP/1.1 409 -\r\nContent-Length: 9\r\n\r\n{}"), False),
+    ],
 )
 def test_a_409_after_an_attempt_that_may_have_landed_is_success(first: Any, recorded: bool) -> None:
-    """A 409 to a repeat means that the earlier attempt landed, unless that one was a 429."""
+    """A 409 to a repeat means that the earlier attempt landed, unless that one was refused."""
     with Server(first, reply(409)) as server, client_of(server) as client:
         result = sale(client)
         assert result["success"] is recorded

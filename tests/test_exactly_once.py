@@ -6,7 +6,7 @@ import random
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, nullcontext
 from typing import Any, Callable
 
 import pytest
@@ -59,25 +59,9 @@ def test_n_events_called_give_n_recorded(fault: Any, duplicate_status: Any) -> N
             assert sale(client, invoice_id=f"inv_{number}")["success"] is True
             sandbox.fail_next(**fault)
             assert lead(client, customer_external_id=f"user_{number}")["success"] is True
+            assert not sandbox._faults.pending  # all of them were met
         assert [event.invoice_id for event in sandbox.sales] == ["inv_0", "inv_1"]
         assert [event.customer_external_id for event in sandbox.leads] == ["user_0", "user_1"]
-
-
-def test_an_event_that_may_be_recorded_is_safe_to_send_again() -> None:
-    """What fails to the end is retryable; sent again, it counts once."""
-    with (
-        Sandbox() as sandbox,
-        CMSClient(sandbox.token, sandbox.url, max_retries=0) as client,
-    ):
-        sandbox.fail_next(drop=True, recorded=True)
-        first, second = sale(client), sale(client)
-        assert (first["success"], first["type"], first["retryable"]) == (
-            False,
-            "network_error",
-            True,
-        )
-        assert second["success"] is True
-        assert len(sandbox.sales) == 1
 
 
 class FaultyProxy:
@@ -208,7 +192,7 @@ def test_nothing_is_lost_or_counted_twice_under_faults(
         assert_documented(result)
         assert number in succeeded or result["retryable"] is True
     outcomes = Counter(result.get("type", "success") for result in results.values())
-    with capsys.disabled():
+    with capsys.disabled() if events > 1000 else nullcontext():
         print(
             f"\n{events} events, {requests} requests, duplicates answered {duplicate_status}: "
             f"{dict(outcomes)}, {len(recorded)} recorded, each once; "

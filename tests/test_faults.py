@@ -63,8 +63,12 @@ def test_a_fault_has_its_result(fault: Fault, caplog: pytest.LogCaptureFixture) 
         assert not [secret for secret in SECRETS if secret in caplog.text]
 
 
+# Each drip takes its time, and they all end alike.
+RAISING = [f for f in FAULTS if f.type != "success" and not f.name.startswith("drips")]
+
+
 @pytest.mark.usefixtures("no_wait")
-@pytest.mark.parametrize("fault", [f for f in FAULTS if f.type != "success"], ids=lambda f: f.name)
+@pytest.mark.parametrize("fault", RAISING, ids=lambda f: f.name)
 def test_a_fault_is_an_exception_that_tells_nobody(fault: Fault) -> None:
     """Below the facade, neither text, traceback, repr nor pickle has what was sent or answered."""
     lead = LeadPayload(event_name="Sign up", click_id="c", **CUSTOMER)  # type: ignore[arg-type]
@@ -83,6 +87,6 @@ def test_a_fault_is_an_exception_that_tells_nobody(fault: Fault) -> None:
     link: Any = error
     while (link := link.__cause__ or link.__context__) is not None:
         for frame, _ in traceback.walk_tb(link.__traceback__):
-            assert TOKEN not in repr(frame.f_locals)
+            assert not [secret for secret in SECRETS if secret in repr(frame.f_locals)]
     assert error.headers is None or TOKEN not in repr(error.headers)
     assert error.body is None or TOKEN.encode() not in error.body

@@ -202,6 +202,7 @@ def test_an_error_of_any_status_can_be_had(status: int) -> None:
         ({"status": 503}, "service_unavailable", False),
         ({"status": 503, "recorded": True}, "service_unavailable", True),
         ({"status": 422}, "unprocessable_entity", False),
+        ({"status": 304}, "redirect", False),
         ({"drop": True}, "network_error", False),
         ({"drop": True, "recorded": True}, "network_error", True),
         ({"latency": 0.6}, "timeout", True),
@@ -213,7 +214,12 @@ def test_an_error_of_any_status_can_be_had(status: int) -> None:
     ids=str,
 )
 def test_the_next_request_fails_as_it_is_told(
-    fault: Any, result: str, recorded: bool, sandbox: Sandbox, client: CMSClient
+    fault: Any,
+    result: str,
+    recorded: bool,
+    sandbox: Sandbox,
+    client: CMSClient,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     """A fault comes before or after the event is recorded; the request after it is served."""
     sandbox.fail_next(**fault)
@@ -221,6 +227,7 @@ def test_the_next_request_fails_as_it_is_told(
     assert len(sandbox.sales) == recorded
     assert sale(client, max_retries=0)["success"] is True
     assert len(sandbox.sales) == 1
+    assert not caplog.records
 
 
 def test_faults_queue_up(sandbox: Sandbox, client: CMSClient) -> None:
@@ -263,6 +270,28 @@ def test_a_late_answer_does_not_hold_the_sandbox() -> None:
     assert time.monotonic() - begin < 5
 
 
+def test_half_a_request_does_not_hold_the_sandbox() -> None:
+    """It ends soon, though a client has not sent all that it announced."""
+    with contextlib.ExitStack() as connections, Sandbox() as sandbox:
+        port = int(sandbox.url.rpartition(":")[2])
+        connection = connections.enter_context(socket.create_connection(("127.0.0.1", port)))
+        head = f"POST /track/lead HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {sandbox.token}\r\n"
+        connection.sendall(f"{head}Content-Length: 9\r\n\r\n{{".encode())
+        begin = time.monotonic()
+    assert time.monotonic() - begin < 5
+
+
+def test_it_can_be_started_again() -> None:
+    """What was recorded is still there, and late answers are late again."""
+    sandbox = Sandbox()
+    for number in (1, 2):
+        with sandbox, CMSClient(sandbox.token, sandbox.url) as client:
+            sandbox.fail_next(latency=3600)
+            late = lead(client, timeout=0.2, customer_external_id=str(number))
+            assert late["type"] == "timeout"
+            assert len(sandbox.leads) == number
+
+
 @pytest.mark.parametrize(
     ("fault", "argument"),
     [
@@ -272,6 +301,9 @@ def test_a_late_answer_does_not_hold_the_sandbox() -> None:
         ({"status": "503"}, "status"),
         ({"latency": -1}, "latency"),
         ({"latency": "1"}, "latency"),
+        ({"drop": "no"}, "drop"),
+        ({"drop": True, "recorded": 1}, "recorded"),
+        ({"latency": 1, "recorded": False}, "recorded"),
         ({"drop": True, "retry_after": 1}, "retry_after"),
         ({"status": 503, "retry_after": 1.5}, "retry_after"),
         ({"status": 503, "times": 0}, "times"),

@@ -120,7 +120,27 @@ def test_a_self_signed_certificate_is_refused_with_advice(tmp_path: Path) -> Non
         assert server.connections == 1
 
 
-@pytest.mark.usefixtures("no_wait")
+def test_what_is_left_of_an_answer_is_not_the_next_one(
+    tls: ssl.SSLContext, authority_file: str
+) -> None:
+    """A TLS connection with more than one answer in it isn't kept, even if TLS has read it all."""
+    body = b'{"message": "%s"}' % (b"x" * 8000)
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n"
+    first = head % len(body) + body
+    first = first.replace(b"200 OK", b"200 " + b"O" * (8194 - len(first)))
+    assert len(first) == 8192  # what is read at a time
+    second = head % 20 + b'{"message": "wrong"}'
+    steps = [raw(first + second, close=False), reply(422)]
+    configuration = Configuration(ssl_ca_cert=authority_file)
+    with (
+        Server(*steps, tls=tls) as server,
+        CMSClient(TOKEN, server.url, configuration=configuration, max_retries=0) as client,
+    ):
+        assert lead(client)["success"] is True
+        assert lead(client)["type"] == "unprocessable_entity"
+        assert server.connections == 2
+
+
 def test_a_kept_tls_connection_that_was_dropped_is_replaced_at_once(
     tls: ssl.SSLContext, authority_file: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -142,14 +142,19 @@ def _refused(error: ApiException, payload: Optional[EventPayload]) -> TrackError
 
 def _one_line(text: str, payload: Optional[EventPayload]) -> str:
     """Make the service's text safe to log: one printable line, without the customer's data."""
+    text = _words(text)
     for name in _PERSONAL:
         given = getattr(payload, name, None)
         # Some versions of pydantic keep an instance of a subclass, whose methods may fail.
-        value = "" if given is None else str.__str__(given)
+        value = "" if given is None else _words(str.__str__(given))
         if value:
             # Inside a word, a short id or name is a coincidence; an address or URL is not.
             inside = "@" in value or "/" in value
             pattern = re.escape(value) if inside else rf"(?<!\w){re.escape(value)}(?!\w)"
             text = re.sub(pattern, "[redacted]", text, flags=re.IGNORECASE)
-    text = "".join(character if character.isprintable() else " " for character in text)
-    return " ".join(text.split())[:_MAX_ERROR_LENGTH]
+    return text[:_MAX_ERROR_LENGTH]
+
+
+def _words(text: str) -> str:
+    """Put one space between words, in place of white space and what can't be printed."""
+    return " ".join("".join(part if part.isprintable() else " " for part in text).split())

@@ -2,11 +2,13 @@
 
 import json
 import pprint
+from codecs import BOM_UTF8
 from collections.abc import Mapping
 from typing import Any, Union
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
+from pydantic_core import InitErrorDetails, PydanticCustomError
 from typing_extensions import Self
 
 
@@ -14,18 +16,48 @@ def _refuse(constant: str) -> Any:
     raise ValueError(f"{constant} is not JSON")
 
 
+# Each takes up to 100 bytes of memory for 2 of text; an answer has a few.
+MAX_CONTAINERS = 10_000
+
 _DECODER = json.JSONDecoder(parse_constant=_refuse)
 
 
 def read_json(text: bytes) -> Any:
-    """Read JSON in UTF-8; ValueError where it is none, is nested too deep, or has half a pair."""
+    """
+    Read JSON in UTF-8.
+
+    Raises:
+        ValueError: It is none, has half a surrogate pair, is nested too deep, or would take much
+            more memory than its text: more than MAX_CONTAINERS lists and objects.
+    """
+    if text.count(b"[") + text.count(b"{") > MAX_CONTAINERS:
+        raise ValueError("too many lists and objects")
+    if text.startswith(BOM_UTF8):
+        text = text[len(BOM_UTF8) :]
     try:
-        value = _DECODER.decode(text.decode("utf-8-sig"))
+        value = _DECODER.decode(text.decode())
         if b"\\u" in text:
             json.dumps(value, ensure_ascii=False).encode()  # half a surrogate pair is no text
     except RecursionError:
         raise ValueError("nested too deep") from None
     return value
+
+
+def without_values(error: ValidationError) -> ValidationError:
+    """Take out what was refused, which pydantic keeps in the error for `errors()` and pickles."""
+    details = [
+        InitErrorDetails(
+            type=PydanticCustomError(
+                part["type"],  # pyright: ignore[reportArgumentType]
+                "{text}",
+                {"text": part["msg"]},
+            ),
+            loc=part["loc"],
+            input=None,
+        )
+        for part in error.errors(include_url=False, include_context=False)
+    ]
+    return ValidationError.from_exception_data(error.title, details, hide_input=True)
 
 
 # Without warnings of values that were never validated: pydantic's show them.
@@ -72,7 +104,11 @@ class Model(BaseModel):
         Raises:
             pydantic.ValidationError: The text is no JSON object, or a value can't be right.
         """
-        return cls.model_validate_json(text)
+        try:
+            return cls.model_validate_json(text)
+        except ValidationError as error:
+            refused = error  # of text that isn't JSON, it has the text
+        raise without_values(refused)
 
     def __repr__(self) -> str:
         """Show which fields are set, not what they hold: it is customers' data."""

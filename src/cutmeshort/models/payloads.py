@@ -5,7 +5,9 @@ The service owns the real limits: what is refused here can't be right, so that n
 lost. No error repeats a value, in its text or when it is pickled: values are customers' data.
 """
 
+import os
 import re
+import threading
 from datetime import datetime, timedelta, timezone
 from re import Pattern
 from typing import TYPE_CHECKING, Annotated, Any, Callable, NoReturn, Optional, Union
@@ -20,10 +22,10 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_core import InitErrorDetails, PydanticCustomError
+from pydantic_core import PydanticCustomError
 from typing_extensions import Literal, LiteralString, Self
 
-from .base import Model
+from .base import Model, without_values
 
 _EMAIL = re.compile(r"^\S+@\S+$")
 _URL = re.compile(r"^[Hh][Tt][Tt][Pp][Ss]?://[^\s/?#]\S*$")
@@ -71,8 +73,20 @@ def _timestamp(value: Any) -> datetime:
     return aware
 
 
+# An import that is under way in one thread while another one forks would leave its lock held in the
+# child, for ever. So a fork waits for it.
+_importing = threading.RLock()
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(
+        before=_importing.acquire,
+        after_in_parent=_importing.release,
+        after_in_child=_importing.release,
+    )
+
+
 def _read_iso(text: str) -> Optional[datetime]:
-    from dateutil.parser import isoparse
+    with _importing:
+        from dateutil.parser import isoparse
 
     try:
         return isoparse(text) if len(text) <= _MAX_TIMESTAMP_LENGTH else None
@@ -113,23 +127,6 @@ else:
     Timestamp = Annotated[datetime, BeforeValidator(_timestamp)]
 
 
-def _without_values(error: ValidationError) -> ValidationError:
-    """Take out what was refused, which pydantic keeps in the error for `errors()` and pickles."""
-    details = [
-        InitErrorDetails(
-            type=PydanticCustomError(
-                part["type"],  # pyright: ignore[reportArgumentType]
-                "{text}",
-                {"text": part["msg"]},
-            ),
-            loc=part["loc"],
-            input=None,
-        )
-        for part in error.errors(include_url=False, include_context=False)
-    ]
-    return ValidationError.from_exception_data(error.title, details, hide_input=True)
-
-
 class EventPayload(Model):
     """What a lead and a sale have in common. Unchangeable; unknown fields are refused."""
 
@@ -142,21 +139,7 @@ class EventPayload(Model):
             return validate(values)
         except ValidationError as error:
             refused = error
-        raise _without_values(refused)
-
-    @classmethod
-    def from_json(cls, text: Union[str, bytes]) -> Self:
-        """
-        Make a payload of JSON.
-
-        Raises:
-            pydantic.ValidationError: The text is no JSON object, or a value can't be right.
-        """
-        try:
-            return super().from_json(text)
-        except ValidationError as error:
-            refused = error  # of text that isn't JSON, it has the text
-        raise _without_values(refused)
+        raise without_values(refused)
 
     def __setattr__(self, name: str, value: Any) -> NoReturn:
         # pydantic's own refusal shows the value.

@@ -1,13 +1,11 @@
-"""A call: its attempts, its deadline, and what a fork leaves of it."""
+"""A call: its attempts and its deadline."""
 
 import http.client
-import os
+import math
 import random
 import time
-import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from queue import LifoQueue
 from typing import Optional
 
 import urllib3
@@ -73,9 +71,6 @@ class RESTResponse:
         return parse_retry_after(self.raw.headers.get("Retry-After"), time.time())
 
 
-_clients: "weakref.WeakSet[RESTClientObject]" = weakref.WeakSet()
-
-
 class RESTClientObject:
     """
     Sends requests to one host, over connections that it keeps. Any number of threads may use it.
@@ -87,8 +82,6 @@ class RESTClientObject:
     def __init__(self, configuration: Configuration) -> None:
         self._route = Route(configuration)
         self._pool = self._route.new_pool()
-        self._closed = False
-        _clients.add(self)
 
     def request(self, request: RESTRequest) -> RESTResponse:
         """
@@ -130,26 +123,7 @@ class RESTClientObject:
 
     def close(self) -> None:
         """Close all connections. A request after that fails."""
-        self._closed = True
         self._pool.close()
-
-    def reset_after_fork(self) -> None:
-        """
-        Take new connections in the child of a fork, and close its copies of the parent's.
-
-        The parent's own stay open.
-        """
-        idle = self._pool.pool
-        if idle is not None:
-            connections = list(idle.queue)
-            # With a new lock: a thread that doesn't exist here may hold the old one, for which
-            # urllib3 would wait when the pool goes.
-            LifoQueue.__init__(idle)
-            for connection in filter(None, connections):
-                connection.close()
-        self._pool = self._route.new_pool()
-        if self._closed:
-            self._pool.close()
 
     def __del__(self) -> None:
         # Urllib3 closes what is left, but not what is opened by an `atexit` handler.
@@ -160,6 +134,7 @@ class RESTClientObject:
         connect, read = request.attempt_timeout
         current_attempt.end = end
         current_attempt.sent = False
+        raw = None
         try:
             raw = self._pool.urlopen(
                 request.method,
@@ -174,9 +149,12 @@ class RESTClientObject:
             )
             data = read_body(raw) if request.preload_content else None
         except (HTTPError, http.client.HTTPException, OSError) as error:
-            if was_never_sent(error):
+            refused = raw is not None and raw.status // 100 == 4
+            if refused or was_never_sent(error):
                 current_attempt.sent = False
             raise translate_error(error, self._route.host) from safe_cause(error)
+        finally:
+            current_attempt.end = math.inf
         return RESTResponse(raw, data, repeated)
 
 
@@ -189,12 +167,3 @@ def _wait(
         jitter=random.random(),
         retry_after=retry_after,
     )
-
-
-def _reset_all_after_fork() -> None:
-    for client in list(_clients):
-        client.reset_after_fork()
-
-
-if hasattr(os, "register_at_fork"):  # not on Windows
-    os.register_at_fork(after_in_child=_reset_all_after_fork)

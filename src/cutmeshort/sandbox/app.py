@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 from .._version import __version__
 from ..exceptions import kind_of
 from ..models import ErrorResponse, LeadPayload, SalePayload, TrackResponse, read_json
-from .replies import ERRORS, REJECTIONS, SUCCESSES
+from .replies import REJECTIONS, SUCCESSES, refuse
 from .service import RateLimit, Refusal, Service
 
 _RESPONSES: dict[Any, dict[str, Any]] = {
@@ -82,11 +82,8 @@ def create_app(
     app.include_router(router)
 
     @app.exception_handler(Refusal)
-    async def refuse(_request: Request, refusal: Exception) -> Response:
-        answer = cast(Refusal, refusal)
-        response = ERRORS[error_reply](answer)
-        response.headers.update(answer.headers or {})
-        return response
+    async def answer(_request: Request, refusal: Exception) -> Response:
+        return refuse(error_reply, cast(Refusal, refusal))
 
     @app.exception_handler(RequestValidationError)
     async def refuse_fields(request: Request, error: Exception) -> Response:
@@ -95,12 +92,12 @@ def create_app(
             for part in cast(RequestValidationError, error).errors()
         ]
         text = "; ".join(f"{part['field']}: {part['message']}" for part in details)
-        return await refuse(request, _refusal(422, text, details))
+        return await answer(request, _refusal(422, text, details))
 
     @app.exception_handler(HTTPException)
     async def refuse_route(request: Request, error: Exception) -> Response:
         http = cast(HTTPException, error)
-        return await refuse(request, _refusal(http.status_code, str(http.detail)))
+        return await answer(request, _refusal(http.status_code, str(http.detail)))
 
     return app
 

@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from ..exceptions import kind_of
-from .replies import ERRORS
+from .replies import refuse
 from .service import Refusal
 
 _DROP = "cutmeshort.drop"
@@ -59,10 +59,10 @@ class Faults:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or don't."""
         tracking = scope["type"] == "http" and scope["path"].startswith("/track/")
-        if not tracking or not self.pending:
+        fault = self._next() if tracking else None
+        if fault is None:
             await self._app(scope, receive, send)
             return
-        fault = self.pending.popleft()
         answer: list[Message] = []
 
         async def keep(message: Message) -> None:
@@ -77,14 +77,18 @@ class Faults:
                 pass
         elif fault.status is not None:
             kind = kind_of(fault.status)
-            refusal = Refusal(fault.status, kind.type, kind.message)
-            response = ERRORS[self._error_reply](refusal)
-            if fault.retry_after is not None:
-                response.headers["Retry-After"] = str(fault.retry_after)
-            await response(scope, receive, send)
+            wish = {} if fault.retry_after is None else {"Retry-After": str(fault.retry_after)}
+            refusal = Refusal(fault.status, kind.type, kind.message, headers=wish)
+            await refuse(self._error_reply, refusal)(scope, receive, send)
         else:
             for message in answer:
                 await send(message)
+
+    def _next(self) -> Optional[Fault]:
+        try:
+            return self.pending.popleft()
+        except IndexError:
+            return None
 
     async def _wait(self, seconds: float) -> None:
         end = time.monotonic() + seconds

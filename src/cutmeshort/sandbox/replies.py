@@ -48,6 +48,13 @@ def _envelope(refusal: Refusal) -> Response:
     return JSONResponse(body, refusal.status)
 
 
+def refuse(form: str, refusal: Refusal) -> Response:
+    """Answer with an error in one of the forms; 304 has no body in any of them."""
+    response = Response(status_code=304) if refusal.status == 304 else ERRORS[form](refusal)
+    response.headers.update(refusal.headers or {})
+    return response
+
+
 ERRORS: dict[str, Error] = {
     "envelope": _envelope,
     "message": lambda refusal: JSONResponse({"message": refusal.error}, refusal.status),

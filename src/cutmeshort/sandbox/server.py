@@ -127,20 +127,23 @@ class Sandbox:
         status: Optional[int] = None,
         drop: bool = False,
         latency: float = 0.0,
-        recorded: bool = False,
+        recorded: Optional[bool] = None,
         retry_after: Optional[int] = None,
     ) -> None:
         """
         Let the next requests fail; more calls add to the queue.
 
+        Each attempt of a call is a request: a call with the default of three repeats fails when
+        four requests do.
+
         Args:
             times: How many requests.
             status: Answers with this error status, from 300 to 599.
             drop: Closes the connection without an answer.
-            latency: Seconds before that; on its own, the true answer comes so late.
-            recorded: Whether the event is recorded all the same, before it fails. A late true
-                answer's always is, at once.
-            retry_after: Seconds for the Retry-After header of a `status`.
+            latency: Seconds before the answer or the closing; on its own, the true answer is late.
+            recorded: Whether the event is recorded, at once, although the request fails; no by
+                default. A true answer, if late, means that it is.
+            retry_after: Whole seconds for the Retry-After header of a `status`.
 
         Raises:
             ApiValueError: An argument can't be used, or nothing is to fail.
@@ -148,6 +151,9 @@ class Sandbox:
         if check_count("times", times) == 0:
             raise ApiValueError("times must be 1 or more", "times")
         _check_status("status", status)
+        for name, value in (("drop", drop), ("recorded", recorded)):
+            if not (isinstance(value, bool) or value is None):
+                raise ApiValueError(f"{name} must be True or False", name)
         if latency:
             check_seconds("latency", latency)
         if retry_after is not None:
@@ -156,8 +162,11 @@ class Sandbox:
                 raise ApiValueError("retry_after goes with a status", "retry_after")
         if (status is not None and drop) or not (status is not None or drop or latency):
             raise ApiValueError("say what fails: a status, drop=True or a latency", "status")
-        recorded = recorded or (status is None and not drop)
-        self._faults.pending.extend([Fault(status, drop, latency, recorded, retry_after)] * times)
+        answered = status is None and not drop
+        if answered and recorded is False:
+            raise ApiValueError("a true answer means that the event is recorded", "recorded")
+        fault = Fault(status, drop, latency, answered or bool(recorded), retry_after)
+        self._faults.pending.extend([fault] * times)
 
     def reset(self) -> None:
         """Forget all events, all customers' clicks, and what was to fail."""
@@ -176,7 +185,12 @@ class Sandbox:
         self._url = f"http://{name}:{listener.getsockname()[1]}"
         self._server = _Server(
             uvicorn.Config(
-                self._faults, http=DroppingProtocol, log_config=None, ws="none", lifespan="off"
+                self._faults,
+                http=DroppingProtocol,
+                log_config=None,
+                ws="none",
+                lifespan="off",
+                timeout_graceful_shutdown=1,  # a client may have sent half of a request
             )
         )
         self._thread = threading.Thread(
