@@ -11,6 +11,7 @@ import threading
 import time
 import traceback
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import datetime, timezone
 from pathlib import Path
@@ -388,6 +389,27 @@ def test_an_https_proxy_is_spoken_to_by_tls(
         url = f"https://127.0.0.1:{proxy.port}"
         assert _track(target, proxy=url, ssl_ca_cert=authority_file)["success"] is True
         assert _track(target, proxy=url)["type"] == "tls_error"
+
+
+def test_an_unread_answer_can_be_read_in_another_thread(
+    tls: ssl.SSLContext, authority_file: str
+) -> None:
+    """TLS within TLS goes by the answer's own time, not by that of the thread's last call."""
+    body = b'{"message": "%s"}' % (b"x" * 100_000)
+    with Server(reply(body=body), tls=tls) as target, Server(_tunnel, tls=tls) as proxy:
+        _tunnel_target[:] = [target.port]
+        configuration = Configuration(
+            target.url, TOKEN, proxy=f"https://127.0.0.1:{proxy.port}", ssl_ca_cert=authority_file
+        )
+        payload = {"event_name": "A", "customer_external_id": "u", "click_id": "c"}
+        with ApiClient(configuration) as api_client, ThreadPoolExecutor(1) as other:
+            api = TrackingApi(api_client)
+            answer = api.track_lead_without_preload_content(payload)
+            assert other.submit(lambda: answer.data).result() == body
+            answer = api.track_lead_without_preload_content(payload)
+            api.track_lead(payload, _deadline=0.2)
+            assert not threading.Event().wait(0.2)
+            assert answer.data == body
 
 
 def test_the_environment_names_the_proxy(

@@ -14,8 +14,8 @@ from urllib3.exceptions import HTTPError
 from ..configuration import Configuration
 from ..exceptions import ApiException
 from ..retry import RetryPolicy, is_retryable, parse_retry_after
+from .attempt import current_attempt
 from .body import read_body
-from .connections import current_attempt
 from .errors import safe_cause, translate_error, was_never_sent
 from .route import Route
 

@@ -1,0 +1,115 @@
+"""Answers that are whole, end in time, and are not interim ones."""
+
+import http.client
+import io
+import re
+import socket
+import time
+from email.errors import (
+    InvalidMultipartContentTransferEncodingDefect,
+    MultipartInvariantViolationDefect,
+    NoBoundaryInMultipartDefect,
+    StartBoundaryNotFoundDefect,
+)
+from email.message import Message
+from typing import Any, Optional
+
+from .attempt import current_attempt
+
+# Head, framing and body as they come: more than any answer needs.
+_MAX_RAW_BYTES = 2**21
+_LENGTHS = re.compile(r"[0-9]{1,18}([ \t]*,[ \t]*[0-9]{1,18})*[ \t]*")
+# What the parser finds wrong with the body, which isn't there when the head is read.
+_BODY_DEFECTS = (
+    InvalidMultipartContentTransferEncodingDefect,
+    MultipartInvariantViolationDefect,
+    NoBoundaryInMultipartDefect,
+    StartBoundaryNotFoundDefect,
+)
+
+
+class _BoundedReader(io.RawIOBase):
+    """
+    Read from a socket until a fixed moment, and so many bytes.
+
+    A socket's own time-out starts anew with every byte, so that a server which sends one now and
+    then would hold a call for as long as it likes.
+
+    Attributes:
+        may_end: Whether the server may close here. http.client and urllib3 take a head, or a last
+            chunk, that breaks off for a whole one.
+    """
+
+    def __init__(self, raw: io.RawIOBase, sock: socket.socket) -> None:
+        self._raw = raw
+        self._socket = sock
+        self._end = time.monotonic() + current_attempt.limit(sock.gettimeout())
+        self._room = _MAX_RAW_BYTES
+        self.may_end = False
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> Optional[int]:
+        remaining = self._end - time.monotonic()
+        if remaining <= 0:
+            raise socket.timeout("timed out")
+        self._socket.settimeout(remaining)
+        size = self._raw.readinto(buffer) or 0
+        if size:
+            current_attempt.stale = False
+        elif not self.may_end:
+            raise http.client.RemoteDisconnected("the answer broke off")
+        self._room -= size
+        if self._room < 0:
+            raise http.client.HTTPException("the answer is too large")
+        return size
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class Response(http.client.HTTPResponse):
+    """An answer that ends in time, has a whole head, and is not an interim one."""
+
+    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
+        super().__init__(sock, *args, **kwargs)
+        raw: Any = self.fp.detach()
+        self._reader = _BoundedReader(raw, sock)
+        self.fp = io.BufferedReader(self._reader)
+
+    def begin(self) -> None:
+        """Read the head of the answer, and any interim ones before it."""
+        self._begin_once()
+        # http.client skips 100 alone. Any other 1xx would pass for the answer, and the true answer
+        # for that to the connection's next request.
+        while self.status < 200:
+            self.headers = None  # type: ignore[assignment]
+            self._begin_once()
+
+    def _begin_once(self) -> None:
+        super().begin()
+        if not _is_sound(self.msg):
+            raise http.client.RemoteDisconnected("the answer's head is broken")
+        self._reader.may_end = self.length is None and not self.chunked
+
+
+def _is_sound(head: http.client.HTTPMessage) -> bool:
+    """
+    Tell whether a head is what the server sent, with a length that can be relied on.
+
+    http.client drops lines that are no headers, and what follows one that seems empty because of a
+    bare carriage return; and it ignores a length that it can't read, so that a body might be cut.
+    What is dropped, urllib3 writes to its log, though it may be what was sent.
+    """
+    if not all(isinstance(defect, _BODY_DEFECTS) for defect in head.defects) or _has_body(head):
+        return False
+    return all(map(_LENGTHS.fullmatch, head.get_all("Content-Length", ())))
+
+
+def _has_body(message: Message) -> bool:
+    parts: Any = message.get_payload()
+    if isinstance(parts, list):
+        return any(part.keys() or _has_body(part) for part in parts)
+    return bool(parts)
