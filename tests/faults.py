@@ -28,7 +28,7 @@ ECHO = ECHO_TEXT.encode("latin-1")
 MESSAGE = OK + b"Content-Type: message/rfc822\r\n"
 TINY = b"1;" + b"x" * 30 + b"\r\n \r\n"
 FORM = OK + b"Content-Type: multipart/mixed; boundary=x\r\n"
-NESTED = "[" * 3000 + "]" * 3000
+NESTED = "[" * 995 + "]" * 995
 ZIPPED = {"Content-Encoding": "gzip"}
 
 
@@ -186,7 +186,8 @@ FAULTS = [
     foreign("body of 1 MiB and a bit", b'{"message": "' + b"x" * 2**20 + b'"}'),
     foreign("JSON nested 100,000 deep", "[" * 10**5 + "]" * 10**5),
     foreign("JSON nested 100,000 deep in data", '{"data": ' + "[" * 10**5 + "]" * 10**5 + "}"),
-    foreign("JSON nested 3,000 deep, and escapes", f'{{"a": "\\n", "b": {NESTED}}}'),
+    foreign("JSON nested 995 deep, and escapes", f'{{"a": "\\n", "b": {NESTED}}}'),
+    foreign("JSON of 1,001 objects", '{"a": [' + "{}," * 999 + "{}]}"),
     foreign("JSON of 350,000 objects", '{"a": [' + "{}," * 349_000 + "0]}"),
     foreign("JSON of 480,000 lists", '{"a": "\\n", "b": [' + "[[[[[[]]]]]]," * 80_000 + "0]}"),
     foreign("number of 5,000 digits", '{"data": ' + "9" * 5000 + "}"),
@@ -245,6 +246,7 @@ FAULTS = [
     # All is well, if oddly so.
     healed("interim replies before the answer", raw([b"HTTP/1.1 103 Hints\r\n\r\n"] * 3 + [FINE])),
     healed("answer in single bytes", raw([bytes([byte]) for byte in FINE])),
+    healed("JSON of 1,000 objects", reply(body='{"a": [' + "{}," * 998 + "0]}")),
     healed("length, twice", raw(OK + b"Content-Length: 2, 2\r\nContent-Length: 2\r\n\r\n{}")),
     healed("multipart answer", raw(FINE.replace(b"\r\n", b"\r\nContent-Type: multipart/x\r\n", 1))),
     healed("success that echoes", reply(json={"message": ECHO_TEXT}, headers={"X": ECHO_TEXT})),

@@ -16,8 +16,8 @@ def _refuse(constant: str) -> Any:
     raise ValueError(f"{constant} is not JSON")
 
 
-# Each takes up to 100 bytes of memory for 2 of text; an answer has a few.
-MAX_CONTAINERS = 10_000
+# Each takes up to 100 bytes of memory for 2 of text, and may hold the next; an answer has a few.
+MAX_CONTAINERS = 1_000
 
 _DECODER = json.JSONDecoder(parse_constant=_refuse)
 
