@@ -331,8 +331,9 @@ def _redact_headers(token: str, response: RESTResponse) -> Mapping[str, str]:
     headers = response.raw.headers
     if not any(token in name or token in value for name, value in headers.items()):
         return headers
-    pairs = headers.iteritems()
-    return urllib3.HTTPHeaderDict((_redact(token, name), _redact(token, v)) for name, v in pairs)
+    return urllib3.HTTPHeaderDict(
+        (_redact(token, name), _redact(token, value)) for name, value in headers.items()
+    )
 
 
 def _redact(token: str, value: Any) -> Any:
