@@ -13,7 +13,7 @@ class _Attempt(threading.local):
 
     Attributes:
         end: When it ends, on the monotonic clock; never, when there is none.
-        sent: Whether the service may have got something of the request.
+        sent: Whether the service may have got something of the request, and not refused it.
         stale: Whether the connection was kept from an earlier call and has given nothing since, so
             that the service may have closed it before the request came.
     """

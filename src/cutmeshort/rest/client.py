@@ -109,7 +109,6 @@ class RESTClientObject:
                     wait = _wait(policy, attempt, end, 0.0 if stale else None)
                 if wait is None:
                     raise
-                landed = current_attempt.sent
             else:
                 if not is_retryable(response.status):
                     return response
@@ -117,8 +116,7 @@ class RESTClientObject:
                 if wait is None:
                     return response
                 response.raw.close()
-                landed = response.status != 429  # the rate limit refuses before it records
-            repeated = repeated or landed
+            repeated = repeated or current_attempt.sent
             time.sleep(wait)
 
     def close(self) -> None:
@@ -134,7 +132,6 @@ class RESTClientObject:
         connect, read = request.attempt_timeout
         current_attempt.end = end
         current_attempt.sent = False
-        raw = None
         try:
             raw = self._pool.urlopen(
                 request.method,
@@ -147,10 +144,11 @@ class RESTClientObject:
                 timeout=urllib3.Timeout(connect=connect, read=read),
                 preload_content=False,
             )
+            if raw.status // 100 == 4:
+                current_attempt.sent = False  # it was refused, whatever becomes of the body
             data = read_body(raw) if request.preload_content else None
         except (HTTPError, http.client.HTTPException, OSError) as error:
-            refused = raw is not None and raw.status // 100 == 4
-            if refused or was_never_sent(error):
+            if was_never_sent(error):
                 current_attempt.sent = False
             raise translate_error(error, self._route.host) from safe_cause(error)
         finally:
