@@ -27,6 +27,7 @@ CUSTOMER = {
     "customer_email": "zoe@secret.example",
     "customer_avatar": "https://secret.example/zoe.png",
 }
+PAYLOAD = {"event_name": "Sign up", "customer_external_id": "user_42", "click_id": "click_1"}
 SECRETS = [TOKEN, "user-7431", "Secretson", "secret.example"]
 
 
@@ -102,6 +103,13 @@ def assert_documented(result: Any) -> None:
     json.dumps(result)
 
 
+def forks(test: Any) -> Any:
+    """Mark a test that forks this process, which has threads, as a server's."""
+    warning = "ignore:This process .* is multi-threaded:DeprecationWarning"
+    needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+    return needs_fork(pytest.mark.filterwarnings(warning)(test))
+
+
 def client_of(server: Server, **settings: Any) -> CMSClient:
     """Make a client of a server."""
     return CMSClient(TOKEN, server.url, **settings)
@@ -109,12 +117,8 @@ def client_of(server: Server, **settings: Any) -> CMSClient:
 
 def lead(client: CMSClient, **changes: Any) -> Any:
     """Track a valid lead, with changes."""
-    arguments: dict[str, Any] = {
-        "event_name": "Sign up",
-        "customer_external_id": "user_42",
-        "click_id": "click_1",
-    }
-    return client.track_lead(**{**arguments, **changes})
+    arguments: dict[str, Any] = {**PAYLOAD, **changes}
+    return client.track_lead(**arguments)
 
 
 def sale(client: CMSClient, **changes: Any) -> Any:

@@ -271,6 +271,11 @@ def configuration_of(fault: Fault, server: Server) -> Configuration:
     return Configuration(server.url, TOKEN, timeout=deadline_of(fault))
 
 
+def server_of(fault: Fault) -> Server:
+    """Make a server that plays a fault."""
+    return Server(fault.step, greetings=[fault.greeting])
+
+
 def play(fault: Fault, server: Server) -> Outcome:
     """Track a lead on the server that plays a fault."""
     with CMSClient(configuration=configuration_of(fault, server)) as client:
@@ -285,7 +290,7 @@ def main() -> None:
     print("| fault | result | attempts | seconds |\n|---|---|---|---|")
     worst = 0.0
     for fault in FAULTS:
-        with Server(fault.step, greetings=[fault.greeting]) as server:
+        with server_of(fault) as server:
             result, attempts, seconds = play(fault, server)
         what = "success" if result["success"] else f"{result['type']} ({result['status_code']})"
         print(f"| {fault.name} | {what} | {attempts} | {seconds:.2f} |")

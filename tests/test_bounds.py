@@ -16,7 +16,7 @@ import pytest
 
 from cutmeshort import ApiClient, ApiException, CMSClient, Configuration, TrackingApi
 
-from .conftest import TOKEN, client_of, lead
+from .conftest import PAYLOAD, TOKEN, client_of, lead
 from .faults import FAULTS, FINE, OVERSHOOT
 from .server import Connection, Server, at_once, deaf, raw, reply
 
@@ -126,15 +126,14 @@ def test_a_server_that_stops_reading_does_not_hold_a_call(kept: bool) -> None:
         return deaf(connection)
 
     small = [(socket.SOL_SOCKET, socket.SO_SNDBUF, 2**16)]
-    payload = {"event_name": "Sign up", "customer_external_id": "u", "click_id": "c"}
     with Server(answer_once, greetings=[at_once if kept else deaf]) as server:
         configuration = Configuration(server.url, TOKEN, timeout=0.3, socket_options=small)
         api = TrackingApi(ApiClient(configuration))
         if kept:
-            api.track_lead(payload, _deadline=60)
+            api.track_lead(PAYLOAD, _deadline=60)
         begin = time.monotonic()
         with pytest.raises(ApiException) as caught:
-            api.track_lead(payload, _headers={"X": "y" * 2**20})
+            api.track_lead(PAYLOAD, _headers={"X": "y" * 2**20})
         assert caught.value.type == "timeout"
         assert time.monotonic() - begin < 0.3 + OVERSHOOT
         api.api_client.close()

@@ -12,7 +12,7 @@ import urllib3
 
 from cutmeshort import ApiClient, ApiException, CMSClient, Configuration, TrackingApi, __version__
 
-from .conftest import TOKEN, client_of, lead, sale
+from .conftest import PAYLOAD, TOKEN, client_of, lead, sale
 from .server import Server, drop, raw, reply, reset, silence
 
 OK = reply(json={"success": True, "message": "Done"})
@@ -223,7 +223,7 @@ def test_an_unread_answer_is_to_be_read_in_time() -> None:
     step = raw([b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n", b"{}"], every=0.3)
     with Server(step) as server, ApiClient(Configuration(server.url, TOKEN)) as api_client:
         response = TrackingApi(api_client).track_lead_without_preload_content(
-            {"event_name": "Sign up", "customer_external_id": "u", "click_id": "c"},
+            PAYLOAD,
             _request_timeout=0.1,
         )
         assert not threading.Event().wait(0.2)
@@ -237,9 +237,7 @@ def test_the_exception_below_the_facade_keeps_its_cause() -> None:
     with Server(drop) as server:
         configuration = Configuration(server.url, TOKEN, retries=0)
         with ApiClient(configuration) as api_client, pytest.raises(ApiException) as caught:
-            TrackingApi(api_client).track_lead(
-                {"event_name": "Sign up", "customer_external_id": "u", "click_id": "c"}
-            )
+            TrackingApi(api_client).track_lead(PAYLOAD)
     cause = caught.value.__cause__
     assert type(cause).__module__ == "urllib3.exceptions"
     assert cause is not None

@@ -12,8 +12,7 @@ import pytest
 from cutmeshort import ApiClient, ApiException, LeadPayload, TrackingApi
 
 from .conftest import CUSTOMER, SECRETS, TOKEN, assert_documented
-from .faults import FAULTS, OVERSHOOT, Fault, configuration_of, deadline_of, play
-from .server import Server
+from .faults import FAULTS, OVERSHOOT, Fault, configuration_of, deadline_of, play, server_of
 
 RETRYABLE = {
     "network_error",
@@ -25,8 +24,6 @@ RETRYABLE = {
     "gateway_timeout",
 }
 
-each_fault = pytest.mark.parametrize("fault", FAULTS, ids=[fault.name for fault in FAULTS])
-
 
 @pytest.fixture(autouse=True, scope="module")
 def _no_socket_left() -> Iterator[None]:
@@ -35,15 +32,11 @@ def _no_socket_left() -> Iterator[None]:
     gc.collect()
 
 
-def _server(fault: Fault) -> Server:
-    return Server(fault.step, greetings=[fault.greeting])
-
-
 @pytest.mark.usefixtures("no_wait")
-@each_fault
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda f: f.name)
 def test_a_fault_has_its_result(fault: Fault, caplog: pytest.LogCaptureFixture) -> None:
     """The call returns the result that the table says, after its attempts, in time."""
-    with _server(fault) as server, caplog.at_level(logging.DEBUG):
+    with server_of(fault) as server, caplog.at_level(logging.DEBUG):
         result, attempts, seconds = play(fault, server)
         assert server.wait_until_all_closed()
         assert_documented(result)
@@ -72,7 +65,7 @@ RAISING = [f for f in FAULTS if f.type != "success" and not f.name.startswith("d
 def test_a_fault_is_an_exception_that_tells_nobody(fault: Fault) -> None:
     """Below the facade, neither text, traceback, repr nor pickle has what was sent or answered."""
     lead = LeadPayload(event_name="Sign up", click_id="c", **CUSTOMER)  # type: ignore[arg-type]
-    with _server(fault) as server, ApiClient(configuration_of(fault, server)) as api_client:
+    with server_of(fault) as server, ApiClient(configuration_of(fault, server)) as api_client:
         with pytest.raises(ApiException) as caught:
             TrackingApi(api_client).track_lead(lead)
         if fault.status == 0:

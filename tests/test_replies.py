@@ -9,7 +9,7 @@ import pytest
 from cutmeshort import ApiClient, ApiException, CMSClient, Configuration, TrackingApi
 from cutmeshort.sandbox import Sandbox
 
-from .conftest import TOKEN, client_of, lead
+from .conftest import PAYLOAD, TOKEN, client_of, lead
 from .server import Server, Step, raw, reply
 
 DEFAULT = "Event tracked successfully"
@@ -197,14 +197,13 @@ def test_a_reply_that_echoes_the_token_elsewhere_does_not_bring_it() -> None:
     """Headers and unknown fields of an answer have the token taken out, names and values."""
     echo = f'{{"{TOKEN}": "{TOKEN}", "success": true, "data": {{}}}}'
     headers = {"X-Echo": f"<{TOKEN}>", "X-Other": "1"}
-    payload = {"event_name": "A", "customer_external_id": "u", "click_id": "c"}
     with Server(reply(200, echo, headers), reply(400, echo, headers)) as server:
         configuration = Configuration(server.url, TOKEN)
         with ApiClient(configuration) as api_client:
             api = TrackingApi(api_client)
-            response = api.track_lead_with_http_info(payload)
+            response = api.track_lead_with_http_info(PAYLOAD)
             with pytest.raises(ApiException) as caught:
-                api.track_lead(payload)
+                api.track_lead(PAYLOAD)
     error = caught.value
     assert error.data is not None
     assert response.data.model_extra == {"[redacted]": "[redacted]"}

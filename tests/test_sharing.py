@@ -11,13 +11,10 @@ import pytest
 
 from cutmeshort import CMSClient, TrackingApi
 
-from .conftest import TOKEN, client_of, lead
+from .conftest import PAYLOAD, TOKEN, client_of, forks, lead
 from .server import Connection, Server, drop, raw, reply, reset, silence
 
 OK = reply(json={"success": True, "message": "Done"})
-
-MULTI_THREADED = "ignore:This process .* is multi-threaded:DeprecationWarning"
-needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 
 
 def test_a_connection_that_the_server_dropped_is_replaced_at_once(
@@ -88,8 +85,7 @@ def test_a_client_closed_between_two_attempts_gives_up() -> None:
         assert len(server.requests) == 1
 
 
-@needs_fork
-@pytest.mark.filterwarnings(MULTI_THREADED)
+@forks
 def test_a_closed_client_stays_closed_after_a_fork() -> None:
     """The child of a fork doesn't open what its parent closed."""
     client = CMSClient(TOKEN, "http://127.0.0.1:9")
@@ -126,8 +122,7 @@ def test_many_threads_share_a_client() -> None:
         assert len(server.requests) == len(sent) == 160
 
 
-@needs_fork
-@pytest.mark.filterwarnings(MULTI_THREADED)
+@forks
 def test_after_a_fork_both_sides_go_on_with_connections_of_their_own() -> None:
     """The child of a fork opens its own connection and leaves the parent's alone."""
     with Server(OK) as server, client_of(server) as client:
@@ -172,7 +167,7 @@ def test_other_failures_of_a_kept_connection_are_waited_for(
         lead(client)
         assert first is OK or server.wait_until_all_closed()
         TrackingApi(client._api_client).track_lead(
-            {"event_name": "A", "customer_external_id": "u", "click_id": "c"},
+            PAYLOAD,
             _request_timeout=0.2,
         )
         assert waits == [0.5]
@@ -216,8 +211,7 @@ def test_a_client_may_be_closed_before_its_first_call() -> None:
         assert server.connections == 0
 
 
-@needs_fork
-@pytest.mark.filterwarnings(MULTI_THREADED)
+@forks
 def test_a_child_keeps_no_copy_of_its_parents_idle_connections() -> None:
     """What the parent closes afterwards is closed, however long its child lives."""
     with Server(OK) as server:
@@ -271,8 +265,7 @@ def test_a_client_that_is_never_closed_leaves_no_warning() -> None:
         assert server.wait_until_all_closed()
 
 
-@needs_fork
-@pytest.mark.filterwarnings(MULTI_THREADED)
+@forks
 def test_a_busy_process_can_fork() -> None:
     """While other threads call, forked children call too, and end, and so does the parent."""
     program = """
@@ -337,7 +330,7 @@ thread.join()
 """
 
 
-@needs_fork
+@forks
 @pytest.mark.parametrize(
     ("change", "expected"),
     [("", "success"), ("client._api_client._rest._pool.pool = None", "client_closed")],
@@ -348,7 +341,7 @@ def test_a_fork_waits_for_no_lock_of_another_thread(change: str, expected: str) 
         _run(HELD.replace("CHANGE", change).replace("EXPECTED", expected), server)
 
 
-@needs_fork
+@forks
 @pytest.mark.parametrize("milliseconds", [1, 4, 8])
 def test_a_fork_during_the_first_call_ends(milliseconds: int) -> None:
     """A child doesn't wait for what its parent's other thread was importing."""

@@ -30,7 +30,7 @@ from cutmeshort import (
     TrackingApi,
 )
 
-from .conftest import TOKEN, lead
+from .conftest import PAYLOAD, TOKEN, forks, lead
 from .server import Connection, Server, at_once, drop, raw, reply, reset, silence
 
 OK = reply(json={"message": "Done"})
@@ -159,8 +159,7 @@ def test_a_kept_tls_connection_that_was_dropped_is_replaced_at_once(
             assert (len(server.requests), server.connections) == (number, number)
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+@forks
 def test_a_tls_connection_survives_the_fork_of_its_process(
     tls: ssl.SSLContext, authority_file: str
 ) -> None:
@@ -401,13 +400,12 @@ def test_an_unread_answer_can_be_read_in_another_thread(
         configuration = Configuration(
             target.url, TOKEN, proxy=f"https://127.0.0.1:{proxy.port}", ssl_ca_cert=authority_file
         )
-        payload = {"event_name": "A", "customer_external_id": "u", "click_id": "c"}
         with ApiClient(configuration) as api_client, ThreadPoolExecutor(1) as other:
             api = TrackingApi(api_client)
-            answer = api.track_lead_without_preload_content(payload)
+            answer = api.track_lead_without_preload_content(PAYLOAD)
             assert other.submit(lambda: answer.data).result() == body
-            answer = api.track_lead_without_preload_content(payload)
-            api.track_lead(payload, _deadline=0.2)
+            answer = api.track_lead_without_preload_content(PAYLOAD)
+            api.track_lead(PAYLOAD, _deadline=0.2)
             assert not threading.Event().wait(0.2)
             assert answer.data == body
 
@@ -472,9 +470,7 @@ def test_a_proxy_that_refuses_says_so_and_nothing_else(
         )
         assert "secret" not in repr(configuration)
         with ApiClient(configuration) as api_client, pytest.raises(ApiException) as caught:
-            TrackingApi(api_client).track_lead(
-                {"event_name": "Sign up", "customer_external_id": "u", "click_id": "c"}
-            )
+            TrackingApi(api_client).track_lead(PAYLOAD)
         with CMSClient(configuration=configuration) as client:
             result = lead(client)
         assert proxy.wait_until_all_closed()
