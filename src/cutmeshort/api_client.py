@@ -3,9 +3,8 @@
 import re
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, ClassVar, Generic, Optional, TypeVar, Union
+from typing import Any, ClassVar, NamedTuple, Optional, TypeVar, Union
 from urllib.parse import urlsplit
 
 import urllib3
@@ -27,16 +26,14 @@ from .models import ErrorResponse, EventPayload, Model, TrackResponse, read_json
 from .rest import RESTClientObject, RESTRequest, RESTResponse
 from .retry import is_retryable
 
-T = TypeVar("T", bound=TrackResponse)
 M = TypeVar("M", bound=Model)
 
 _REDACTED = "[redacted]"
 # What may stand in a result as the service's own `type`: a word or a few, no data.
-_TYPE = re.compile(r"[\w .:/-]{1,100}", re.ASCII)
+_TYPE = r"[A-Za-z0-9_ .:/-]{1,100}"
 
 
-@dataclass(frozen=True)
-class Operation(Generic[T]):
+class Operation(NamedTuple):
     """
     One operation of the API.
 
@@ -44,13 +41,11 @@ class Operation(Generic[T]):
         method: The HTTP method.
         path: The path below the host.
         request_model: What goes there.
-        response_model: What comes back.
     """
 
     method: str
     path: str
     request_model: type[EventPayload]
-    response_model: type[T]
 
 
 class RequestOptions(TypedDict, total=False):
@@ -104,23 +99,22 @@ class ApiClient:
         )
         self._rest = RESTClientObject(configuration)
         runtime = "{}.{}.{}".format(*sys.version_info)
-        self._headers = urllib3.HTTPHeaderDict(
-            {
-                "Accept": "application/json",
-                "Content-Type": "application/json",
-                "User-Agent": f"cutmeshort-python/{__version__} "
-                f"({sys.implementation.name} {runtime}; {sys.platform})",
-                "X-CMS-SDK-Version": __version__,
-                "X-CMS-SDK-Runtime": "python",
-            }
-        )
+        self._headers = {
+            **self._rest.headers,
+            "Accept": "application/json",
+            "Content-Type": "application/json",
+            "User-Agent": f"cutmeshort-python/{__version__} "
+            f"({sys.implementation.name} {runtime}; {sys.platform})",
+            "X-CMS-SDK-Version": __version__,
+            "X-CMS-SDK-Runtime": "python",
+        }
 
     def call_api(
         self,
-        operation: Operation[T],
+        operation: Operation,
         payload: Union[EventPayload, Mapping[str, Any]],
         **options: Unpack[RequestOptions],
-    ) -> ApiResponse[T]:
+    ) -> ApiResponse[TrackResponse]:
         """
         Send a payload and read the answer.
 
@@ -138,19 +132,19 @@ class ApiClient:
         token = self._token(options)
         response = self._rest.request(self._request(operation, payload, token, options))
         body = response.data
-        data: Optional[T] = None
+        data: Optional[TrackResponse] = None
         if response.status // 100 == 2:
-            data = _read(operation.response_model, token, body)
+            data = _read(TrackResponse, token, body)
         elif response.status == 409 and response.repeated:
-            data = operation.response_model()
+            data = TrackResponse()
         if data is None or not data.success:
             raise _exception(response, token, understood=data is not None)
-        raw_data = _redact(token, body or b"")
-        return ApiResponse(response.status, _redact_headers(token, response), data, raw_data)
+        headers = _redact_headers(token, response)
+        return ApiResponse(response.status, headers, data, _redact(token, body or b""))
 
     def call_api_without_preload_content(
         self,
-        operation: Operation[T],
+        operation: Operation,
         payload: Union[EventPayload, Mapping[str, Any]],
         **options: Unpack[RequestOptions],
     ) -> urllib3.BaseHTTPResponse:
@@ -174,15 +168,14 @@ class ApiClient:
         Raises:
             ApiValueError: The name or value can't stand in a request.
         """
-        check_headers("header", {name: value})
-        headers = self._headers.copy()
-        headers[name] = value
-        self._headers = headers
+        header = check_headers("header", {name: value})
+        if name.lower() != "authorization":
+            self._headers = _merge(self._headers, header)
 
     @property
     def user_agent(self) -> str:
         """The User-Agent header of every call."""
-        return self._headers["User-Agent"]
+        return urllib3.HTTPHeaderDict(self._headers)["User-Agent"]
 
     @user_agent.setter
     def user_agent(self, value: str) -> None:
@@ -228,21 +221,26 @@ class ApiClient:
 
     def _request(
         self,
-        operation: Operation[T],
+        operation: Operation,
         payload: Union[EventPayload, Mapping[str, Any]],
         token: str,
         options: RequestOptions,
         preload_content: bool = True,
     ) -> RESTRequest:
         configuration = self.configuration
-        _check_names(options)
+        if options:
+            _check_names(options)
+        headers = {**self._headers, "Authorization": f"Bearer {token}"}
+        own = options.get("_headers")
+        if own is not None:
+            headers = _merge(headers, check_headers("_headers", own))
         timeout = options.get("_request_timeout")
         deadline = options.get("_deadline")
         retries = options.get("_max_retries")
         return RESTRequest(
             method=operation.method,
             path=self._path + operation.path,
-            headers=self._merge_headers(token, options.get("_headers")),
+            headers=headers,
             body=_as_model(operation, payload).to_json().encode(),
             deadline=configuration.timeout
             if deadline is None
@@ -256,13 +254,13 @@ class ApiClient:
             preload_content=preload_content,
         )
 
-    def _merge_headers(self, token: str, own: Optional[Mapping[str, str]]) -> Mapping[str, str]:
-        headers = self._headers.copy()
-        headers["Authorization"] = f"Bearer {token}"
-        if own is not None:
-            for name, value in check_headers("_headers", own).items():
-                headers[name] = value
-        return headers
+
+def _merge(headers: dict[str, str], own: Mapping[str, str]) -> dict[str, str]:
+    """Add headers, in place of those whose names differ in case alone."""
+    merged = urllib3.HTTPHeaderDict(headers)
+    for name, value in own.items():
+        merged[name] = value
+    return dict(merged)
 
 
 def _check_names(options: RequestOptions) -> None:
@@ -275,7 +273,7 @@ def _check_names(options: RequestOptions) -> None:
 
 
 def _as_model(
-    operation: Operation[T], payload: Union[EventPayload, Mapping[str, Any]]
+    operation: Operation, payload: Union[EventPayload, Mapping[str, Any]]
 ) -> EventPayload:
     if isinstance(payload, operation.request_model):
         return payload
@@ -289,7 +287,7 @@ def _read(model: type[M], token: str, body: Optional[bytes]) -> Optional[M]:
     if body is None:
         return None
     try:
-        answer = model.from_dict(read_json(body) if body.strip() else {})
+        answer = model.model_validate(read_json(body) if body.strip() else {})
         if token.encode() in body or b"\\" in body:  # an escape may hide it
             # After the flags were read: a token may be any word.
             for name in model.model_fields:
@@ -307,7 +305,7 @@ def _exception(response: RESTResponse, token: str, *, understood: bool) -> ApiEx
     data = None
     if understood or status // 100 != 2:
         data = _read(ErrorResponse, token, response.data)
-        if data is not None and data.type and _TYPE.fullmatch(data.type):
+        if data is not None and data.type and re.fullmatch(_TYPE, data.type):
             name = data.type
     else:
         name = "invalid_response"
@@ -329,7 +327,7 @@ def _exception(response: RESTResponse, token: str, *, understood: bool) -> ApiEx
 
 def _redact_headers(token: str, response: RESTResponse) -> Mapping[str, str]:
     headers = response.raw.headers
-    if not any(token in name or token in value for name, value in headers.items()):
+    if token not in response.head:
         return headers
     return urllib3.HTTPHeaderDict(
         (_redact(token, name), _redact(token, value)) for name, value in headers.items()

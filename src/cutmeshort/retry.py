@@ -9,7 +9,7 @@ INITIAL_WAIT = 0.5
 MAX_WAIT = 8.0
 _MAX_RETRY_AFTER = 1e9
 
-_SECONDS = re.compile(r"[0-9]+(\.[0-9]+)?")
+_SECONDS = r"[0-9]+(\.[0-9]+)?"
 
 
 def is_retryable(status: int, kind: str = "") -> bool:
@@ -72,7 +72,7 @@ def parse_retry_after(value: Optional[str], now: float) -> Optional[float]:
     if not value:
         return None
     value = value.strip()
-    if _SECONDS.fullmatch(value):
+    if re.fullmatch(_SECONDS, value):
         return min(float(value), _MAX_RETRY_AFTER)
     from datetime import timezone
     from email.utils import parsedate_to_datetime

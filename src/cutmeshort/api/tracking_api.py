@@ -13,8 +13,8 @@ from ..models import LeadPayload, SalePayload, TrackResponse
 Lead = Union[LeadPayload, Mapping[str, Any]]
 Sale = Union[SalePayload, Mapping[str, Any]]
 
-_TRACK_LEAD = Operation("POST", "/track/lead", LeadPayload, TrackResponse)
-_TRACK_SALE = Operation("POST", "/track/sale", SalePayload, TrackResponse)
+_TRACK_LEAD = Operation("POST", "/track/lead", LeadPayload)
+_TRACK_SALE = Operation("POST", "/track/sale", SalePayload)
 
 
 class TrackingApi:

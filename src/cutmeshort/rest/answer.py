@@ -14,6 +14,8 @@ from email.errors import (
 from email.message import Message
 from typing import Any, Optional
 
+import urllib3
+
 from .attempt import current_attempt
 
 # Head, framing and body as they come: more than any answer needs.
@@ -40,22 +42,30 @@ class _BoundedReader(io.RawIOBase):
             chunk, that breaks off for a whole one.
     """
 
-    def __init__(self, raw: io.RawIOBase, sock: socket.socket) -> None:
-        self._raw = raw
+    def __init__(self, sock: socket.socket) -> None:
         self._socket = sock
+        self._raw = sock.makefile("rb", buffering=0)  # keeps the socket open for it
         self._end = time.monotonic() + current_attempt.limit(sock.gettimeout())
         self._room = _MAX_RAW_BYTES
         self.may_end = False
 
+    def makefile(self, _mode: str) -> io.BufferedReader:
+        """Be the socket to http.client."""
+        return io.BufferedReader(self)
+
     def readable(self) -> bool:
         return True
+
+    def tell(self) -> int:
+        """Say how much was read: what wraps this asks, and refusing would take longer."""
+        return _MAX_RAW_BYTES - self._room
 
     def readinto(self, buffer: Any) -> Optional[int]:
         remaining = self._end - time.monotonic()
         if remaining <= 0:
             raise socket.timeout("timed out")
         self._socket.settimeout(remaining)
-        size = self._raw.readinto(buffer) or 0
+        size = self._socket.recv_into(buffer)
         if size:
             current_attempt.stale = False
         elif not self.may_end:
@@ -74,10 +84,8 @@ class Response(http.client.HTTPResponse):
     """An answer that ends in time, has a whole head, and is not an interim one."""
 
     def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
-        super().__init__(sock, *args, **kwargs)
-        raw: Any = self.fp.detach()
-        self._reader = _BoundedReader(raw, sock)
-        self.fp = io.BufferedReader(self._reader)
+        self._reader = _BoundedReader(sock)
+        super().__init__(self._reader, *args, **kwargs)  # type: ignore[arg-type]
 
     def begin(self) -> None:
         """Read the head of the answer, and any interim ones before it."""
@@ -87,6 +95,11 @@ class Response(http.client.HTTPResponse):
         while self.status < 200:
             self.headers = None  # type: ignore[assignment]
             self._begin_once()
+
+    def getheaders(self) -> list[tuple[str, str]]:
+        """Return the headers, those of several lines in one (RFC 9112, section 5.2)."""
+        items = self.msg.items()
+        return [(name, " ".join(v.split()) if "\n" in v else v) for name, v in items]
 
     def _begin_once(self) -> None:
         super().begin()
@@ -103,9 +116,10 @@ def _is_sound(head: http.client.HTTPMessage) -> bool:
     bare carriage return; and it ignores a length that it can't read, so that a body might be cut.
     What is dropped, urllib3 writes to its log, though it may be what was sent.
     """
-    if not all(isinstance(defect, _BODY_DEFECTS) for defect in head.defects) or _has_body(head):
+    if head.defects and not all(isinstance(defect, _BODY_DEFECTS) for defect in head.defects):
         return False
-    return all(map(_LENGTHS.fullmatch, head.get_all("Content-Length", ())))
+    lengths = head.get_all("Content-Length")
+    return not _has_body(head) and (lengths is None or all(map(_LENGTHS.fullmatch, lengths)))
 
 
 def _has_body(message: Message) -> bool:
@@ -113,3 +127,14 @@ def _has_body(message: Message) -> bool:
     if isinstance(parts, list):
         return any(part.keys() or _has_body(part) for part in parts)
     return bool(parts)
+
+
+class Answer(urllib3.HTTPResponse):
+    """
+    An answer, as urllib3 has it.
+
+    Attributes:
+        head: Its headers as one text, which is searched faster than one by one.
+    """
+
+    head = ""

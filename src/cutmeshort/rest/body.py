@@ -7,29 +7,30 @@ from typing import Optional
 import urllib3
 
 MAX_BODY_BYTES = 2**20
-_PIECE_BYTES = 2**16
 
 
-def read_body(response: urllib3.BaseHTTPResponse) -> Optional[bytes]:
-    """Read the body; None where it can't be decompressed or exceeds MAX_BODY_BYTES."""
-    if response.status in (204, 304) and "Transfer-Encoding" in response.headers:
-        response.close()  # urllib3 would wait for chunks, which may not come (RFC 9112, 6.3)
-        return b""
-    pieces = []
-    size = 0
-    try:
-        for piece in response.stream(_PIECE_BYTES, decode_content=False):
-            pieces.append(piece)
-            size += len(piece)
-            if size > MAX_BODY_BYTES:
-                response.close()
-                return None
-    except ValueError as error:  # of some framing errors
+def read_body(response: http.client.HTTPResponse) -> bytes:
+    """Read the body as it comes; of one that is too large, the beginning."""
+    body = b""
+    # Of these two http.client would wait for chunks, which may not come (RFC 9112, section 6.3).
+    if not (response.chunked and response.status in (204, 304)):
+        try:
+            body = response.read(MAX_BODY_BYTES + 1)
+        except ValueError as error:  # of a chunk of negative size
+            raise http.client.HTTPException("the answer's framing is broken") from error
+    if not response.isclosed():  # something may be left
         response.close()
-        raise http.client.HTTPException("the answer's framing is broken") from error
-    data = b"".join(pieces)
+        response.will_close = True
+    return body
+
+
+def decode_body(response: urllib3.BaseHTTPResponse) -> Optional[bytes]:
+    """Say what was read; None where it can't be decompressed or exceeds MAX_BODY_BYTES."""
+    body = response.data or b""
+    if len(body) > MAX_BODY_BYTES:
+        return None
     coding = response.headers.get("Content-Encoding", "identity").strip().lower()
-    return data if coding == "identity" or not data else _decompress(data, coding)
+    return body if coding == "identity" or not body else _decompress(body, coding)
 
 
 def _decompress(data: bytes, coding: str) -> Optional[bytes]:

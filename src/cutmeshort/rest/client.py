@@ -6,7 +6,7 @@ import random
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Optional
+from typing import Any, Optional
 
 import urllib3
 from urllib3.exceptions import HTTPError
@@ -14,10 +14,13 @@ from urllib3.exceptions import HTTPError
 from ..configuration import Configuration
 from ..exceptions import ApiException
 from ..retry import RetryPolicy, is_retryable, parse_retry_after
+from .answer import Answer
 from .attempt import current_attempt
-from .body import read_body
+from .body import decode_body
 from .errors import safe_cause, translate_error, was_never_sent
 from .route import Route
+
+_NO_REPEAT = urllib3.Retry(False)
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,7 @@ class RESTRequest:
     Attributes:
         method: The HTTP method.
         path: The target, from the host's root, `/` first.
-        headers: All headers but those that frame the message.
+        headers: All headers but the body's length; see RESTClientObject.headers.
         body: What every attempt sends.
         deadline: Seconds for the whole call.
         attempt_timeout: Seconds for one attempt, to connect and for the answer.
@@ -46,25 +49,24 @@ class RESTRequest:
     preload_content: bool = True
 
 
-@dataclass(frozen=True)
 class RESTResponse:
     """
     An answer, of whatever status.
 
     Attributes:
         raw: urllib3's response.
+        status: The HTTP status.
+        head: The headers as one text.
         data: The body; None when it was not to be read, is too large or can't be decompressed.
         repeated: Whether an earlier attempt of the same call may have reached the service.
     """
 
-    raw: urllib3.BaseHTTPResponse
-    data: Optional[bytes] = field(repr=False)
-    repeated: bool
-
-    @property
-    def status(self) -> int:
-        """The HTTP status."""
-        return self.raw.status
+    def __init__(self, raw: Answer, data: Optional[bytes], repeated: bool) -> None:
+        self.raw = raw
+        self.status = raw.status
+        self.head = raw.head
+        self.data = data
+        self.repeated = repeated
 
     def retry_after(self) -> Optional[float]:
         """Seconds that the service asks to wait, if it does."""
@@ -75,12 +77,16 @@ class RESTClientObject:
     """
     Sends requests to one host, over connections that it keeps. Any number of threads may use it.
 
+    Attributes:
+        headers: What each request has to have, if not of other values.
+
     Raises:
         ApiValueError: A certificate, key or proxy of the configuration can't be used.
     """
 
     def __init__(self, configuration: Configuration) -> None:
         self._route = Route(configuration)
+        self.headers = self._route.headers
         self._pool = self._route.new_pool()
 
     def request(self, request: RESTRequest) -> RESTResponse:
@@ -94,7 +100,6 @@ class RESTClientObject:
             ApiException: With status 0: there was no answer.
         """
         end = time.monotonic() + request.deadline
-        policy = RetryPolicy(request.max_retries)
         attempt = 0
         repeated = False
         while True:
@@ -106,13 +111,13 @@ class RESTClientObject:
                 if is_retryable(0, error.type):
                     # A kept connection that the service closed meanwhile says nothing of its state.
                     stale = current_attempt.stale and error.type == "network_error"
-                    wait = _wait(policy, attempt, end, 0.0 if stale else None)
+                    wait = _wait(request, attempt, end, 0.0 if stale else None)
                 if wait is None:
                     raise
             else:
                 if not is_retryable(response.status):
                     return response
-                wait = _wait(policy, attempt, end, response.retry_after())
+                wait = _wait(request, attempt, end, response.retry_after())
                 if wait is None:
                     return response
                 response.raw.close()
@@ -133,33 +138,30 @@ class RESTClientObject:
         current_attempt.end = end
         current_attempt.sent = False
         try:
-            raw = self._pool.urlopen(
+            raw: Any = self._pool.urlopen(
                 request.method,
                 self._route.base + request.path,
                 body=request.body,
                 headers=request.headers,
-                retries=False,
+                retries=_NO_REPEAT,
                 redirect=False,
                 assert_same_host=False,
                 timeout=urllib3.Timeout(connect=connect, read=read),
-                preload_content=False,
+                preload_content=request.preload_content,
             )
-            if raw.status // 100 == 4:
-                current_attempt.sent = False  # it was refused, whatever becomes of the body
-            data = read_body(raw) if request.preload_content else None
         except (HTTPError, http.client.HTTPException, OSError) as error:
             if was_never_sent(error):
                 current_attempt.sent = False
             raise translate_error(error, self._route.host) from safe_cause(error)
         finally:
             current_attempt.end = math.inf
-        return RESTResponse(raw, data, repeated)
+        return RESTResponse(raw, decode_body(raw) if request.preload_content else None, repeated)
 
 
 def _wait(
-    policy: RetryPolicy, attempt: int, end: float, retry_after: Optional[float] = None
+    request: RESTRequest, attempt: int, end: float, retry_after: Optional[float] = None
 ) -> Optional[float]:
-    return policy.wait(
+    return RetryPolicy(request.max_retries).wait(
         attempt,
         remaining=end - time.monotonic(),
         jitter=random.random(),

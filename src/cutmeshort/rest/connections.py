@@ -11,8 +11,9 @@ from typing import Any
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
-from .answer import Response
+from .answer import Answer, Response
 from .attempt import current_attempt
+from .body import read_body
 
 # urllib3 encodes each host name by the codec that is imported above. Imported at the first call, it
 # could be under way when another thread forks: the child would wait for its lock for ever.
@@ -122,11 +123,57 @@ class _HTTPConnection(HTTPConnection):
         self._kept = current_attempt.stale = False
         super().connect()
 
-    def request(self, *args: Any, **kwargs: Any) -> None:
+    def request(
+        self,
+        method: str,
+        url: str,
+        body: Any = None,
+        headers: Any = None,
+        *,
+        chunked: bool = False,  # noqa: ARG002 - urllib3 says so; a body of bytes has a length
+        preload_content: bool = True,
+        **options: Any,
+    ) -> None:
+        """Send a request, head and body in one go: http.client takes two, and longer for each."""
         current_attempt.sent = True
         current_attempt.stale = self._kept
-        super().request(*args, **kwargs)
+        self._preload = preload_content
+        self._options = {"request_method": method, "request_url": url, **options}
+        if self.sock is not None:
+            self.sock.settimeout(self.timeout)
+        lines = [f"{name}: {value}" for name, value in headers.items()]
+        head = "\r\n".join([f"{method} {url} HTTP/1.1", *lines, f"Content-Length: {len(body)}"])
+        self.send(head.encode("latin-1") + b"\r\n\r\n" + body)
         self._kept = True
+
+    def getresponse(self) -> Answer:  # type: ignore[override]
+        """Read the head of the answer, and the body if it is wanted."""
+        self.sock.settimeout(self.timeout)
+        response = Response(self.sock, method=self._options["request_method"])
+        try:
+            response.begin()
+            if response.status // 100 == 4:
+                current_attempt.sent = False  # it was refused, whatever becomes of the body
+            body: Any = read_body(response) if self._preload else response
+        except BaseException:
+            response.close()
+            raise
+        if response.will_close:
+            self.close()
+        headers = response.getheaders()
+        answer = Answer(
+            body=body,
+            original_response=response,
+            headers=urllib3.HTTPHeaderDict(headers),
+            status=response.status,
+            version=response.version,
+            reason=response.reason,
+            preload_content=False,
+            **self._options,
+        )
+        answer.head = "\n".join(map(": ".join, headers))
+        answer.version_string = "HTTP/1.1"  # of the request, for urllib3's log
+        return answer
 
 
 class _HTTPSConnection(  # pyright: ignore[reportIncompatibleVariableOverride]

@@ -22,7 +22,7 @@ from ..exceptions import ApiException
 from ..retry import is_retryable
 
 _BROKEN_HANDSHAKE = (ssl.SSLEOFError, ssl.SSLZeroReturnError)
-_REFUSED_TUNNEL = re.compile(r"Tunnel connection failed: ([0-9]{3})")
+_REFUSED_TUNNEL = r"Tunnel connection failed: ([0-9]{3})"
 
 # By the verify codes of OpenSSL (x509_vfy.h).
 _TRUST = "For a private certificate authority, pass Configuration(ssl_ca_cert=...)."
@@ -69,7 +69,7 @@ def _kind_and_message(error: Exception, cause: BaseException, host: str) -> tupl
     if distrust is not None:
         return "tls_error", distrust
     if isinstance(error, ProxyError):
-        refused = _REFUSED_TUNNEL.match(str(cause))
+        refused = re.match(_REFUSED_TUNNEL, str(cause))
         what = (
             f"refused the way to {host} with status {refused[1]}" if refused else "did not answer"
         )

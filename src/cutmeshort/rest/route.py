@@ -23,6 +23,7 @@ class Route:
 
     Attributes:
         host: Name and port of the host, for messages.
+        headers: What a request has to have on this way, if not of other values.
         base: What stands before a path in a request: the host's URL where a proxy gets it whole.
 
     Raises:
@@ -37,6 +38,11 @@ class Route:
         tls = any(url.startswith("https:") for url in urls)
         self._ssl_context = _ssl_context(configuration) if tls else None
         self.host = self._parts.netloc
+        standard_port = ":443" if self._parts.scheme == "https" else ":80"
+        self.headers = {
+            "Host": self.host.removesuffix(standard_port).rstrip("."),
+            "Accept-Encoding": "identity",
+        }
         forwarded = self._proxy is not None and self._parts.scheme == "http"
         self.base = f"http://{self.host}" if forwarded else ""
 
