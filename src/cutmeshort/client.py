@@ -207,23 +207,15 @@ class CMSClient:
         max_retries: Optional[int],
     ) -> TrackResult:
         refused: list[Union[ApiValueError, ValidationError]] = []
-
-        def checked(check: Callable[..., Any], *arguments: object) -> Any:
-            try:
-                return check(*arguments)
-            except (ApiValueError, ValidationError) as error:
-                refused.append(error)
-                return None
-
         payload = None
         result: Union[TrackSuccess, TrackError]
         try:
-            payload = checked(model.from_dict, fields)
+            payload = _checked(refused, model.model_validate, fields)
             options: RequestOptions = {}
             if timeout is not None:
-                options["_deadline"] = checked(check_seconds, "timeout", timeout)
+                options["_deadline"] = _checked(refused, check_seconds, "timeout", timeout)
             if max_retries is not None:
-                options["_max_retries"] = checked(check_count, "max_retries", max_retries)
+                options["_max_retries"] = _checked(refused, check_count, "max_retries", max_retries)
             result = invalid(refused) if refused else success(send(payload, **options))
         except Exception as error:  # noqa: BLE001 - nothing may reach the application
             result = failure(error, payload)
@@ -233,3 +225,16 @@ class CMSClient:
                     frames = "".join(traceback.format_tb(error.__traceback__))
                     _log.error("%s in a tracking call\n%s", type(error).__name__, frames)
         return result  # pyright: ignore[reportReturnType]
+
+
+def _checked(
+    refused: list[Union[ApiValueError, ValidationError]],
+    check: Callable[..., Any],
+    *arguments: object,
+) -> Any:
+    """Check, and collect the refusal: an application is told of all at once."""
+    try:
+        return check(*arguments)
+    except (ApiValueError, ValidationError) as error:
+        refused.append(error)
+        return None

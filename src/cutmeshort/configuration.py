@@ -23,11 +23,10 @@ AttemptTimeout = Union[float, tuple[float, float]]
 SocketOption = tuple[int, int, Union[int, bytes]]
 
 _N = TypeVar("_N", int, float)
-_VISIBLE_ASCII = re.compile(r"[\x21-\x7e]+")
 _HOST_NAME = re.compile(r"(?=.{1,253}$)[0-9A-Za-z_-]{1,63}(\.[0-9A-Za-z_-]{1,63})*\.?")
 _AUTHORITY = re.compile(r"([^@]*@)?(?P<host>\[[0-9A-Fa-f:.]+\]|[^:@\[\]]+)(:[0-9]{1,5})?")
-_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+_HEADER_NAME = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+_HEADER_VALUE = r"[\t\x20-\x7e\x80-\xff]*"
 
 
 def check_seconds(name: str, value: Any) -> float:
@@ -53,7 +52,7 @@ def check_count(name: str, value: Any) -> int:
 
 def check_token(name: str, value: Any) -> str:
     """Return `value` if it can stand in an Authorization header."""
-    usable = isinstance(value, str) and _VISIBLE_ASCII.fullmatch(value) is not None
+    usable = isinstance(value, str) and _is_visible_ascii(value)
     expected = "the bearer token alone: visible ASCII characters, no white space"
     _require(usable, name, expected)
     return str(value)
@@ -63,11 +62,11 @@ def check_headers(name: str, value: Any) -> Mapping[str, str]:
     """Return `value` if its names and values can stand in a request."""
     _require(isinstance(value, Mapping), name, "a mapping of header names to values")
     for key, text in value.items():
-        usable = isinstance(key, str) and _HEADER_NAME.fullmatch(key) is not None
+        usable = isinstance(key, str) and re.fullmatch(_HEADER_NAME, key) is not None
         _require(usable, name, "a mapping of HTTP header names to values")
         if key.lower() in ("content-length", "transfer-encoding"):
             raise ApiValueError(f"{name} must leave {key} to the SDK", name)
-        usable = isinstance(text, str) and _HEADER_VALUE.fullmatch(text) is not None
+        usable = isinstance(text, str) and re.fullmatch(_HEADER_VALUE, text) is not None
         _require(usable, name, f"a mapping with a text of one line, in Latin-1, for {key}")
     return dict(value)
 
@@ -89,7 +88,7 @@ def is_loopback(hostname: str) -> bool:
 
 def _split(url: Any) -> Optional[SplitResult]:
     """Take an http(s) URL apart; None where it can't be used as it is."""
-    if not isinstance(url, str) or not _VISIBLE_ASCII.fullmatch(url) or "\\" in url:
+    if not isinstance(url, str) or not _is_visible_ascii(url) or "\\" in url:
         return None
     try:
         parts = urlsplit(url)
@@ -132,6 +131,10 @@ def _check_socket_options(value: Any) -> tuple[SocketOption, ...]:
         number = _is_whole(setting) and abs(setting) < 2**31
         _require(number or isinstance(setting, bytes), name, expected)
     return options
+
+
+def _is_visible_ascii(value: str) -> bool:
+    return value.isascii() and value.isprintable() and " " not in value and value != ""
 
 
 def _is_whole(value: Any) -> bool:

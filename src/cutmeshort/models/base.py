@@ -1,8 +1,6 @@
 """What all models share."""
 
 import json
-import pprint
-from codecs import BOM_UTF8
 from collections.abc import Mapping
 from typing import Any, Union
 
@@ -32,14 +30,15 @@ def read_json(text: bytes) -> Any:
     """
     if text.count(b"[") + text.count(b"{") > MAX_CONTAINERS:
         raise ValueError("too many lists and objects")
-    if text.startswith(BOM_UTF8):
-        text = text[len(BOM_UTF8) :]
+    json_text = text.decode().removeprefix("\ufeff").strip(" \t\r\n")
     try:
-        value = _DECODER.decode(text.decode())
+        value, end = _DECODER.raw_decode(json_text)
         if b"\\u" in text:
             json.dumps(value, ensure_ascii=False).encode()  # half a surrogate pair is no text
     except RecursionError:
         raise ValueError("nested too deep") from None
+    if end != len(json_text):
+        raise ValueError("more than JSON")
     return value
 
 
@@ -84,7 +83,9 @@ class Model(BaseModel):
 
     def to_str(self) -> str:
         """Return what goes over the wire, laid out to be read."""
-        return pprint.pformat(self.to_dict())
+        from pprint import pformat
+
+        return pformat(self.to_dict())
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:

@@ -130,7 +130,8 @@ else:
 class EventPayload(Model):
     """What a lead and a sale have in common. Unchangeable; unknown fields are refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    # Nobody makes one of these: the import builds validators for the two below alone.
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
 
     @model_validator(mode="wrap")
     @classmethod
@@ -170,6 +171,8 @@ class EventPayload(Model):
 class LeadPayload(EventPayload):
     """A lead: somebody who clicked has signed up, or done something else of note."""
 
+    model_config = ConfigDict(defer_build=False)
+
     mode: Optional[Literal["deferred"]] = Field(
         default=None,
         description="`deferred` binds the click to the customer now and counts the lead later.",
@@ -193,6 +196,8 @@ class LeadPayload(EventPayload):
 
 class SalePayload(EventPayload):
     """A sale: somebody who clicked has paid."""
+
+    model_config = ConfigDict(defer_build=False)
 
     click_id: Optional[EventText] = Field(
         default=None,

@@ -6,9 +6,9 @@ don't know is kept.
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Optional, TypeVar, Union
+from typing import Any, Optional, Union
 
-from pydantic import ConfigDict, Field, ValidationError, WrapValidator, model_validator
+from pydantic import ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from .base import Model
 
@@ -19,17 +19,6 @@ _FAILURE_WORDS = frozenset({"error", "errored", "fail", "failed", "failure", "fa
 
 def _denies(flag: Any) -> bool:
     return flag is False or (isinstance(flag, str) and flag.strip().lower() in _FAILURE_WORDS)
-
-
-def _or_none(value: Any, validate: Any) -> Any:
-    try:
-        return validate(value)
-    except ValidationError:
-        return None
-
-
-T = TypeVar("T")
-Lenient = Annotated[Optional[T], WrapValidator(_or_none)]
 
 
 class TrackResponse(Model):
@@ -49,7 +38,7 @@ class TrackResponse(Model):
     @model_validator(mode="before")
     @classmethod
     def _one_form(cls, body: Any) -> Any:
-        if not isinstance(body, Mapping):
+        if not isinstance(body, (dict, Mapping)):  # the first is a quick answer
             return body
         fields = dict(body)
         data = fields.pop("data", None)
@@ -59,7 +48,7 @@ class TrackResponse(Model):
         status, stated = fields.pop("status", None), fields.pop("success", None)
         accused = bool(fields.get("error")) and stated is not True
         success = not (_denies(status) or _denies(stated) or accused)
-        if isinstance(data, Mapping):
+        if isinstance(data, (dict, Mapping)):
             return {**fields, "success": success, "message": text, "data": data}
         if data is not None and not isinstance(data, str):
             fields["data"] = data
@@ -71,13 +60,21 @@ class ErrorResponse(Model):
 
     model_config = ConfigDict(extra="allow")
 
-    success: Lenient[bool] = Field(default=None, description="False.")
-    error: Lenient[str] = Field(default=None, description="What went wrong, for people.")
-    message: Lenient[str] = Field(default=None, description="The same, in another form.")
-    type: Lenient[str] = Field(default=None, description="What went wrong, for programs.")
-    status_code: Lenient[int] = Field(
+    success: Optional[bool] = Field(default=None, description="False.")
+    error: Optional[str] = Field(default=None, description="What went wrong, for people.")
+    message: Optional[str] = Field(default=None, description="The same, in another form.")
+    type: Optional[str] = Field(default=None, description="What went wrong, for programs.")
+    status_code: Optional[int] = Field(
         default=None, description="The service's idea of the status; the status line decides."
     )
-    details: Lenient[Union[dict[str, Any], list[Any]]] = Field(
+    details: Union[dict[str, Any], list[Any], None] = Field(
         default=None, description="What is wrong with which field."
     )
+
+    @field_validator("*", mode="wrap")
+    @classmethod
+    def _none_of_another_kind(cls, value: Any, validate: Any) -> Any:
+        try:
+            return validate(value)
+        except ValidationError:
+            return None
