@@ -1,0 +1,110 @@
+"""One call of the SDK, cut off at each layer below: what a layer costs is the difference."""
+
+import http.client
+import socket
+import sys
+from types import FrameType
+from typing import Any
+from urllib.parse import urlsplit
+
+import urllib3
+
+from cutmeshort import ApiClient, CMSClient, Configuration, LeadPayload, TrackingApi
+from cutmeshort.api_client import Operation
+from cutmeshort.rest import RESTClientObject, RESTRequest
+
+from .contestants import LEAD, TOKEN, Call
+
+_TRACK_LEAD = Operation("POST", "/track/lead", LeadPayload)
+
+
+def layers(url: str) -> dict[str, Call]:
+    """Make the calls, the lowest first; each sends the same bytes."""
+    configuration = Configuration(host=url, access_token=TOKEN)
+    client = CMSClient(configuration=configuration)
+    api_client = ApiClient(configuration)
+    api = TrackingApi(api_client)
+    lead = LeadPayload(**LEAD)  # type: ignore[arg-type]
+    request = api_client._request(_TRACK_LEAD, lead, TOKEN, {})
+    rest = RESTClientObject(configuration)
+    pool = rest._pool
+    once = urllib3.Retry(False)
+    message = _message(request)
+    sock = socket.create_connection(("127.0.0.1", urlsplit(url).port or 0))
+    connection = pool.ConnectionCls(pool.host, pool.port, timeout=5.0)
+
+    def kernel() -> None:
+        sock.sendall(message)
+        assert sock.recv(2**16)
+
+    def parser() -> None:
+        sock.sendall(message)
+        answer = http.client.HTTPResponse(sock)
+        answer.begin()
+        assert answer.read()
+
+    def one_connection() -> None:
+        connection.request(request.method, request.path, request.body, request.headers)
+        assert connection.getresponse().data
+
+    def pooled() -> None:
+        answer = pool.urlopen(
+            request.method,
+            request.path,
+            body=request.body,
+            headers=request.headers,
+            retries=once,
+            redirect=False,
+            assert_same_host=False,
+            timeout=5.0,
+        )
+        assert answer.data
+
+    def rest_client() -> None:
+        assert rest.request(request).data
+
+    def api_calls() -> None:
+        assert api.track_lead(lead).success
+
+    def facade() -> None:
+        assert client.track_lead(**LEAD)["success"]  # type: ignore[arg-type]
+
+    return {
+        "the kernel: one packet there, one back": kernel,
+        "`http.client`: parse the answer": parser,
+        "`rest.connections`: write the request, whole answers only, a cap": one_connection,
+        "`urllib3`: keep connections, say what failed": pooled,
+        "`rest.client`: a deadline, repeats": rest_client,
+        "`api_client`: JSON out and in, no token in the answer": api_calls,
+        "`client`: check the arguments, never raise": facade,
+    }
+
+
+def _message(request: RESTRequest) -> bytes:
+    lines = [f"{name}: {value}" for name, value in request.headers.items()]
+    lines.append(f"Content-Length: {len(request.body)}")
+    return "\r\n".join(["POST /track/lead HTTP/1.1", *lines, "", ""]).encode() + request.body
+
+
+def function_calls(call: Call) -> tuple[int, int]:
+    """Count the Python functions that a call runs: above urllib3, and the SDK's below it."""
+    above = below = 0
+    in_urllib3: list[bool] = []
+
+    def count(frame: FrameType, event: str, _: Any) -> None:
+        nonlocal above, below
+        if event == "call":
+            inside = any(in_urllib3[-1:])
+            above += not inside
+            below += inside and frame.f_globals["__name__"].startswith("cutmeshort.")
+            in_urllib3.append(inside or frame.f_globals["__name__"].startswith("urllib3."))
+        elif event == "return" and in_urllib3:
+            in_urllib3.pop()
+
+    call()
+    sys.setprofile(count)
+    try:
+        call()
+    finally:
+        sys.setprofile(None)
+    return above - 1, below  # the benchmark's own function is one
