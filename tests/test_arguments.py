@@ -167,7 +167,12 @@ def test_an_unknown_keyword_is_a_type_error(nowhere: CMSClient) -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("event_name", "x" * 255),
+        ("event_name", "é" * 255),
+        ("customer_external_id", "é" * 255),
+        ("click_id", "é" * 255),
+        ("customer_name", "é" * 255),
+        ("customer_email", "é@".ljust(255, "é")),
+        ("customer_avatar", "https://é".ljust(2048, "é")),
         ("event_name", "注册 ☃\x00 \U0001f600"),
         ("customer_external_id", "0"),
         ("click_id", "not-a-uuid"),

@@ -2,6 +2,7 @@
 
 import random
 import socket
+import sys
 import threading
 import time
 import traceback
@@ -59,6 +60,24 @@ def test_a_sale_goes_over_the_wire_as_the_contract_says() -> None:
             "amount": 4999,
             "currency": "USD",
         }
+
+
+def test_a_request_is_sent_at_once() -> None:
+    """Head and body go out together: in two packets, the second may have to wait for the first."""
+    sent: list[str] = []
+
+    def note(_frame: Any, event: str, what: Any) -> None:
+        if event == "c_call" and "send" in what.__name__:
+            sent.append(what.__name__)
+
+    with Server(reply()) as server, client_of(server) as client:
+        lead(client)
+        sys.setprofile(note)
+        try:
+            lead(client)
+        finally:
+            sys.setprofile(None)
+    assert sent == ["sendall"]
 
 
 def test_the_hosts_path_is_kept() -> None:

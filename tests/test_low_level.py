@@ -24,7 +24,7 @@ from cutmeshort import (
 )
 
 from .conftest import TOKEN
-from .server import Server, drop, reply, silence
+from .server import Server, drop, raw, reply, silence
 
 LEAD = LeadPayload(event_name="Sign up", customer_external_id="user_42", click_id="click_1")
 SALE = SalePayload(
@@ -268,15 +268,35 @@ def test_headers_of_a_call_go_before_token_and_defaults() -> None:
             api_client.user_agent = "my-app/1"
             assert api_client.user_agent == "my-app/1"
             api.track_lead(LEAD)
-            api.track_lead(LEAD, _headers={"AUTHORIZATION": "mine", "x-team": "sales"})
+            own = {
+                "AUTHORIZATION": "mine",
+                "x-team": "sales",
+                "host": "h",
+                "ACCEPT-encoding": "gzip",
+            }
+            api.track_lead(LEAD, _headers=own)
             with pytest.raises(ApiValueError, match="header must be"):
                 api_client.set_default_header("X", "a\nb")
     first, second = server.requests
+    assert first.headers["host"] == [f"127.0.0.1:{server.port}"]
+    assert first.headers["accept-encoding"] == ["identity"]
     assert first.headers["authorization"] == [f"Bearer {TOKEN}"]
     assert first.headers["user-agent"] == ["my-app/1"]
     assert first.headers["x-team"] == ["growth"]
     assert second.headers["authorization"] == ["mine"]
     assert second.headers["x-team"] == ["sales"]
+    assert second.headers["host"] == ["h"]
+    assert second.headers["accept-encoding"] == ["gzip"]
+
+
+def test_a_header_of_several_lines_is_read_as_one() -> None:
+    """A folded header (RFC 9112, section 5.2) has spaces in place of its line breaks."""
+    answer = b"HTTP/1.1 200 OK\r\nX-Folded: one,\r\n\ttwo\r\n  three\r\nContent-Length: 2\r\n\r\n{}"
+    with Server(raw(answer, close=False)) as server:
+        api = api_of(server)
+        with api.api_client:
+            response = api.track_lead_with_http_info(LEAD)
+    assert response.headers["x-folded"] == "one, two three"
 
 
 def test_without_a_token_a_call_needs_one() -> None:

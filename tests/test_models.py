@@ -139,3 +139,9 @@ def test_a_response_is_an_object(model: Any, body: str) -> None:
     """JSON that is no object is no answer of the service."""
     with pytest.raises(pydantic.ValidationError):
         model.from_json(body)
+
+
+@pytest.mark.parametrize("model", [LeadPayload, SalePayload, TrackResponse, ErrorResponse])
+def test_a_model_is_ready_when_imported(model: Any) -> None:
+    """None is built at its first use, which may be in two threads, or while another one forks."""
+    assert model.__pydantic_complete__ is True

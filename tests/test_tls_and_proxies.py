@@ -442,6 +442,29 @@ def test_plain_http_goes_through_a_proxy_in_whole(monkeypatch: pytest.MonkeyPatc
         assert proxy.requests[0].headers["proxy-authorization"] == [f"Basic {user}"]
 
 
+@pytest.mark.parametrize(
+    ("host", "named"),
+    [
+        ("http://api.example", "api.example"),
+        ("http://API.example:80", "api.example"),
+        ("http://api.example:443", "api.example:443"),
+        ("http://api.example.:8080/path", "api.example:8080"),
+        ("http://api.example.", "api.example"),
+        ("http://[2001:db8::1]:80", "[2001:db8::1]"),
+        ("http://[2001:db8::1]:8080", "[2001:db8::1]:8080"),
+    ],
+)
+def test_the_host_header_names_the_host_without_its_standard_port(host: str, named: str) -> None:
+    """As RFC 9110 has it, section 7.2; a dot that ends a name is for the name look-up alone."""
+    with Server(OK) as proxy:
+        configuration = Configuration(
+            host, TOKEN, proxy=f"http://127.0.0.1:{proxy.port}", allow_insecure_http=True
+        )
+        with CMSClient(configuration=configuration) as client:
+            assert lead(client)["success"] is True
+    assert proxy.requests[0].headers["host"] == [named]
+
+
 REFUSALS = [
     raw(b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n"),
     raw(b"HTTP/1.1 407 who is user:secret? dXNlcjpzZWNyZXQ=\r\nX: secret\r\n\r\nsecret"),

@@ -230,6 +230,8 @@ class ApiClient:
         configuration = self.configuration
         if options:
             _check_names(options)
+        if not isinstance(payload, operation.request_model):
+            payload = _as_model(operation, payload)
         headers = {**self._headers, "Authorization": f"Bearer {token}"}
         own = options.get("_headers")
         if own is not None:
@@ -241,7 +243,7 @@ class ApiClient:
             method=operation.method,
             path=self._path + operation.path,
             headers=headers,
-            body=_as_model(operation, payload).to_json().encode(),
+            body=payload.to_json().encode(),
             deadline=configuration.timeout
             if deadline is None
             else check_seconds("_deadline", deadline),
@@ -275,8 +277,6 @@ def _check_names(options: RequestOptions) -> None:
 def _as_model(
     operation: Operation, payload: Union[EventPayload, Mapping[str, Any]]
 ) -> EventPayload:
-    if isinstance(payload, operation.request_model):
-        return payload
     if isinstance(payload, Mapping):
         return operation.request_model.from_dict(payload)
     raise ApiTypeError(f"payload must be a {operation.request_model.__name__} or a dict")

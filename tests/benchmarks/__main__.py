@@ -140,7 +140,8 @@ def compare(server: FastServer, effort: Effort, fresh: Fresh, report: Report) ->
 
 def profile(server: FastServer, effort: Effort, report: Report) -> None:
     """Say what each layer of a call costs."""
-    cost = costs(layers(server.url), effort.rounds, effort.calls)
+    with layers(server.url) as calls:
+        cost = costs(calls, effort.rounds, effort.calls)
     whole = median(list(cost.values())[-1].cpu)
     rows = []
     below = 0.0

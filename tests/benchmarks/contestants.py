@@ -81,18 +81,14 @@ def by_hand_with_models(url: str) -> Call:
     from typing import Annotated, Literal, Optional
 
     import urllib3
-    from pydantic import (
-        AfterValidator,
-        BaseModel,
-        ConfigDict,
-        Field,
-        StringConstraints,
-        field_validator,
-    )
+    from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
     from pydantic.alias_generators import to_camel
 
     def aware(when: datetime) -> datetime:
         return when if when.tzinfo else when.replace(tzinfo=timezone.utc)
+
+    def upper(value: str) -> str:
+        return value.upper()
 
     text = Annotated[str, Field(min_length=1, max_length=255)]
     address = Annotated[str, Field(max_length=255, pattern=r"^\S+@\S+$")]
@@ -100,7 +96,7 @@ def by_hand_with_models(url: str) -> Call:
         str, Field(max_length=2048, pattern=r"^[Hh][Tt][Tt][Pp][Ss]?://[^\s/?#]\S*$")
     ]
     moment = Annotated[datetime, Field(strict=False), AfterValidator(aware)]
-    letters = Annotated[str, StringConstraints(pattern="^[A-Za-z]{3}$", to_upper=True)]
+    letters = Annotated[str, Field(pattern=r"^[A-Za-z]{3}$"), AfterValidator(upper)]
 
     config = ConfigDict(
         alias_generator=to_camel,

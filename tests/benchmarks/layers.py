@@ -3,6 +3,8 @@
 import http.client
 import socket
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,8 +20,9 @@ from .contestants import LEAD, TOKEN, Call
 _TRACK_LEAD = Operation("POST", "/track/lead", LeadPayload)
 
 
-def layers(url: str) -> dict[str, Call]:
-    """Make the calls, the lowest first; each sends the same bytes."""
+@contextmanager
+def layers(url: str) -> Iterator[dict[str, Call]]:
+    """Give the calls, the lowest first; each sends the same bytes."""
     configuration = Configuration(host=url, access_token=TOKEN)
     client = CMSClient(configuration=configuration)
     api_client = ApiClient(configuration)
@@ -69,7 +72,7 @@ def layers(url: str) -> dict[str, Call]:
     def facade() -> None:
         assert client.track_lead(**LEAD)["success"]  # type: ignore[arg-type]
 
-    return {
+    yield {
         "the kernel: one packet there, one back": kernel,
         "`http.client`: parse the answer": parser,
         "`rest.connections`: write the request, whole answers only, a cap": one_connection,
@@ -78,6 +81,8 @@ def layers(url: str) -> dict[str, Call]:
         "`api_client`: JSON out and in, no token in the answer": api_calls,
         "`client`: check the arguments, never raise": facade,
     }
+    sock.close()
+    connection.close()
 
 
 def _message(request: RESTRequest) -> bytes:

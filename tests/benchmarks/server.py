@@ -20,7 +20,7 @@ import sys
 from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
-from typing import Optional
+from typing import Any, Optional
 
 import urllib3
 
@@ -137,13 +137,13 @@ def main() -> None:
         selector.register(listener, selectors.EVENT_READ)
         while True:
             for key, _ in selector.select():
-                if key.fileobj is listener:
+                connection: Any = key.fileobj
+                if connection is listener:
                     connection, _ = listener.accept()
                     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                     selector.register(connection, selectors.EVENT_READ)
                     received[connection] = bytearray()
                     continue
-                connection = key.fileobj  # type: ignore[assignment]
                 try:
                     data = connection.recv(2**18)
                 except ConnectionError:

@@ -17,8 +17,11 @@ DEFAULT_MESSAGE = "Event tracked successfully"
 _FAILURE_WORDS = frozenset({"error", "errored", "fail", "failed", "failure", "false"})
 
 
-def _denies(flag: Any) -> bool:
-    return flag is False or (isinstance(flag, str) and flag.strip().lower() in _FAILURE_WORDS)
+def _deny(*flags: Any) -> bool:
+    for flag in flags:
+        if flag is False or (isinstance(flag, str) and flag.strip().lower() in _FAILURE_WORDS):
+            return True
+    return False
 
 
 class TrackResponse(Model):
@@ -47,7 +50,7 @@ class TrackResponse(Model):
             text = data if isinstance(data, str) and data else DEFAULT_MESSAGE
         status, stated = fields.pop("status", None), fields.pop("success", None)
         accused = bool(fields.get("error")) and stated is not True
-        success = not (_denies(status) or _denies(stated) or accused)
+        success = not (accused or _deny(status, stated))
         if isinstance(data, (dict, Mapping)):
             return {**fields, "success": success, "message": text, "data": data}
         if data is not None and not isinstance(data, str):

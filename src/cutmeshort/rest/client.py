@@ -6,6 +6,7 @@ import random
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Optional
 
 import urllib3
@@ -21,6 +22,7 @@ from .errors import safe_cause, translate_error, was_never_sent
 from .route import Route
 
 _NO_REPEAT = urllib3.Retry(False)
+_timeout = lru_cache(maxsize=16)(urllib3.Timeout)
 
 
 @dataclass(frozen=True)
@@ -134,7 +136,6 @@ class RESTClientObject:
             self._pool.close()
 
     def _attempt(self, request: RESTRequest, end: float, repeated: bool) -> RESTResponse:
-        connect, read = request.attempt_timeout
         current_attempt.end = end
         current_attempt.sent = False
         try:
@@ -146,7 +147,7 @@ class RESTClientObject:
                 retries=_NO_REPEAT,
                 redirect=False,
                 assert_same_host=False,
-                timeout=urllib3.Timeout(connect=connect, read=read),
+                timeout=_timeout(None, *request.attempt_timeout),
                 preload_content=request.preload_content,
             )
         except (HTTPError, http.client.HTTPException, OSError) as error:

@@ -4,7 +4,7 @@ import os
 import ssl
 from base64 import b64encode
 from typing import Any, Optional
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 import urllib3
 from urllib3.connection import HTTPConnection
@@ -38,11 +38,7 @@ class Route:
         tls = any(url.startswith("https:") for url in urls)
         self._ssl_context = _ssl_context(configuration) if tls else None
         self.host = self._parts.netloc
-        standard_port = ":443" if self._parts.scheme == "https" else ":80"
-        self.headers = {
-            "Host": self.host.removesuffix(standard_port).rstrip("."),
-            "Accept-Encoding": "identity",
-        }
+        self.headers = {"Host": _host_header(self._parts), "Accept-Encoding": "identity"}
         forwarded = self._proxy is not None and self._parts.scheme == "http"
         self.base = f"http://{self.host}" if forwarded else ""
 
@@ -68,6 +64,13 @@ class Route:
         manager.pool_classes_by_scheme = pools
         pool: urllib3.HTTPConnectionPool = manager.connection_from_url(self._configuration.host)
         return pool
+
+
+def _host_header(parts: SplitResult) -> str:
+    name = (parts.hostname or "").rstrip(".")
+    name = f"[{name}]" if ":" in name else name
+    standard_port = {"http": 80, "https": 443}[parts.scheme]
+    return name if parts.port in (None, standard_port) else f"{name}:{parts.port}"
 
 
 def _ssl_context(configuration: Configuration) -> ssl.SSLContext:

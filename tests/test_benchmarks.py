@@ -1,0 +1,58 @@
+"""The benchmarks run, and measure what they say."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pyperf
+import pytest
+
+from .benchmarks.contestants import CONTESTANTS, LEAD, by_hand, cutmeshort
+from .benchmarks.layers import function_calls, layers
+from .benchmarks.server import ROOT, FastServer
+
+
+def test_the_command_prints_all_tables_and_writes_all_values(tmp_path: Path) -> None:
+    """Each contestant is measured or said to be left out; the JSON is pyperf's."""
+    path = tmp_path / "values.json"
+    command = [sys.executable, "-m", "tests.benchmarks", "--quick", "--json", str(path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    lines = done.stdout.splitlines()
+    names = {benchmark.get_name() for benchmark in pyperf.BenchmarkSuite.load(str(path))}
+    for contestant in CONTESTANTS:
+        left_out = f"{contestant.name} is left out: {contestant.needs} is not installed."
+        if left_out not in lines:
+            assert sum(line.startswith(f"| {contestant.name} |") for line in lines) == 1
+            assert f"{contestant.name}: CPU" in names
+    for row in ("answer of 1,000,000 bytes", "3 repeats", "16 threads (wall)", "all"):
+        assert sum(line.startswith(f"| {row} |") for line in lines) == 1
+    assert "cutmeshort: 3 repeats" in names
+    assert "cutmeshort grows by" in done.stdout
+
+
+def test_one_call_runs_fewer_than_40_functions_above_urllib3() -> None:
+    """Those of pydantic and of the standard library are counted, too."""
+    with FastServer() as server:
+        above, _ = function_calls(cutmeshort(server.url))
+    assert above < 40
+
+
+def test_each_layer_makes_a_call() -> None:
+    """The server takes a request for each, so that the profile is of whole calls."""
+    with FastServer() as server, layers(server.url) as calls:
+        for number, call in enumerate(calls.values(), start=1):
+            call()
+            assert server.taken() == number
+
+
+@pytest.mark.parametrize("lack", [{"customer_external_id": "other"}, {}])
+def test_the_server_takes_only_what_is_complete(lack: dict[str, str]) -> None:
+    """A contestant whose requests lack something fails, and is not counted."""
+    with FastServer() as server:
+        call = by_hand(server.url, {**LEAD, **lack})
+        if lack:
+            with pytest.raises(KeyError):
+                call()
+        else:
+            call()
+        assert server.taken() == (not lack)
