@@ -8,6 +8,7 @@ lost. No error repeats a value, in its text or when it is pickled: values are cu
 import os
 import re
 import threading
+from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 from re import Pattern
 from typing import TYPE_CHECKING, Annotated, Any, Callable, NoReturn, Optional, Union
@@ -213,3 +214,19 @@ class SalePayload(EventPayload):
         "500 JPY. 0 or more."
     )
     currency: Currency = Field(description="Three letters, like `USD`; sent in upper case.")
+
+
+def _use_once() -> None:
+    """
+    Validate and serialise each kind of value.
+
+    pydantic prepares some of that at the first use, under locks that a fork in the meantime would
+    leave held in the child, for ever.
+    """
+    now = datetime.now(timezone.utc)
+    LeadPayload(event_name="-", customer_external_id="-", timestamp=now).to_json()
+    with suppress(ValidationError):
+        SalePayload.from_dict({})
+
+
+_use_once()
