@@ -1,5 +1,6 @@
 """The benchmarks run, and measure what they say."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -28,6 +29,16 @@ def test_the_command_prints_all_tables_and_writes_all_values(tmp_path: Path) -> 
         assert sum(line.startswith(f"| {row} |") for line in lines) == 1
     assert "cutmeshort: 3 repeats" in names
     assert "cutmeshort grows by" in done.stdout
+
+
+def test_the_readme_shows_all_rows() -> None:
+    """The README's tables have each contestant and each layer, in the order of the command."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    section = readme.partition("\n## Performance\n")[2].partition("\n## ")[0]
+    names = re.findall(r"^\| (.*?) \|", section, re.MULTILINE)
+    with FastServer() as server, layers(server.url) as calls:
+        rows = [*(contestant.name for contestant in CONTESTANTS), *calls, "all"]
+    assert [name for name in names if name not in ("one lead", "layer", "---")] == rows
 
 
 def test_one_call_runs_fewer_than_40_functions_above_urllib3() -> None:

@@ -1,6 +1,8 @@
 """What one call does on the wire: attempts, waits, deadline, connections."""
 
+import logging
 import random
+import signal
 import socket
 import sys
 import threading
@@ -14,7 +16,7 @@ import urllib3
 from cutmeshort import ApiClient, ApiException, CMSClient, Configuration, TrackingApi, __version__
 
 from .conftest import PAYLOAD, TOKEN, client_of, lead, sale
-from .server import Server, drop, raw, reply, reset, silence
+from .server import Connection, Server, drop, raw, reply, reset, silence
 
 OK = reply(json={"success": True, "message": "Done"})
 
@@ -211,6 +213,66 @@ def test_one_hung_attempt_leaves_room_for_another() -> None:
     ):
         assert lead(client)["success"] is True
         assert len(server.requests) == 2
+
+
+@pytest.mark.usefixtures("no_wait")
+def test_connecting_and_answering_have_a_time_of_their_own() -> None:
+    """The time to connect doesn't limit an answer over a connection that is there."""
+    late = raw([b"HTTP/1.1 200 OK\r\n", b"Content-Length: 2\r\n\r\n{}"], every=0.3)
+    configuration = Configuration(request_timeout=(0.1, 5))
+    with Server(late) as server, client_of(server, configuration=configuration) as client:
+        assert lead(client)["success"] is True
+        assert len(server.requests) == 1
+
+
+LONG_BODY = b"HTTP/1.1 200 OK\r\nContent-Length: 9999999\r\n\r\n" + b"x" * (2**20 + 1)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        LONG_BODY,
+        b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}",
+        b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\n{}",
+    ],
+)
+def test_a_connection_that_ends_with_its_answer_is_not_used_again(answer: bytes) -> None:
+    """Even if the host leaves it open, as for an answer that is too large to be read whole."""
+    with Server(raw(answer, close=False), OK) as server, client_of(server) as client:
+        lead(client)
+        assert lead(client)["success"] is True
+        assert server.connections == 2
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs a timer's signal")
+def test_an_interrupted_call_leaves_no_connection_open() -> None:
+    """KeyboardInterrupt passes, and closes what was under way, though its traceback is kept."""
+
+    def interrupt(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    def begin(connection: Connection) -> bool:
+        connection.socket.sendall(b"HTTP/1.1 200 OK\r\n")
+        return silence(connection)
+
+    previous = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        with Server(begin) as server, client_of(server) as client:
+            signal.setitimer(signal.ITIMER_REAL, 0.2)
+            with pytest.raises(KeyboardInterrupt) as caught:
+                lead(client)
+            assert server.wait_until_all_closed()
+            assert caught.value is not None
+    finally:
+        signal.signal(signal.SIGALRM, previous)
+
+
+def test_urllib3_logs_the_answer_without_anything_secret(caplog: pytest.LogCaptureFixture) -> None:
+    """Its line for a request has the versions, the path and the status."""
+    with Server(OK) as server, client_of(server) as client, caplog.at_level(logging.DEBUG):
+        lead(client)
+    assert '"POST /track/lead HTTP/1.1" 200' in caplog.text
+    assert TOKEN not in caplog.text
 
 
 def test_the_deadline_of_a_call_goes_before_the_clients() -> None:

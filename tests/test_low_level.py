@@ -3,6 +3,7 @@
 import copy
 import pickle
 import traceback
+from enum import Enum
 from typing import Any
 
 import pydantic
@@ -289,6 +290,23 @@ def test_headers_of_a_call_go_before_token_and_defaults() -> None:
     assert second.headers["accept-encoding"] == ["gzip"]
 
 
+class _Name(str, Enum):
+    TRACE = "X-Trace"
+
+    def __format__(self, _: str) -> str:
+        return "X\r\nX-Other: 1\r\nX"
+
+
+def test_a_header_is_sent_as_it_was_checked() -> None:
+    """Not as an instance of a subclass says: that may be anything."""
+    with Server() as server:
+        api = api_of(server)
+        with api.api_client:
+            api.track_lead(LEAD, _headers={_Name.TRACE: _Name.TRACE})
+    assert server.requests[0].headers["x-trace"] == ["X-Trace"]
+    assert "x-other" not in server.requests[0].headers
+
+
 def test_a_header_of_several_lines_is_read_as_one() -> None:
     """A folded header (RFC 9112, section 5.2) has spaces in place of its line breaks."""
     answer = b"HTTP/1.1 200 OK\r\nX-Folded: one,\r\n\ttwo\r\n  three\r\nContent-Length: 2\r\n\r\n{}"
@@ -297,6 +315,44 @@ def test_a_header_of_several_lines_is_read_as_one() -> None:
         with api.api_client:
             response = api.track_lead_with_http_info(LEAD)
     assert response.headers["x-folded"] == "one, two three"
+
+
+@pytest.mark.parametrize("line", ["Connection: close", "X: 1"])
+def test_an_unread_answer_can_be_read_later(line: str) -> None:
+    """Also one whose connection can't be kept; the next call has a connection of its own."""
+    answer = f"HTTP/1.1 200 OK\r\n{line}\r\nContent-Length: 2\r\n\r\n{{}}".encode()
+    with Server(raw(answer, close=False)) as server:
+        api = api_of(server)
+        with api.api_client:
+            unread = api.track_lead_without_preload_content(LEAD)
+            assert api.track_lead(LEAD).success is True
+            assert unread.read() == b"{}"
+    assert server.connections == 2
+
+
+def test_an_answer_that_is_given_back_unread_is_not_the_next_ones() -> None:
+    """Its connection is not used again, even if nothing of the rest has come yet."""
+    head = raw(b"HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\n", close=False)
+    with Server(head, reply(json={"message": "Done"})) as server:
+        api = api_of(server)
+        with api.api_client:
+            api.track_lead_without_preload_content(LEAD).release_conn()
+            assert api.track_lead(LEAD).message == "Done"
+    assert server.connections == 2
+
+
+def test_what_the_host_wrote_is_in_no_context_of_an_exception() -> None:
+    """Some tools follow `__context__` even where `raise ... from` hides it."""
+    answer = f"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{TOKEN}\r\n".encode()
+    with Server(raw(answer)) as server:
+        api = api_of(server, retries=0)
+        with api.api_client, pytest.raises(ApiException) as caught:
+            api.track_lead(LEAD)
+    link: Any = caught.value
+    while link is not None:
+        assert TOKEN not in repr(link)
+        assert link.__context__ in (None, link.__cause__)
+        link = link.__cause__
 
 
 def test_without_a_token_a_call_needs_one() -> None:

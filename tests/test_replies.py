@@ -73,6 +73,26 @@ DEFAULT = "Event tracked successfully"
             DEFAULT,
             {},
         ),
+        *(
+            (
+                raw(
+                    f"HTTP/1.1 200 OK\r\n{coding}\r\n\r\n".encode()
+                    + b'a\r\n{"data": 1\r\n1\r\n}\r\n0\r\n\r\n',
+                    close=False,
+                ),
+                DEFAULT,
+                {"data": 1},
+            )
+            for coding in (
+                "Transfer-Encoding: chunked",
+                "Transfer-Encoding: Chunked \t",
+                "Transfer-Encoding:\r\n chunked",
+                "Transfer-Encoding: identity, chunked",
+                "Transfer-Encoding: identity\r\nTransfer-Encoding: chunked",
+                "Transfer-Encoding: chunked \r\nContent-Length: 3",
+            )
+        ),
+        (reply(body=b' \t\r\n{"message": "Spaced"}\r\n'), "Spaced", {}),
         (raw(b'HTTP/1.0 200 OK\r\n\r\n{"message": "Until the end"}'), "Until the end", {}),
         (
             reply(

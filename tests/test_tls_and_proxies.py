@@ -442,6 +442,24 @@ def test_plain_http_goes_through_a_proxy_in_whole(monkeypatch: pytest.MonkeyPatc
         assert proxy.requests[0].headers["proxy-authorization"] == [f"Basic {user}"]
 
 
+def test_a_proxys_headers_replace_those_of_a_call_whatever_their_case() -> None:
+    """A proxy that forwards gets each header once."""
+    with Server(OK) as proxy:
+        configuration = Configuration(
+            "http://api.example",
+            TOKEN,
+            proxy=f"http://user:secret@127.0.0.1:{proxy.port}",
+            proxy_headers={"authorization": "p", "HOST": "h", "proxy-authorization": "q"},
+            allow_insecure_http=True,
+        )
+        with CMSClient(configuration=configuration) as client:
+            assert lead(client)["success"] is True
+    sent = proxy.requests[0].headers
+    assert (sent["authorization"], sent["host"]) == (["p"], ["h"])
+    assert len(sent["proxy-authorization"]) == 1
+    assert TOKEN.encode() not in proxy.requests[0].raw
+
+
 @pytest.mark.parametrize(
     ("host", "named"),
     [

@@ -135,7 +135,7 @@ def compare(server: FastServer, effort: Effort, fresh: Fresh, report: Report) ->
         report.keep(f"{name}: calls per second, {THREADS} threads", rate[name], "integer")
         report.keep(f"{name}: process of one call", start[name])
     columns = ["CPU, µs", "wall, µs", f"{THREADS} threads, calls/s", "process of one call, ms"]
-    report.table(["", *(cell for column in columns for cell in (column, "ratio"))], rows)
+    report.table(["one lead", *(cell for column in columns for cell in (column, "ratio"))], rows)
 
 
 def profile(server: FastServer, effort: Effort, report: Report) -> None:

@@ -2,7 +2,6 @@
 
 import http.client
 import io
-import re
 import socket
 import time
 from email.errors import (
@@ -20,7 +19,7 @@ from .attempt import current_attempt
 
 # Head, framing and body as they come: more than any answer needs.
 _MAX_RAW_BYTES = 2**21
-_LENGTHS = re.compile(r"[0-9]{1,18}([ \t]*,[ \t]*[0-9]{1,18})*[ \t]*")
+_TOO_MANY_DIGITS = 19
 # What the parser finds wrong with the body, which isn't there when the head is read.
 _BODY_DEFECTS = (
     InvalidMultipartContentTransferEncodingDefect,
@@ -96,6 +95,12 @@ class Response(http.client.HTTPResponse):
             self.headers = None  # type: ignore[assignment]
             self._begin_once()
 
+    def close(self) -> None:
+        """Give up what is unread: the connection can't be used for another answer then."""
+        if not self.isclosed():
+            self.will_close = True
+        super().close()
+
     def getheaders(self) -> list[tuple[str, str]]:
         """Return the headers, those of several lines in one (RFC 9112, section 5.2)."""
         items = self.msg.items()
@@ -105,6 +110,10 @@ class Response(http.client.HTTPResponse):
         super().begin()
         if not _is_sound(self.msg):
             raise http.client.RemoteDisconnected("the answer's head is broken")
+        codings = self.msg.get_all("Transfer-Encoding")
+        if codings and codings[-1].lower().rpartition(",")[2].strip() == "chunked":
+            # http.client knows no spelling but "chunked", and would take the chunks for the body.
+            self.chunked, self.chunk_left, self.length = True, None, None
         self._reader.may_end = self.length is None and not self.chunked
 
 
@@ -119,7 +128,13 @@ def _is_sound(head: http.client.HTTPMessage) -> bool:
     if head.defects and not all(isinstance(defect, _BODY_DEFECTS) for defect in head.defects):
         return False
     lengths = head.get_all("Content-Length")
-    return not _has_body(head) and (lengths is None or all(map(_LENGTHS.fullmatch, lengths)))
+    return not _has_body(head) and (lengths is None or _agree(lengths))
+
+
+def _agree(lengths: list[str]) -> bool:
+    parts = [part.strip(" \t") for part in ",".join(lengths).split(",")]
+    usable = all(part.isdecimal() and len(part) < _TOO_MANY_DIGITS for part in parts)
+    return usable and len(set(map(int, parts))) == 1
 
 
 def _has_body(message: Message) -> bool:

@@ -7,6 +7,7 @@ from typing import Optional
 import urllib3
 
 MAX_BODY_BYTES = 2**20
+_PIECE_BYTES = 2**16
 
 
 def read_body(response: http.client.HTTPResponse) -> bytes:
@@ -14,13 +15,14 @@ def read_body(response: http.client.HTTPResponse) -> bytes:
     body = b""
     # Of these two http.client would wait for chunks, which may not come (RFC 9112, section 6.3).
     if not (response.chunked and response.status in (204, 304)):
+        # Not all at once: http.client takes the memory before it knows of the bytes.
+        piece_size = _PIECE_BYTES if response.length is None else response.length
         try:
-            body = response.read(MAX_BODY_BYTES + 1)
+            while len(body) <= MAX_BODY_BYTES and not response.isclosed():
+                body += response.read(min(piece_size, MAX_BODY_BYTES + 1))
         except ValueError as error:  # of a chunk of negative size
             raise http.client.HTTPException("the answer's framing is broken") from error
-    if not response.isclosed():  # something may be left
-        response.close()
-        response.will_close = True
+    response.close()  # of one that is too large, the rest
     return body
 
 

@@ -143,7 +143,7 @@ class RESTClientObject:
                 request.method,
                 self._route.base + request.path,
                 body=request.body,
-                headers=request.headers,
+                headers=self._route.headers_on_the_way(request.headers),
                 retries=_NO_REPEAT,
                 redirect=False,
                 assert_same_host=False,
@@ -153,10 +153,13 @@ class RESTClientObject:
         except (HTTPError, http.client.HTTPException, OSError) as error:
             if was_never_sent(error):
                 current_attempt.sent = False
-            raise translate_error(error, self._route.host) from safe_cause(error)
+            failure, cause = translate_error(error, self._route.host), safe_cause(error)
+        else:
+            data = decode_body(raw) if request.preload_content else None
+            return RESTResponse(raw, data, repeated)
         finally:
             current_attempt.end = math.inf
-        return RESTResponse(raw, decode_body(raw) if request.preload_content else None, repeated)
+        raise failure from cause  # out here, so that what was caught isn't its context
 
 
 def _wait(

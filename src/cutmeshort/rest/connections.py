@@ -6,7 +6,7 @@ import ssl
 import weakref
 from collections.abc import Iterator, Sequence
 from queue import LifoQueue
-from typing import Any
+from typing import Any, Optional
 
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -90,6 +90,7 @@ class _HTTPConnection(HTTPConnection):
     response_class = Response
     _timeout = 0.0
     _kept = False
+    _unread: Optional[Response] = None
 
     @property
     def timeout(self) -> float:
@@ -116,6 +117,9 @@ class _HTTPConnection(HTTPConnection):
     @property
     def is_connected(self) -> bool:
         """Whether the connection can be kept: what is left of an answer would be the next one's."""
+        unread = self._unread
+        if unread is not None and (unread.will_close or not unread.isclosed()):
+            return False
         pending = getattr(self.sock, "pending", None)  # TLS may have read it, and not given it yet
         return super().is_connected and not (pending and pending())
 
@@ -141,7 +145,7 @@ class _HTTPConnection(HTTPConnection):
         self._options = {"request_method": method, "request_url": url, **options}
         if self.sock is not None:
             self.sock.settimeout(self.timeout)
-        lines = [f"{name}: {value}" for name, value in headers.items()]
+        lines = map(": ".join, headers.items())
         head = "\r\n".join([f"{method} {url} HTTP/1.1", *lines, f"Content-Length: {len(body)}"])
         self.send(head.encode("latin-1") + b"\r\n\r\n" + body)
         self._kept = True
@@ -155,6 +159,7 @@ class _HTTPConnection(HTTPConnection):
             if response.status // 100 == 4:
                 current_attempt.sent = False  # it was refused, whatever becomes of the body
             body: Any = read_body(response) if self._preload else response
+            self._unread = None if self._preload else response
         except BaseException:
             response.close()
             raise

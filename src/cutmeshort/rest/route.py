@@ -3,6 +3,7 @@
 import os
 import ssl
 from base64 import b64encode
+from collections.abc import Mapping
 from typing import Any, Optional
 from urllib.parse import SplitResult, unquote, urlsplit
 
@@ -41,6 +42,10 @@ class Route:
         self.headers = {"Host": _host_header(self._parts), "Accept-Encoding": "identity"}
         forwarded = self._proxy is not None and self._parts.scheme == "http"
         self.base = f"http://{self.host}" if forwarded else ""
+
+    def headers_on_the_way(self, headers: Mapping[str, str]) -> Mapping[str, str]:
+        """Prepare headers for urllib3, which puts a forwarding proxy's in place of their like."""
+        return urllib3.HTTPHeaderDict(headers) if self.base else headers
 
     def new_pool(self) -> urllib3.HTTPConnectionPool:
         """Make a pool; its connections are made when they are needed."""
@@ -103,11 +108,11 @@ def _proxy_of(configuration: Configuration) -> Optional[tuple[str, dict[str, str
     if url is None:
         return None
     parts = urlsplit(url)
-    headers = dict(configuration.proxy_headers or {})
+    headers = urllib3.HTTPHeaderDict(configuration.proxy_headers or {})
     if parts.username is not None:
         user = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
         headers["Proxy-Authorization"] = f"Basic {b64encode(user.encode()).decode()}"
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}", headers
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}", dict(headers)
 
 
 def _environment_proxy(url: str) -> Optional[str]:
