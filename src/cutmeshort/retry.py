@@ -1,7 +1,7 @@
 """When to repeat an attempt, and after how long: decisions without a clock and without sockets."""
 
 import re
-from typing import NamedTuple, Optional
+from typing import Optional
 
 _RETRYABLE_STATUSES = frozenset({429, 500, 502, 503, 504})
 _RETRYABLE_FAILURES = frozenset({"network_error", "timeout"})
@@ -23,15 +23,16 @@ def is_retryable(status: int, kind: str = "") -> bool:
     return status in _RETRYABLE_STATUSES or (status == 0 and kind in _RETRYABLE_FAILURES)
 
 
-class RetryPolicy(NamedTuple):
+class RetryPolicy:
     """
     How often one call is repeated.
 
-    Attributes:
+    Args:
         max_retries: Attempts after the first one.
     """
 
-    max_retries: int
+    def __init__(self, max_retries: int) -> None:
+        self.max_retries = max_retries
 
     def wait(
         self, attempt: int, *, remaining: float, jitter: float, retry_after: Optional[float]

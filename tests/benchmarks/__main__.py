@@ -53,7 +53,7 @@ class Effort(NamedTuple):
     long_run: int
 
 
-THOROUGH = Effort(rounds=100, calls=100, turns=25, long_run=100_000)
+THOROUGH = Effort(rounds=60, calls=100, turns=15, long_run=100_000)
 QUICK = Effort(rounds=2, calls=2, turns=1, long_run=10)
 
 

@@ -98,23 +98,23 @@ def by_hand_with_models(url: str) -> Call:
     moment = Annotated[datetime, Field(strict=False), AfterValidator(aware)]
     letters = Annotated[str, Field(pattern=r"^[A-Za-z]{3}$"), AfterValidator(upper)]
 
-    config = ConfigDict(
-        alias_generator=to_camel,
-        populate_by_name=True,
-        hide_input_in_errors=True,
-        extra="forbid",
-        frozen=True,
-        strict=True,
-    )
-
-    class Lead(BaseModel):
-        model_config = config
+    class Event(BaseModel):
+        model_config = ConfigDict(
+            alias_generator=to_camel,
+            populate_by_name=True,
+            hide_input_in_errors=True,
+            extra="forbid",
+            frozen=True,
+            strict=True,
+        )
         event_name: text
         customer_external_id: text
         customer_name: Optional[Annotated[str, Field(max_length=255)]] = None
         customer_email: Optional[address] = None
         customer_avatar: Optional[picture] = None
         timestamp: Optional[moment] = None
+
+    class Lead(Event):
         mode: Optional[Literal["deferred"]] = None
         click_id: Optional[text] = Field(default=None, validate_default=True)
 
@@ -124,14 +124,7 @@ def by_hand_with_models(url: str) -> Call:
             assert value or info.data.get("mode") is None, "a deferred lead needs a click"
             return value
 
-    class Sale(BaseModel):
-        model_config = config
-        event_name: text
-        customer_external_id: text
-        customer_name: Optional[Annotated[str, Field(max_length=255)]] = None
-        customer_email: Optional[address] = None
-        customer_avatar: Optional[picture] = None
-        timestamp: Optional[moment] = None
+    class Sale(Event):
         click_id: Optional[text] = None
         invoice_id: text
         amount: Annotated[int, Field(ge=0, le=2**53 - 1)]

@@ -41,10 +41,10 @@ class _BoundedReader(io.RawIOBase):
             chunk, that breaks off for a whole one.
     """
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: socket.socket, timeout: float) -> None:
         self._socket = sock
         self._raw = sock.makefile("rb", buffering=0)  # keeps the socket open for it
-        self._end = time.monotonic() + current_attempt.limit(sock.gettimeout())
+        self._end = time.monotonic() + timeout
         self._room = _MAX_RAW_BYTES
         self.may_end = False
 
@@ -80,11 +80,23 @@ class _BoundedReader(io.RawIOBase):
 
 
 class Response(http.client.HTTPResponse):
-    """An answer that ends in time, has a whole head, and is not an interim one."""
+    """
+    An answer that ends in time, has a whole head, and is not an interim one.
 
-    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
-        self._reader = _BoundedReader(sock)
-        super().__init__(self._reader, *args, **kwargs)  # type: ignore[arg-type]
+    Args:
+        sock: The connection.
+        method: What it answers.
+        timeout: Seconds for all of it; by default the connection's, cut to what is left.
+    """
+
+    def __init__(
+        self, sock: socket.socket, method: Optional[str], timeout: Optional[float] = None
+    ) -> None:
+        if timeout is None:
+            timeout = current_attempt.limit(sock.gettimeout())
+        self._reader = _BoundedReader(sock, timeout)
+        self._headers: list[tuple[str, str]] = []
+        super().__init__(self._reader, method=method)  # type: ignore[arg-type]
 
     def begin(self) -> None:
         """Read the head of the answer, and any interim ones before it."""
@@ -103,38 +115,43 @@ class Response(http.client.HTTPResponse):
 
     def getheaders(self) -> list[tuple[str, str]]:
         """Return the headers, those of several lines in one (RFC 9112, section 5.2)."""
-        items = self.msg.items()
-        return [(name, " ".join(v.split()) if "\n" in v else v) for name, v in items]
+        return self._headers
 
     def _begin_once(self) -> None:
         super().begin()
-        if not _is_sound(self.msg):
+        items = self.msg.items()
+        self._headers = [(name, " ".join(v.split()) if "\n" in v else v) for name, v in items]
+        if not _is_whole(self.msg) or not _agree(self._values("content-length")):
             raise http.client.RemoteDisconnected("the answer's head is broken")
-        codings = self.msg.get_all("Transfer-Encoding")
-        if codings and codings[-1].lower().rpartition(",")[2].strip() == "chunked":
+        codings = self._values("transfer-encoding")
+        if codings and codings[-1].strip().lower() == "chunked":
             # http.client knows no spelling but "chunked", and would take the chunks for the body.
             self.chunked, self.chunk_left, self.length = True, None, None
         self._reader.may_end = self.length is None and not self.chunked
 
+    def _values(self, name: str) -> list[str]:
+        return [part for key, v in self._headers if key.lower() == name for part in v.split(",")]
 
-def _is_sound(head: http.client.HTTPMessage) -> bool:
+
+def _is_whole(head: http.client.HTTPMessage) -> bool:
     """
-    Tell whether a head is what the server sent, with a length that can be relied on.
+    Tell whether a head is what the server sent.
 
     http.client drops lines that are no headers, and what follows one that seems empty because of a
-    bare carriage return; and it ignores a length that it can't read, so that a body might be cut.
-    What is dropped, urllib3 writes to its log, though it may be what was sent.
+    bare carriage return.
     """
     if head.defects and not all(isinstance(defect, _BODY_DEFECTS) for defect in head.defects):
         return False
-    lengths = head.get_all("Content-Length")
-    return not _has_body(head) and (lengths is None or _agree(lengths))
+    return not _has_body(head)
 
 
 def _agree(lengths: list[str]) -> bool:
-    parts = [part.strip(" \t") for part in ",".join(lengths).split(",")]
-    usable = all(part.isdecimal() and len(part) < _TOO_MANY_DIGITS for part in parts)
-    return usable and len(set(map(int, parts))) == 1
+    """Tell whether lengths are numbers and the same; http.client ignores one that it can't read."""
+    if not lengths:
+        return True
+    numbers = [length.strip(" \t") for length in lengths]
+    usable = all(number.isdecimal() and len(number) < _TOO_MANY_DIGITS for number in numbers)
+    return usable and len(set(map(int, numbers))) == 1
 
 
 def _has_body(message: Message) -> bool:

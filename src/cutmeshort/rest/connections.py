@@ -152,32 +152,31 @@ class _HTTPConnection(HTTPConnection):
 
     def getresponse(self) -> Answer:  # type: ignore[override]
         """Read the head of the answer, and the body if it is wanted."""
-        self.sock.settimeout(self.timeout)
-        response = Response(self.sock, method=self._options["request_method"])
+        response = Response(self.sock, self._options["request_method"], self.timeout)
         try:
             response.begin()
             if response.status // 100 == 4:
                 current_attempt.sent = False  # it was refused, whatever becomes of the body
             body: Any = read_body(response) if self._preload else response
-            self._unread = None if self._preload else response
+            headers = response.getheaders()
+            answer = Answer(
+                body=body,
+                original_response=response,
+                headers=urllib3.HTTPHeaderDict(headers),
+                status=response.status,
+                version=response.version,
+                reason=response.reason,
+                preload_content=False,
+                **self._options,
+            )
         except BaseException:
             response.close()
             raise
-        if response.will_close:
-            self.close()
-        headers = response.getheaders()
-        answer = Answer(
-            body=body,
-            original_response=response,
-            headers=urllib3.HTTPHeaderDict(headers),
-            status=response.status,
-            version=response.version,
-            reason=response.reason,
-            preload_content=False,
-            **self._options,
-        )
         answer.head = "\n".join(map(": ".join, headers))
         answer.version_string = "HTTP/1.1"  # of the request, for urllib3's log
+        self._unread = None if self._preload else response
+        if response.will_close:
+            self.close()
         return answer
 
 
