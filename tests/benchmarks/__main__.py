@@ -7,9 +7,8 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
 from statistics import median
-from typing import NamedTuple, Optional
+from typing import NamedTuple
 
 import urllib3
 
@@ -76,21 +75,18 @@ class Fresh:
         self._environment = {**os.environ, "PYTHONPYCACHEPREFIX": compiled}
         self._environment.pop("PYTHONDONTWRITEBYTECODE", None)
 
-    def run(self, contestant: Contestant, calls: Optional[int] = None) -> str:
-        """Send a lead, and perhaps more, and return what is printed then."""
-        make = contestant.make.__name__
-        command = [sys.executable, "-m", "tests.benchmarks.fresh", make, self._url]
-        command += [] if calls is None else [str(calls)]
+    def run(self, contestant: Contestant, *calls: int) -> float:
+        """Import and send a lead, or then some more, and return what is printed."""
+        command = [sys.executable, "-m", "tests.benchmarks.fresh", contestant.make.__name__]
         done = subprocess.run(
-            command, cwd=ROOT, env=self._environment, check=True, stdout=subprocess.PIPE, text=True
+            [*command, self._url, *map(str, calls)],
+            cwd=ROOT,
+            env=self._environment,
+            check=True,
+            stdout=subprocess.PIPE,
+            text=True,
         )
-        return done.stdout
-
-    def seconds(self, contestant: Contestant) -> float:
-        """Time a process that imports, sends a lead and ends."""
-        start = time.perf_counter()
-        self.run(contestant)
-        return time.perf_counter() - start
+        return float(done.stdout)
 
 
 def compare(server: FastServer, effort: Effort, fresh: Fresh, report: Report) -> None:
@@ -114,7 +110,7 @@ def compare(server: FastServer, effort: Effort, fresh: Fresh, report: Report) ->
     start: dict[str, list[float]] = {each.name: [] for each in here}
     for number in range(effort.turns + 1):
         for each in here:
-            seconds = fresh.seconds(each)
+            seconds = fresh.run(each)
             if number:  # the first one compiles
                 start[each.name].append(seconds)
 
@@ -133,8 +129,8 @@ def compare(server: FastServer, effort: Effort, fresh: Fresh, report: Report) ->
         report.keep(f"{name}: CPU", cost[name].cpu)
         report.keep(f"{name}: wall", cost[name].wall)
         report.keep(f"{name}: calls per second, {THREADS} threads", rate[name], "integer")
-        report.keep(f"{name}: process of one call", start[name])
-    columns = ["CPU, µs", "wall, µs", f"{THREADS} threads, calls/s", "process of one call, ms"]
+        report.keep(f"{name}: import and first call", start[name])
+    columns = ["CPU, µs", "wall, µs", f"{THREADS} threads, calls/s", "import and first call, ms"]
     report.table(["one lead", *(cell for column in columns for cell in (column, "ratio"))], rows)
 
 
@@ -204,7 +200,7 @@ def _growth_row(name: str, sdk: list[float], hand: list[float], report: Report) 
 def memory(effort: Effort, fresh: Fresh) -> None:
     """Say how the process grows in the long run."""
     for contestant in CONTESTANTS[:2]:
-        grown = int(fresh.run(contestant, effort.long_run))
+        grown = fresh.run(contestant, effort.long_run)
         print(f"{contestant.name} grows by {grown / 1024:.0f} KiB in {effort.long_run:,} calls.\n")
 
 

@@ -1,10 +1,12 @@
 """
-A process that sends a lead, and is timed from outside: `python -m tests.benchmarks.fresh MAKE URL`.
+A new process that sends a lead: `python -m tests.benchmarks.fresh MAKE URL [N]`.
 
-Asked for N more, as a third argument, it prints by how many bytes it grows during them.
+It prints the seconds that import and call took; or, asked for N more calls, by how many bytes it
+grows during them.
 """
 
 import sys
+import time
 
 from . import contestants
 
@@ -12,20 +14,23 @@ _WARM_UP = 5_000
 
 
 def main() -> None:
-    """Send, and print at most one number."""
+    """Send, and print a number."""
     make, url, *calls = sys.argv[1:]
+    start = time.perf_counter()
     call = getattr(contestants, make)(url)
     call()
-    if calls:
-        import psutil
+    if not calls:
+        print(time.perf_counter() - start)
+        return
+    import psutil
 
-        process = psutil.Process()
-        for _ in range(_WARM_UP):
-            call()
-        before = process.memory_info().rss
-        for _ in range(int(calls[0])):
-            call()
-        print(process.memory_info().rss - before)
+    process = psutil.Process()
+    for _ in range(_WARM_UP):
+        call()
+    before = process.memory_info().rss
+    for _ in range(int(calls[0])):
+        call()
+    print(process.memory_info().rss - before)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from .attempt import current_attempt
 
 # Head, framing and body as they come: more than any answer needs.
 _MAX_RAW_BYTES = 2**21
-_TOO_MANY_DIGITS = 19
+_MAX_DIGITS = 18
 # What the parser finds wrong with the body, which isn't there when the head is read.
 _BODY_DEFECTS = (
     InvalidMultipartContentTransferEncodingDefect,
@@ -150,7 +150,7 @@ def _agree(lengths: list[str]) -> bool:
     if not lengths:
         return True
     numbers = [length.strip(" \t") for length in lengths]
-    usable = all(number.isdecimal() and len(number) < _TOO_MANY_DIGITS for number in numbers)
+    usable = all(number.isdecimal() and len(number) <= _MAX_DIGITS for number in numbers)
     return usable and len(set(map(int, numbers))) == 1
 
 
