@@ -119,18 +119,23 @@ class Response(http.client.HTTPResponse):
 
     def _begin_once(self) -> None:
         super().begin()
-        items = self.msg.items()
-        self._headers = [(name, " ".join(v.split()) if "\n" in v else v) for name, v in items]
-        if not _is_whole(self.msg) or not _agree(self._values("content-length")):
+        self._headers = []
+        lengths: list[str] = []
+        codings: list[str] = []
+        for name, value in self.msg.items():
+            text = " ".join(value.split()) if "\n" in value else value
+            self._headers.append((name, text))
+            kind = name.lower()
+            if kind == "content-length":
+                lengths += text.split(",")
+            elif kind == "transfer-encoding":
+                codings += text.split(",")
+        if not _is_whole(self.msg) or not _agree(lengths):
             raise http.client.RemoteDisconnected("the answer's head is broken")
-        codings = self._values("transfer-encoding")
         if codings and codings[-1].strip().lower() == "chunked":
             # http.client knows no spelling but "chunked", and would take the chunks for the body.
             self.chunked, self.chunk_left, self.length = True, None, None
         self._reader.may_end = self.length is None and not self.chunked
-
-    def _values(self, name: str) -> list[str]:
-        return [part for key, v in self._headers if key.lower() == name for part in v.split(",")]
 
 
 def _is_whole(head: http.client.HTTPMessage) -> bool:

@@ -31,8 +31,10 @@ def decode_body(response: urllib3.BaseHTTPResponse) -> Optional[bytes]:
     body = response.data or b""
     if len(body) > MAX_BODY_BYTES:
         return None
-    coding = response.headers.get("Content-Encoding", "identity").strip().lower()
-    return body if coding == "identity" or not body else _decompress(body, coding)
+    if not body or "Content-Encoding" not in response.headers:
+        return body
+    coding = response.headers["Content-Encoding"].strip().lower()
+    return body if coding == "identity" else _decompress(body, coding)
 
 
 def _decompress(data: bytes, coding: str) -> Optional[bytes]:

@@ -25,7 +25,7 @@ _NO_REPEAT = urllib3.Retry(False)
 _timeout = lru_cache(maxsize=16)(urllib3.Timeout)
 
 
-@dataclass(frozen=True)
+@dataclass
 class RESTRequest:
     """
     One call, ready to be sent.
