@@ -211,6 +211,8 @@ def main() -> None:
     parser.add_argument("--json", default="benchmarks.json", help="where to write all values")
     arguments = parser.parse_args()
     effort = QUICK if arguments.quick else THOROUGH
+    if arguments.quick:
+        print("Too few calls to mean anything: this only shows that it works.\n")
     report = Report()
     with FastServer() as server, tempfile.TemporaryDirectory() as compiled:
         pin(0)
