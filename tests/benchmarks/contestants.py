@@ -41,10 +41,11 @@ class Contestant(NamedTuple):
 
 
 def wire(lead: dict[str, str]) -> dict[str, str]:
-    """Say what goes over the wire."""
-    from pydantic.alias_generators import to_camel
-
-    return {to_camel(name): value for name, value in lead.items()}
+    """Say what goes over the wire; without pydantic, whose import not all contestants need."""
+    return {
+        first + "".join(map(str.title, others)): value
+        for (first, *others), value in ((name.split("_"), value) for name, value in lead.items())
+    }
 
 
 def cutmeshort(url: str, lead: dict[str, str] = LEAD) -> Call:
