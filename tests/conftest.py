@@ -28,6 +28,7 @@ CUSTOMER = {
     "customer_avatar": "https://secret.example/zoe.png",
 }
 PAYLOAD = {"event_name": "Sign up", "customer_external_id": "user_42", "click_id": "click_1"}
+LOOPBACK = ("localhost", "127.0.0.1", "::1", b"localhost", b"127.0.0.1", b"::1")
 SECRETS = [TOKEN, "user-7431", "Secretson", "secret.example"]
 
 
@@ -36,7 +37,7 @@ def _allow_loopback_only(event: str, arguments: tuple[Any, ...]) -> None:
         address = arguments[1][0]
         if not ipaddress.ip_address(address).is_loopback:
             raise OSError(f"a test wants to connect to {address}")
-    if event == "socket.getaddrinfo" and arguments[0] not in ("localhost", "127.0.0.1", "::1"):
+    if event == "socket.getaddrinfo" and arguments[0] not in LOOPBACK:
         raise socket.gaierror(socket.EAI_NONAME, "a test wants to resolve a name")
 
 

@@ -17,6 +17,20 @@ from .conftest import CUSTOMER, TOKEN, lead
 from .server import Server, Step, after, at_once, drop, raw, reply, reset, silence
 
 DEADLINE = 0.3
+FINAL = {501, 505}
+RETRYABLE = {
+    "network_error",
+    "timeout",
+    "invalid_response",
+    "request_timeout",
+    "too_early",
+    "rate_limit_exceeded",
+    "internal_server_error",
+    "bad_gateway",
+    "service_unavailable",
+    "gateway_timeout",
+    "server_error",
+}
 OVERSHOOT = 0.25
 ENDLESS = itertools.repeat
 
@@ -27,6 +41,9 @@ ECHO_TEXT = " ".join([TOKEN, *CUSTOMER.values()])
 ECHO = ECHO_TEXT.encode("latin-1")
 MESSAGE = OK + b"Content-Type: message/rfc822\r\n"
 TINY = b"1;" + b"x" * 30 + b"\r\n \r\n"
+CHUNKS = b"2\r\n{ \r\n0A ;x=y\r\n" + b" " * 9 + b"}\r\n00\r\nX: y\r\n\r\n"
+HINTS = b"HTTP/1.1 103 Early Hints\r\n"
+LONG_ECHO = " ".join(["x" * (4096 - 10), *CUSTOMER.values(), "x" * 1_000_000])
 FORM = OK + b"Content-Type: multipart/mixed; boundary=x\r\n"
 NESTED = "[" * 995 + "]" * 995
 ZIPPED = {"Content-Encoding": "gzip"}
@@ -53,6 +70,11 @@ class Fault(NamedTuple):
     attempts: int = 1
     greeting: Step = at_once
     retry_after: Optional[float] = None
+
+    @property
+    def retryable(self) -> bool:
+        """The result's `retryable`."""
+        return self.type in RETRYABLE and self.status not in FINAL
 
 
 def broken(name: str, step: Step, greeting: Step = at_once) -> Fault:
@@ -133,6 +155,12 @@ FAULTS = [
     broken("breaks off after the last chunk's size", raw(CHUNKED + b"2\r\n{}\r\n0\r\n")),
     broken("breaks off in the trailers", raw(CHUNKED + b"2\r\n{}\r\n0\r\nX: y\r\n")),
     broken("breaks off between chunks", raw(CHUNKED + b"2\r\n{}\r\n")),
+    broken("ends with the head, without a length", raw(OK + b"\r\n")),
+    broken("ends with the head, as an error", raw(b"HTTP/1.0 503 -\r\n\r\n"))._replace(
+        type="service_unavailable", status=503
+    ),
+    broken("ends in a body without a length", raw(OK + b'\r\n{"success": tr')),
+    broken("ends before a body of spaces", raw(OK + b"\r\n \r\n")),
     # The answer is no HTTP.
     broken("speaks SSH", raw(b"SSH-2.0-OpenSSH_9.2\r\n")),
     broken("speaks HTTP/2", raw(b"HTTP/2 200\r\n\r\n{}")),
@@ -144,11 +172,46 @@ FAULTS = [
     broken("ends its head early", raw(OK + b"X: y\r\r\nContent-Length: 2\r\n\r\n{}")),
     broken("ends a message's head early", raw(MESSAGE + b"X: y\r\r\nX: z\r\n\r\n{}")),
     broken("ends a form's head early", raw(FORM + b"X: y\r\r\n--x\r\nX: z\r\n\r\n{}")),
+    broken("has a line end without CR", raw(OK + b"X: y\nContent-Length: 2\r\n\r\n{}")),
+    broken("has line ends without CR alone", raw(FINE.replace(b"\r", b""))),
+    broken("has a CR in a header", raw(OK + b"X: a\rb\r\nContent-Length: 2\r\n\r\n{}")),
+    broken("has a NUL in a header", raw(OK + b"X: a\0b\r\nContent-Length: 2\r\n\r\n{}")),
+    broken("has a space before a colon", raw(OK + b"Content-Length : 2\r\n\r\n{}")),
+    broken("has a header's name in two words", raw(OK + b"X y: z\r\nContent-Length: 2\r\n\r\n{}")),
+    broken("has a header without a colon", raw(OK + b"X\r\nContent-Length: 2\r\n\r\n{}")),
+    broken("begins with an empty line", raw(b"\r\n" + FINE)),
+    broken("has an unknown minor version", raw(FINE.replace(b"1.1", b"1.x"))),
+    broken("has a long minor version", raw(FINE.replace(b"1.1", b"1.11"))),
+    broken("has HTTP/0.9", raw(FINE.replace(b"1.1", b"0.9"))),
+    broken("has a status of two digits", raw(FINE.replace(b"200", b"20"))),
+    broken("has a status below 100", raw(FINE.replace(b"200", b"099"))),
+    broken("has a signed status", raw(FINE.replace(b"200", b"+20"))),
+    broken("has a tab after the version", raw(FINE.replace(b"1.1 ", b"1.1\t"))),
+    broken("has two spaces before the status", raw(FINE.replace(b"1.1 ", b"1.1  "))),
     broken("has 200 headers", raw(OK + b"X: y\r\n" * 200 + b"\r\n")),
     broken("has a header of 100 kB", raw(OK + b"X: " + b"y" * 10**5 + b"\r\n\r\n")),
     broken("has two lengths", raw(OK + b"Content-Length: 2\r\nContent-Length: 3\r\n\r\n{} ")),
     broken("has no number for a length", raw(OK + b"Content-Length: two\r\n\r\n{}")),
     broken("has a negative length", raw(OK + b"Content-Length: -2\r\n\r\n{}")),
+    broken("has a signed length", raw(OK + b"Content-Length: +2\r\n\r\n{}")),
+    broken("has a length in superscript", raw(OK + b"Content-Length: \xb2\r\n\r\n{}")),
+    broken("has an empty length", raw(OK + b"Content-Length: \r\n\r\n{}")),
+    broken("has half a list of lengths", raw(OK + b"Content-Length: 2,\r\n\r\n{}")),
+    broken("has a length of 20 digits", raw(OK + b"Content-Length: %020d\r\n\r\n{}" % 2)),
+    broken("has chunks in HTTP/1.0", raw(CHUNKED.replace(b"1.1", b"1.0") + b"0\r\n\r\n")),
+    broken("is chunked twice", raw(CHUNKED.replace(b"ch", b"chunked, ch") + b"0\r\n\r\n")),
+    broken("has a chunk size with a sign", raw(CHUNKED + b"+2\r\n{}\r\n0\r\n\r\n")),
+    broken("has a chunk size with 0x", raw(CHUNKED + b"0x2\r\n{}\r\n0\r\n\r\n")),
+    broken("has a chunk size with _", raw(CHUNKED + b"0_2\r\n{}\r\n0\r\n\r\n")),
+    broken("has a space before a chunk size", raw(CHUNKED + b" 2\r\n{}\r\n0\r\n\r\n")),
+    broken("has a chunk size of 17 digits", raw(CHUNKED + b"%017x\r\n{}\r\n0\r\n\r\n" % 2)),
+    broken("has LF after a chunk size", raw(CHUNKED + b"2\n{}\r\n0\r\n\r\n")),
+    broken("has LF in a chunk extension", raw(CHUNKED + b"2;a\n\r\n{}\r\n0\r\n\r\n")),
+    broken("has a chunk longer than its size", raw(CHUNKED + b"1\r\n{}\r\n0\r\n\r\n")),
+    broken("has LF after a chunk", raw(CHUNKED + b"2\r\n{}\n0\r\n\r\n")),
+    broken("has a malformed trailer", raw(CHUNKED + b"2\r\n{}\r\n0\r\nnone\r\n\r\n")),
+    broken("has 200 trailers", raw(CHUNKED + b"0\r\n" + b"X: y\r\n" * 200 + b"\r\n")),
+    broken("has a body after early hints", raw(HINTS + b"Content-Length: 2\r\n\r\n{}" + FINE)),
     broken("has a chunk of no size", raw(CHUNKED + b"xyz\r\n{}")),
     broken("has a chunk of negative size", raw(CHUNKED + b"-5\r\n{}\r\n0\r\n\r\n")),
     broken("has a chunk extension of 3 MB", raw(CHUNKED + b"1;" + b"a" * 3 * 2**20)),
@@ -184,6 +247,7 @@ FAULTS = [
     Fault("chunks for ever", flood(CHUNKED, then=TINY * 999), "network_error", 0, 4),
     healed("headers of 100 kB", reply(headers={f"X-{n}": "y" * 1200 for n in range(85)})),
     foreign("body of 1 MiB and a bit", b'{"message": "' + b"x" * 2**20 + b'"}'),
+    Fault("length of 5 MB", raw(OK + b"Content-Length: 5000000\r\n\r\n"), "invalid_response", 200),
     foreign("JSON nested 100,000 deep", "[" * 10**5 + "]" * 10**5),
     foreign("JSON nested 100,000 deep in data", '{"data": ' + "[" * 10**5 + "]" * 10**5 + "}"),
     foreign("JSON nested 995 deep, and escapes", f'{{"a": "\\n", "b": {NESTED}}}'),
@@ -220,18 +284,23 @@ FAULTS = [
     answered(403, "forbidden"),
     answered(404, "not_found"),
     answered(405, "api_error"),
-    answered(408, "api_error"),
+    answered(408, "request_timeout", 4),
     answered(409, "conflict"),
     answered(418, "api_error"),
     answered(422, "unprocessable_entity"),
-    answered(425, "api_error"),
+    answered(425, "too_early", 4),
     answered(429, "rate_limit_exceeded", 4),
     answered(500, "internal_server_error", 4),
     answered(501, "server_error"),
     answered(502, "bad_gateway", 4),
     answered(503, "service_unavailable", 4),
     answered(504, "gateway_timeout", 4),
-    answered(599, "server_error"),
+    answered(505, "server_error"),
+    answered(507, "server_error", 4),
+    answered(520, "server_error", 4),
+    answered(529, "server_error", 4),
+    answered(530, "server_error", 4),
+    answered(599, "server_error", 4),
     answered(600, "api_error"),
     answered(429, "rate_limit_exceeded", 4, "0", 0),
     answered(429, "rate_limit_exceeded", 4, "Wed, 21 Oct 2015 07:28:00 GMT", 0),
@@ -242,12 +311,20 @@ FAULTS = [
     answered(503, "service_unavailable", 1, "Fri, 31 Dec 9999 23:59:59 GMT", 1e9),
     answered(400, "bad_request", 1, "0", 0),
     Fault("400 that echoes", reply(400, json={"error": ECHO_TEXT}), "bad_request", 400),
+    Fault("400 with 1 MB of text", reply(400, json={"error": "a@" * 500_000}), "bad_request", 400),
+    Fault("400 that echoes in 1 MB", reply(400, json={"error": LONG_ECHO}), "bad_request", 400),
     Fault("400 that echoes in its head", reply(400, headers={"X": ECHO_TEXT}), "bad_request", 400),
     # All is well, if oddly so.
     healed("interim replies before the answer", raw([b"HTTP/1.1 103 Hints\r\n\r\n"] * 3 + [FINE])),
     healed("answer in single bytes", raw([bytes([byte]) for byte in FINE])),
     healed("JSON of 1,000 objects", reply(body='{"a": [' + "{}," * 998 + "0]}")),
     healed("length, twice", raw(OK + b"Content-Length: 2, 2\r\nContent-Length: 2\r\n\r\n{}")),
+    healed("folded header", raw(FINE.replace(b"\r\n", b"\r\nX: y\r\n z\r\n\tz\r\n", 1))),
+    healed("status line without reason", raw(FINE.replace(b" OK", b" "))),
+    healed("status line without reason and space", raw(FINE.replace(b" OK", b""))),
+    healed("chunks with all that they may have", raw(CHUNKED + CHUNKS)),
+    healed("header of Latin-1", raw(FINE.replace(b"\r\n", b"\r\nX: \xe9\x01\t\r\n", 1))),
+    healed("body that ends with the connection", raw(OK + b'\r\n{"success": true}')),
     healed("multipart answer", raw(FINE.replace(b"\r\n", b"\r\nContent-Type: multipart/x\r\n", 1))),
     healed("success that echoes", reply(json={"message": ECHO_TEXT}, headers={"X": ECHO_TEXT})),
 ]  # fmt: skip

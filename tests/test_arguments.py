@@ -258,7 +258,7 @@ def test_a_log_handler_that_fails_does_not_reach_the_application() -> None:
     log, handler = logging.getLogger("cutmeshort"), _FailingHandler()
     log.addHandler(handler)
     with Server() as server, client_of(server) as client:
-        client._api_client._path = _Path("secret")
+        client._api_client._base = _Path("secret")
         assert lead(client)["type"] == "internal_error"
     log.removeHandler(handler)
 
@@ -266,13 +266,13 @@ def test_a_log_handler_that_fails_does_not_reach_the_application() -> None:
 def test_a_bug_of_the_sdk_is_an_internal_error(caplog: pytest.LogCaptureFixture) -> None:
     """What isn't foreseen is logged with its frames, without its text, and returned."""
     with Server() as server, client_of(server) as client, caplog.at_level(logging.DEBUG):
-        client._api_client._path = _Path("se" + "cret")
+        client._api_client._base = _Path("se" + "cret")
         assert lead(client) == {
             "success": False,
             "error": "The SDK failed (LookupError); its log has the details.",
             "status_code": 0,
             "type": "internal_error",
-            "retryable": False,
+            "retryable": True,
         }
     assert "LookupError in a tracking call" in caplog.text
     assert "api_client.py" in caplog.text

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -38,18 +39,48 @@ def dead_address() -> Iterator[tuple[str, int]]:
         yield full.getsockname()
 
 
-def resolve_to(addresses: list[Any], monkeypatch: pytest.MonkeyPatch, after: float = 0) -> None:
-    """Let every name have these addresses, or fail with an error; after some seconds."""
+class Resolver:
+    """
+    Stands in for the system's name look-up, the one part that no test can script for real.
 
-    def getaddrinfo(*_arguments: Any, **_options: Any) -> Any:
-        threading.Event().wait(after)
-        for address in addresses:
-            if isinstance(address, OSError):
+    Attributes:
+        addresses: What every name has; an exception is raised instead.
+        released: Whether it responds; it waits until then.
+        asked: How often it was asked, `running` how often at the moment, `most` at the most.
+    """
+
+    def __init__(self, *addresses: Any) -> None:
+        self.addresses = addresses
+        self.released = threading.Event()
+        self.released.set()
+        self.asked = self.running = self.most = 0
+        self._lock = threading.Lock()
+
+    def __call__(self, *_arguments: Any, **_options: Any) -> Any:
+        """Be socket.getaddrinfo."""
+        with self._lock:
+            self.asked += 1
+            self.running += 1
+            self.most = max(self.most, self.running)
+        self.released.wait()
+        with self._lock:
+            self.running -= 1
+        for address in self.addresses:
+            if isinstance(address, Exception):
                 raise address
-        kind = (socket.AF_INET, socket.SOCK_STREAM, 0, "")
-        return [(*kind, address) for address in addresses]
+        return [(socket.AF_INET, socket.SOCK_STREAM, 0, "", address) for address in self.addresses]
 
-    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+
+@pytest.fixture
+def resolver(monkeypatch: pytest.MonkeyPatch) -> Iterator[Resolver]:
+    """A resolver that every name look-up of the test asks; its threads end with the test."""
+    resolver = Resolver()
+    monkeypatch.setattr(socket, "getaddrinfo", resolver)
+    yield resolver
+    resolver.released.set()
+    for thread in threading.enumerate():
+        if thread.name.startswith("look up "):
+            thread.join()
 
 
 def timed(client: CMSClient, **options: Any) -> tuple[Any, float]:
@@ -70,51 +101,110 @@ def test_a_connection_that_can_not_be_made_in_time_is_a_timeout() -> None:
     assert taken < 0.3 + OVERSHOOT
 
 
-@pytest.mark.parametrize(("connect", "seconds"), [(3.0, 0.3), (0.2, 0.4)])
+@pytest.mark.parametrize("connect", [3.0, 0.2])
 def test_a_host_of_many_dead_addresses_does_not_hold_a_call(
-    connect: float, seconds: float, monkeypatch: pytest.MonkeyPatch
+    connect: float, resolver: Resolver
 ) -> None:
-    """After the deadline no address is tried; the last one may take one connect more."""
+    """Connecting to one address after the other ends with the deadline."""
     with dead_address() as address:
-        resolve_to([address] * 8, monkeypatch)
+        resolver.addresses = (address,) * 8
         configuration = Configuration("https://many.example", TOKEN, request_timeout=(connect, 5))
         with CMSClient(configuration=configuration, timeout=0.3) as client:
             result, taken = timed(client)
     assert result["type"] == "timeout"
-    assert seconds - 0.05 < taken < seconds + OVERSHOOT
+    assert 0.25 < taken < 0.3 + OVERSHOOT
 
 
-def test_a_living_address_behind_a_dead_one_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_living_address_behind_a_dead_one_is_found(resolver: Resolver) -> None:
     """Each address has its own time to connect."""
     with dead_address() as address, Server() as server:
-        resolve_to([address, ("127.0.0.1", server.port)], monkeypatch)
+        resolver.addresses = (address, ("127.0.0.1", server.port))
         configuration = Configuration(request_timeout=(0.1, 5))
         with client_of(server, configuration=configuration) as client:
             assert lead(client, max_retries=0)["success"] is True
 
 
-def test_a_slow_name_server_adds_its_time_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    """When the name is resolved after the deadline, nothing is connected to."""
-    with Server() as server, client_of(server, timeout=0.1) as client:
-        resolve_to([("127.0.0.1", server.port)], monkeypatch, after=0.3)
-        result, taken = timed(client)
-        assert result["type"] == "timeout"
-        assert taken < 0.3 + OVERSHOOT
-        assert server.connections == 0
-
-
-def test_a_name_that_fails_to_resolve_is_tried_until_the_deadline(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize("threads", [1, 20])
+def test_a_name_server_that_never_responds_does_not_hold_a_call(
+    threads: int, resolver: Resolver
 ) -> None:
-    """A name server that fails, slowly, is the network's failure, and ends in time."""
-    resolve_to([socket.gaierror(socket.EAI_AGAIN, "try again")], monkeypatch, after=0.1)
-    monkeypatch.setattr("random.random", lambda: 0.1)
-    with CMSClient(TOKEN, "https://nobody.example", timeout=0.4) as client:
-        result, taken = timed(client)
+    """Calls end at their deadline; together they look the name up once, and connect afterwards."""
+    resolver.released.clear()
+    host = "http://name.example"
+    configuration = Configuration(host, TOKEN, timeout=0.3, allow_insecure_http=True)
+    with Server() as server, CMSClient(configuration=configuration) as client:
+        resolver.addresses = (("127.0.0.1", server.port),)
+        with ThreadPoolExecutor(threads) as pool:
+            for result, taken in pool.map(lambda _: timed(client), range(threads)):
+                assert (result["type"], result["retryable"]) == ("timeout", True)
+                assert 0.25 < taken < 0.3 + OVERSHOOT
+        assert (resolver.asked, server.connections) == (1, 0)
+        resolver.released.set()
+        assert lead(client, timeout=10)["success"] is True
+
+
+def test_calls_that_wait_for_the_same_name_share_the_look_up(resolver: Resolver) -> None:
+    """Twenty calls at a time never look a name up twice at a time, and all get its addresses."""
+    with Server() as server:
+        resolver.addresses = (("127.0.0.1", server.port),)
+        configuration = Configuration("http://a.example", TOKEN, allow_insecure_http=True)
+        with CMSClient(configuration=configuration) as client, ThreadPoolExecutor(20) as pool:
+            results = list(pool.map(lambda _: lead(client), range(100)))
+        assert all(result["success"] for result in results)
+        assert resolver.most == 1
+
+
+def test_an_address_and_a_kept_connection_need_no_look_up(resolver: Resolver) -> None:
+    """Only a new connection to a name starts a thread."""
+    with Server() as server:
+        resolver.addresses = (("127.0.0.1", server.port),)
+        with client_of(server) as client:
+            assert lead(client)["success"] is True
+            assert resolver.asked == 1  # of an address, the system knows what it is at once
+        configuration = Configuration("http://a.example", TOKEN, allow_insecure_http=True)
+        with CMSClient(configuration=configuration) as client:
+            assert lead(client)["success"] is lead(client)["success"] is True
+        assert resolver.asked == 2
+
+
+def test_a_name_that_fails_to_resolve_is_tried_again(resolver: Resolver) -> None:
+    """A name server that fails is the network's failure."""
+    resolver.addresses = (socket.gaierror(socket.EAI_AGAIN, "try again"),)
+    with CMSClient(TOKEN, "https://nobody.example", max_retries=1) as client:
+        result, _ = timed(client)
     assert (result["type"], result["status_code"]) == ("network_error", 0)
     assert "nobody.example could not be resolved" in result["error"]
     assert result["retryable"] is True
-    assert taken < 0.4 + 0.1 + OVERSHOOT
+    assert resolver.asked == 2
+
+
+@pytest.mark.parametrize("addresses", [(), (ValueError("port"),)])
+def test_a_look_up_that_finds_nothing_is_a_network_error(
+    addresses: Any, resolver: Resolver
+) -> None:
+    """So is one that fails in another way than a name server does."""
+    resolver.addresses = addresses
+    with CMSClient(TOKEN, "https://nobody.example", max_retries=0) as client:
+        assert lead(client)["type"] == "network_error"
+
+
+def test_a_call_works_where_no_thread_can_be_started(
+    resolver: Resolver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As at the exit of an interpreter: then the name is looked up without a thread."""
+    start = threading.Thread.start
+
+    def refuse(thread: threading.Thread) -> None:
+        if thread.name.startswith("look up "):
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    with Server() as server:
+        resolver.addresses = (("127.0.0.1", server.port),)
+        configuration = Configuration("http://a.example", TOKEN, allow_insecure_http=True)
+        with CMSClient(configuration=configuration) as client:
+            assert lead(client)["success"] is True
 
 
 @pytest.mark.parametrize("kept", [False, True])

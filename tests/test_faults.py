@@ -14,16 +14,6 @@ from cutmeshort import ApiClient, ApiException, LeadPayload, TrackingApi
 from .conftest import CUSTOMER, SECRETS, TOKEN, assert_documented
 from .faults import FAULTS, OVERSHOOT, Fault, configuration_of, deadline_of, play, server_of
 
-RETRYABLE = {
-    "network_error",
-    "timeout",
-    "rate_limit_exceeded",
-    "internal_server_error",
-    "bad_gateway",
-    "service_unavailable",
-    "gateway_timeout",
-}
-
 
 @pytest.fixture(autouse=True, scope="module")
 def _no_socket_left() -> Iterator[None]:
@@ -44,7 +34,7 @@ def test_a_fault_has_its_result(fault: Fault, caplog: pytest.LogCaptureFixture) 
             assert result["success"] is True
         else:
             assert (result["type"], result["status_code"]) == (fault.type, fault.status)
-            assert result["retryable"] is (fault.type in RETRYABLE)
+            assert result["retryable"] is fault.retryable
             assert result.get("retry_after") == fault.retry_after
             assert not [secret for secret in SECRETS if secret in result["error"]]
         assert attempts == fault.attempts

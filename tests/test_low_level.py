@@ -1,6 +1,7 @@
 """The layers below the facade: TrackingApi, ApiClient, exceptions."""
 
 import copy
+import gzip
 import pickle
 import traceback
 from enum import Enum
@@ -24,7 +25,7 @@ from cutmeshort import (
     TrackResponse,
 )
 
-from .conftest import TOKEN
+from .conftest import TOKEN, client_of
 from .server import Server, drop, raw, reply, silence
 
 LEAD = LeadPayload(event_name="Sign up", customer_external_id="user_42", click_id="click_1")
@@ -317,28 +318,55 @@ def test_a_header_of_several_lines_is_read_as_one() -> None:
     assert response.headers["x-folded"] == "one, two three"
 
 
-@pytest.mark.parametrize("line", ["Connection: close", "X: 1"])
-def test_an_unread_answer_can_be_read_later(line: str) -> None:
-    """Also one whose connection can't be kept; the next call has a connection of its own."""
-    answer = f"HTTP/1.1 200 OK\r\n{line}\r\nContent-Length: 2\r\n\r\n{{}}".encode()
-    with Server(raw(answer, close=False)) as server:
+def test_a_response_can_be_read_after_its_connection_is_used_again() -> None:
+    """Its body was received: it doesn't hold the connection."""
+    with Server(reply(json={"message": "One"}), reply(json={"message": "Two"})) as server:
         api = api_of(server)
         with api.api_client:
             unread = api.track_lead_without_preload_content(LEAD)
-            assert api.track_lead(LEAD).success is True
-            assert unread.read() == b"{}"
-    assert server.connections == 2
+            assert api.track_lead(LEAD).message == "Two"
+            assert unread.json() == {"message": "One"}
+            assert b"".join(unread.stream()) == b""
+    assert server.connections == 1
 
 
-def test_an_answer_that_is_given_back_unread_is_not_the_next_ones() -> None:
-    """Its connection is not used again, even if nothing of the rest has come yet."""
-    head = raw(b"HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\n", close=False)
-    with Server(head, reply(json={"message": "Done"})) as server:
+@pytest.mark.parametrize("status", [200, 422])
+@pytest.mark.parametrize(
+    ("body", "coding"),
+    [
+        (gzip.compress(b"0" * 2**30), "gzip"),
+        (b"not zipped", "gzip"),
+        (b"{}", "unknown"),
+        (b"0" * (2**20 + 1), "identity"),
+    ],
+    ids=["bomb", "garbage", "unknown", "large"],
+)
+def test_a_response_to_be_read_has_the_same_limits(body: bytes, coding: str, status: int) -> None:
+    """What is larger than 1 MiB, or can't be decompressed, is an exception with its status."""
+    step = reply(status, body, {"Content-Encoding": coding})
+    with Server(step) as server:
+        api = api_of(server)
+        with api.api_client, pytest.raises(ApiException) as caught:
+            api.track_lead_without_preload_content(LEAD)
+    expected = "invalid_response" if status == 200 else "unprocessable_entity"
+    assert (caught.value.type, caught.value.status) == (expected, status)
+
+
+@pytest.mark.parametrize("coding", ["gzip", "identity"])
+def test_a_response_to_be_read_is_decompressed(coding: str) -> None:
+    """Each way of reading gives the whole body, once."""
+    body = b'{"message": "%s"}' % (b"x" * 100_000)
+    sent = gzip.compress(body) if coding == "gzip" else body
+    with Server(reply(200, sent, {"Content-Encoding": coding, "X-Trace": "1"})) as server:
         api = api_of(server)
         with api.api_client:
-            api.track_lead_without_preload_content(LEAD).release_conn()
-            assert api.track_lead(LEAD).message == "Done"
-    assert server.connections == 2
+            responses = [api.track_lead_without_preload_content(LEAD) for _ in range(4)]
+    first, second, third, fourth = responses
+    assert (first.status, first.reason, first.headers["x-trace"]) == (200, "Reason", "1")
+    assert first.data == body
+    assert (second.read(10), second.read()) == (body[:10], body[10:])
+    assert b"".join(third.stream(1000)) == body
+    assert len(fourth.json()["message"]) == 100_000
 
 
 def test_what_the_host_wrote_is_in_no_context_of_an_exception() -> None:
@@ -353,6 +381,15 @@ def test_what_the_host_wrote_is_in_no_context_of_an_exception() -> None:
         assert TOKEN not in repr(link)
         assert link.__context__ in (None, link.__cause__)
         link = link.__cause__
+
+
+@pytest.mark.parametrize("pick", [lambda client: client, lambda client: client._api_client])
+def test_a_client_can_not_be_pickled(pick: Any) -> None:
+    """It has the token, and connections, neither of which belongs into a file."""
+    with Server() as server, client_of(server) as client:
+        for copied in (pickle.dumps, copy.deepcopy):
+            with pytest.raises(TypeError, match="make one in each process"):
+                copied(pick(client))
 
 
 def test_without_a_token_a_call_needs_one() -> None:

@@ -78,7 +78,8 @@ IMPORTS = {
         "rest",
         "retry",
     },
-    "rest": {"configuration", "exceptions", "retry"},
+    "rest": {"configuration", "exceptions", "proxies", "retry"},
+    "proxies": {"configuration"},
     "configuration": {"exceptions"},
     "sandbox": {"_version", "configuration", "exceptions", "models"},
 }

@@ -301,46 +301,6 @@ client.close()
         assert server.wait_until_all_closed()
 
 
-HELD = """
-import os, sys, threading
-
-client = CLIENT
-client.track_lead("Sign up", "user_42", "click_1")
-idle = client._api_client._rest._pool.pool
-held, over = threading.Event(), threading.Event()
-
-
-def hold():
-    with idle.mutex:
-        held.set()
-        over.wait()
-
-
-thread = threading.Thread(target=hold)
-thread.start()
-held.wait()
-CHANGE
-child = os.fork()
-if child == 0:
-    result = client.track_lead("Sign up", "child", "click_1")
-    sys.exit(0 if result.get("type", "success") == "EXPECTED" else 1)
-assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-over.set()
-thread.join()
-"""
-
-
-@forks
-@pytest.mark.parametrize(
-    ("change", "expected"),
-    [("", "success"), ("client._api_client._rest._pool.pool = None", "client_closed")],
-)
-def test_a_fork_waits_for_no_lock_of_another_thread(change: str, expected: str) -> None:
-    """The child calls, and exits, though a thread that it doesn't have held the pool's lock."""
-    with Server(OK) as server:
-        _run(HELD.replace("CHANGE", change).replace("EXPECTED", expected), server)
-
-
 @forks
 @pytest.mark.parametrize("milliseconds", [1, 4, 8])
 def test_a_fork_during_the_first_call_ends(milliseconds: int) -> None:

@@ -2,10 +2,11 @@
 
 import re
 import sys
+import warnings
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, ClassVar, NamedTuple, Optional, TypeVar, Union
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import urllib3
 from typing_extensions import Self, TypedDict, Unpack
@@ -93,14 +94,22 @@ class ApiClient:
         elif not isinstance(configuration, Configuration):
             raise ApiTypeError("configuration must be a Configuration")
         self.configuration = configuration
-        self._path = urlsplit(configuration.host).path
         self._attempt_timeout = check_attempt_timeout(
             "request_timeout", configuration.request_timeout
         )
+        if not configuration.verify_ssl:
+            warnings.warn(
+                "verify_ssl=False: anyone on the network can read the token and the events. "
+                "To trust a private certificate authority, pass ssl_ca_cert=...",
+                stacklevel=2,
+            )
         self._rest = RESTClientObject(configuration)
         runtime = "{}.{}.{}".format(*sys.version_info)
+        url = urlsplit(configuration.host)
+        self._base = configuration.host if self._rest.forwarded else url.path
         self._headers = {
-            **self._rest.headers,
+            "Host": _host_header(url),
+            "Accept-Encoding": "identity",
             "Accept": "application/json",
             "Content-Type": "application/json",
             "User-Agent": f"cutmeshort-python/{__version__} "
@@ -131,11 +140,11 @@ class ApiClient:
         """
         token = self._token(options)
         response = self._rest.request(self._request(operation, payload, token, options))
-        body = response.data
+        body = response.content
         data: Optional[TrackResponse] = None
         if response.status // 100 == 2:
             data = _read(TrackResponse, token, body)
-        elif response.status == 409 and response.repeated:
+        elif response.status == 409 and response.retried:
             data = TrackResponse()
         if data is None or not data.success:
             raise _exception(response, token, understood=data is not None)
@@ -149,15 +158,17 @@ class ApiClient:
         **options: Unpack[RequestOptions],
     ) -> urllib3.BaseHTTPResponse:
         """
-        Send a payload and return the answer unread, of whatever status.
+        Send a payload and return urllib3's response, of whatever status, with its body to be read.
 
-        Read it, within what is left of `_request_timeout`, or close it: until then it keeps its
-        connection. It may have 2 MiB on the wire, and is not checked for the token. Arguments and
-        errors are those of `call_api`, but for the answer's own.
+        The body was received, and decompressed, within the limits of `call_api`; it is not searched
+        for the token. Arguments and errors are those of `call_api`, but a status outside 2xx is an
+        error only where the body is too large or can't be decompressed.
         """
         token = self._token(options)
-        request = self._request(operation, payload, token, options, preload_content=False)
-        return self._rest.request(request).raw
+        response = self._rest.request(self._request(operation, payload, token, options))
+        if response.content is None:
+            raise _exception(response, token, understood=False)
+        return response.unread()
 
     def set_default_header(self, name: str, value: str) -> None:
         """
@@ -225,7 +236,6 @@ class ApiClient:
         payload: Union[EventPayload, Mapping[str, Any]],
         token: str,
         options: RequestOptions,
-        preload_content: bool = True,
     ) -> RESTRequest:
         configuration = self.configuration
         if options:
@@ -241,10 +251,11 @@ class ApiClient:
         retries = options.get("_max_retries")
         return RESTRequest(
             method=operation.method,
-            path=self._path + operation.path,
-            headers=headers,
+            target=self._base + operation.path,
+            # urllib3 replaces headers for a proxy whatever their case in this alone.
+            headers=urllib3.HTTPHeaderDict(headers) if self._rest.forwarded else headers,
             body=payload.to_json().encode(),
-            deadline=configuration.timeout
+            timeout=configuration.timeout
             if deadline is None
             else check_seconds("_deadline", deadline),
             attempt_timeout=self._attempt_timeout
@@ -253,8 +264,14 @@ class ApiClient:
             max_retries=configuration.retries
             if retries is None
             else check_count("_max_retries", retries),
-            preload_content=preload_content,
         )
+
+
+def _host_header(url: SplitResult) -> str:
+    name = (url.hostname or "").rstrip(".")
+    name = f"[{name}]" if ":" in name else name
+    standard_port = {"http": 80, "https": 443}[url.scheme]
+    return name if url.port in (None, standard_port) else f"{name}:{url.port}"
 
 
 def _merge(headers: dict[str, str], own: Mapping[str, str]) -> dict[str, str]:
@@ -304,7 +321,7 @@ def _exception(response: RESTResponse, token: str, *, understood: bool) -> ApiEx
     name, message = kind.type, kind.message
     data = None
     if understood or status // 100 != 2:
-        data = _read(ErrorResponse, token, response.data)
+        data = _read(ErrorResponse, token, response.content)
         if data is not None and data.type and re.fullmatch(_TYPE, data.type):
             name = data.type
     else:
@@ -313,21 +330,22 @@ def _exception(response: RESTResponse, token: str, *, understood: bool) -> ApiEx
             "The answer is not the service's, or can't be read; the event may or may not have "
             "been tracked. Check the host argument or CMS_HOST, and proxies on the way."
         )
+    retryable = is_retryable(status, name)
     return kind.exception(
         status,
         name,
         message,
-        retryable=is_retryable(status),
+        retryable=retryable,
         retry_after=response.retry_after(),
         headers=_redact_headers(token, response),
-        body=_redact(token, response.data),
+        body=_redact(token, response.content),
         data=data,
     )
 
 
 def _redact_headers(token: str, response: RESTResponse) -> Mapping[str, str]:
-    headers = response.raw.headers
-    if token not in response.head:
+    headers = response.headers
+    if token.encode() not in response.head:
         return headers
     return urllib3.HTTPHeaderDict(
         (_redact(token, name), _redact(token, value)) for name, value in headers.items()

@@ -15,7 +15,7 @@ from .api import TrackingApi
 from .api_client import ApiClient, RequestOptions
 from .api_response import ApiResponse
 from .configuration import Configuration, check_count, check_seconds
-from .exceptions import ApiTypeError, ApiValueError
+from .exceptions import ApiTypeError, ApiValueError, is_foreign
 from .models import EventPayload, LeadPayload, SalePayload, TrackResponse
 from .results import TrackError, TrackResult, TrackSuccess, failure, invalid, success
 
@@ -208,6 +208,7 @@ class CMSClient:
     ) -> TrackResult:
         refused: list[Union[ApiValueError, ValidationError]] = []
         payload = None
+        sending = False
         result: Union[TrackSuccess, TrackError]
         try:
             payload = _checked(refused, model.model_validate, fields)
@@ -216,11 +217,17 @@ class CMSClient:
                 options["_deadline"] = _checked(refused, check_seconds, "timeout", timeout)
             if max_retries is not None:
                 options["_max_retries"] = _checked(refused, check_count, "max_retries", max_retries)
-            result = invalid(refused) if refused else success(send(payload, **options))
-        except Exception as error:  # noqa: BLE001 - nothing may reach the application
-            result = failure(error, payload)
+            if refused:
+                result = invalid(refused)
+            else:
+                sending = True
+                result = success(send(payload, **options))
+        except Exception as error:
+            if sending and is_foreign(error):
+                raise  # the application's own, which one of its signal handlers raised
+            result = failure(error, payload, sent=sending)
             if result["type"] == "internal_error":
-                with suppress(Exception):  # a handler is anybody's code
+                with suppress(Exception):  # a log handler is the application's code
                     # Not the exception's text, which may quote the customer's data.
                     frames = "".join(traceback.format_tb(error.__traceback__))
                     _log.error("%s in a tracking call\n%s", type(error).__name__, frames)

@@ -22,6 +22,7 @@ No text of an exception holds the token, what was sent, or what the service
 wrote: they may end in a log. What the service wrote is in attributes.
 """
 
+import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, Optional
 
@@ -156,12 +157,14 @@ _KINDS: dict[int, Kind] = {
         "not_found",
         "There is no tracking API here: check the host argument or CMS_HOST.",
     ),
+    408: Kind(ApiException, "request_timeout", "The request did not reach the service in time."),
     409: Kind(
         ConflictException,
         "conflict",
         "The service has this event already, or the customer is bound to another click.",
     ),
     422: Kind(UnprocessableEntityException, "unprocessable_entity", "The service refused a field."),
+    425: Kind(ApiException, "too_early", "The service does not take the request this early."),
     429: Kind(
         TooManyRequestsException,
         "rate_limit_exceeded",
@@ -188,3 +191,39 @@ def kind_of(status: int) -> Kind:
             "or CMS_HOST.",
         )
     return Kind(ApiException, "api_error", "The service did not track the event.")
+
+
+# Python 3.9 can't name its standard library: these are its modules that take part in a call.
+_STANDARD_LIBRARY: frozenset[str] = getattr(
+    sys,
+    "stdlib_module_names",
+    frozenset(
+        {
+            *("_queue", "_socket", "_ssl", "binascii", "builtins", "codecs", "email", "encodings"),
+            *(
+                "http",
+                "json",
+                "queue",
+                "re",
+                "select",
+                "selectors",
+                "socket",
+                "ssl",
+                "struct",
+                "zlib",
+            ),
+        }
+    ),
+)
+_OUR_PACKAGES = frozenset({"cutmeshort", "pydantic", "pydantic_core", "urllib3"})
+
+
+def is_foreign(error: BaseException) -> bool:
+    """
+    Tell whether an exception is the application's.
+
+    While a request is under way, the application's signal handlers may run, and raise: to end a job
+    that takes too long, for example. Then the class is none of those that a call knows.
+    """
+    package = type(error).__module__.partition(".")[0]
+    return package not in _STANDARD_LIBRARY and package not in _OUR_PACKAGES

@@ -13,6 +13,8 @@ from .exceptions import ApiException, ApiValueError
 from .models import EventPayload, TrackResponse
 
 _MAX_ERROR_LENGTH = 500
+_MAX_VALUE_LENGTH = 2048  # of what is personal; see the models
+_MAX_SEARCHED_LENGTH = 4096  # to search more would take seconds
 _PERSONAL = ("customer_external_id", "customer_name", "customer_email", "customer_avatar")
 
 
@@ -103,13 +105,15 @@ def invalid(errors: Sequence[Union[ApiValueError, ValidationError]]) -> TrackErr
     }
 
 
-def failure(error: Exception, payload: Optional[EventPayload]) -> TrackError:
+def failure(error: Exception, payload: Optional[EventPayload], *, sent: bool) -> TrackError:
     """
     Make the dict for an exception.
 
     Args:
         error: What was raised.
         payload: What was sent, whose personal data is kept out of the service's text.
+        sent: Whether something may have been sent. If so, the event may be recorded, and sending it
+            again can't count it twice.
     """
     if isinstance(error, ApiException):
         return _refused(error, payload)
@@ -118,14 +122,14 @@ def failure(error: Exception, payload: Optional[EventPayload]) -> TrackError:
         "error": f"The SDK failed ({type(error).__name__}); its log has the details.",
         "status_code": 0,
         "type": "internal_error",
-        "retryable": False,
+        "retryable": sent,
     }
 
 
 def _refused(error: ApiException, payload: Optional[EventPayload]) -> TrackError:
     data = error.data
     texts = [] if data is None else [data.error, data.message]
-    lines = [_one_line(text, payload) for text in texts if text]
+    lines = (_one_line(text, payload) for text in texts if text)
     result: TrackError = {
         "success": False,
         "error": next(filter(None, lines), error.message),
@@ -142,7 +146,7 @@ def _refused(error: ApiException, payload: Optional[EventPayload]) -> TrackError
 
 def _one_line(text: str, payload: Optional[EventPayload]) -> str:
     """Make the service's text safe to log: one printable line, without the customer's data."""
-    text = _words(text)
+    line = _words(text[:_MAX_SEARCHED_LENGTH])
     for name in _PERSONAL:
         given = getattr(payload, name, None)
         # Some versions of pydantic keep an instance of a subclass, whose methods may fail.
@@ -151,8 +155,10 @@ def _one_line(text: str, payload: Optional[EventPayload]) -> str:
             # Inside a word, a short id or name is a coincidence; an address or URL is not.
             inside = "@" in value or "/" in value
             pattern = re.escape(value) if inside else rf"(?<!\w){re.escape(value)}(?!\w)"
-            text = re.sub(pattern, "[redacted]", text, flags=re.IGNORECASE)
-    return text[:_MAX_ERROR_LENGTH]
+            line = re.sub(pattern, "[redacted]", line, flags=re.IGNORECASE)
+    if len(text) > _MAX_SEARCHED_LENGTH:
+        line = line[:-_MAX_VALUE_LENGTH]  # it may end with a part of a value
+    return line[:_MAX_ERROR_LENGTH]
 
 
 def _words(text: str) -> str:

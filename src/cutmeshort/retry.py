@@ -3,8 +3,9 @@
 import re
 from typing import Optional
 
-_RETRYABLE_STATUSES = frozenset({429, 500, 502, 503, 504})
-_RETRYABLE_FAILURES = frozenset({"network_error", "timeout"})
+_FINAL_SERVER_ERRORS = frozenset({501, 505})  # it can't, and won't be able to a second later
+_RETRIED_CLIENT_ERRORS = frozenset({408, 425, 429})
+_RETRIED_FAILURES = frozenset({"network_error", "timeout"})
 INITIAL_WAIT = 0.5
 MAX_WAIT = 8.0
 _MAX_RETRY_AFTER = 1e9
@@ -12,15 +13,28 @@ _MAX_RETRY_AFTER = 1e9
 _SECONDS = r"[0-9]+(\.[0-9]+)?"
 
 
-def is_retryable(status: int, kind: str = "") -> bool:
+def is_retried(status: int, kind: str = "") -> bool:
     """
-    Tell whether a failed attempt is repeated; the service de-duplicates, so that it is safe.
+    Tell whether the SDK retries a failed attempt; the service deduplicates, so that it is safe.
 
     Args:
-        status: The HTTP status; 0 when there was no answer.
+        status: The HTTP status; 0 when there was no response.
         kind: What happened then: `network_error`, `timeout`, `tls_error`, ….
     """
-    return status in _RETRYABLE_STATUSES or (status == 0 and kind in _RETRYABLE_FAILURES)
+    if status == 0:
+        return kind in _RETRIED_FAILURES
+    if status // 100 == 5:
+        return status not in _FINAL_SERVER_ERRORS
+    return status in _RETRIED_CLIENT_ERRORS
+
+
+def is_retryable(status: int, kind: str) -> bool:
+    """
+    Tell whether the same event, sent again later, may succeed.
+
+    So it may when what responded was not the service: it may have received the event or not.
+    """
+    return is_retried(status, kind) or kind == "invalid_response"
 
 
 class RetryPolicy:

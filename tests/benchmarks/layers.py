@@ -14,6 +14,7 @@ import urllib3
 from cutmeshort import ApiClient, CMSClient, Configuration, LeadPayload, TrackingApi
 from cutmeshort.api_client import Operation
 from cutmeshort.rest import RESTClientObject, RESTRequest
+from cutmeshort.rest.attempt import Attempt, current_attempt
 
 from .contestants import LEAD, TOKEN, Call
 
@@ -34,7 +35,8 @@ def layers(url: str) -> Iterator[dict[str, Call]]:
     once = urllib3.Retry(False)
     message = _message(request)
     sock = socket.create_connection(("127.0.0.1", urlsplit(url).port or 0))
-    connection = pool.ConnectionCls(pool.host, pool.port, timeout=5.0)
+    connection = pool.ConnectionCls(pool.host, pool.port)
+    current_attempt.set(Attempt(float("inf"), 5.0, 5.0))
 
     def kernel() -> None:
         sock.sendall(message)
@@ -47,24 +49,23 @@ def layers(url: str) -> Iterator[dict[str, Call]]:
         assert answer.read()
 
     def one_connection() -> None:
-        connection.request(request.method, request.path, request.body, request.headers)
+        connection.request(request.method, request.target, request.body, request.headers)
         assert connection.getresponse().data
 
     def pooled() -> None:
         answer = pool.urlopen(
             request.method,
-            request.path,
+            request.target,
             body=request.body,
             headers=request.headers,
             retries=once,
             redirect=False,
             assert_same_host=False,
-            timeout=5.0,
         )
         assert answer.data
 
     def rest_client() -> None:
-        assert rest.request(request).data
+        assert rest.request(request).content
 
     def api_calls() -> None:
         assert api.track_lead(lead).success

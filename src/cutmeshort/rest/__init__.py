@@ -1,15 +1,16 @@
 """
-The only room that knows urllib3's machinery.
+The only package that knows HTTP and urllib3.
 
-- `client`: the call, its attempts and its deadline
-- `attempt`: what a connection and an answer need to know of the attempt
-- `connections`: sockets that end in time, and what a fork leaves of them
-- `answer`: whole answers, in time
-- `route`: the way to the host, with TLS and proxies
-- `body`: what an answer says, within bounds
+- `client`: a call, its attempts and its deadline
+- `attempt`: what a connection needs to know of the attempt that it serves
+- `connections`: urllib3's connections and pools, with steps that end in time
+- `response`: a strict reader of responses
+- `resolver`: name look-ups that end in time
+- `tls`: certificates, and TLS that ends in time
 - `errors`: what each of urllib3's errors means
 """
 
-from .client import RESTClientObject, RESTRequest, RESTResponse
+from .client import RESTClientObject, RESTRequest
+from .response import RESTResponse
 
 __all__ = ["RESTClientObject", "RESTRequest", "RESTResponse"]

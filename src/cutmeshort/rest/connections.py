@@ -1,200 +1,199 @@
-"""Connections whose every step ends in time, and what a fork leaves of them."""
+"""urllib3's connections and pools, with steps that end in time."""
 
-import encodings.idna  # noqa: F401 - see below
+import http.client
+import io
 import os
-import ssl
+import queue
+import socket
 import weakref
-from collections.abc import Iterator, Sequence
-from queue import LifoQueue
+from collections import deque
+from contextlib import suppress
+from types import SimpleNamespace
 from typing import Any, Optional
+from urllib.parse import urlsplit
 
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 
-from .answer import Answer, Response
-from .attempt import current_attempt
-from .body import read_body
-
-# urllib3 encodes each host name by the codec that is imported above. Imported at the first call, it
-# could be under way when another thread forks: the child would wait for its lock for ever.
-
-_idle: "weakref.WeakSet[_IdleConnections]" = weakref.WeakSet()
-
-
-class _IdleConnections(LifoQueue[Any]):
-    """The connections that a pool keeps: of each pool, for as long as urllib3 has to close them."""
-
-    def __init__(self, maxsize: int = 0) -> None:
-        super().__init__(maxsize)
-        _idle.add(self)
-
-    def close_after_fork(self) -> None:
-        """
-        Close the copies that the child of a fork has; the parent's own stay open.
-
-        With a new lock: a thread that doesn't exist here may hold the old one.
-        """
-        connections = list(self.queue)
-        super().__init__(self.maxsize)
-        for connection in filter(None, connections):
-            connection.close()
+from ..configuration import Configuration
+from ..proxies import Proxy
+from .attempt import Attempt, current_attempt
+from .resolver import resolve
+from .response import END_OF_HEAD, ResponseReader, RESTResponse
+from .tls import make_ssl_context
 
 
-def _close_all_after_fork() -> None:
-    for idle in list(_idle):
-        idle.close_after_fork()
+class IdleConnections:
+    """
+    Up to `maxsize` idle connections, in a queue as urllib3 needs it: last in, first out.
+
+    It has no lock, as a signal handler may raise an exception anywhere, and leave one locked.
+    """
+
+    def __init__(self, maxsize: int) -> None:
+        self._maxsize = maxsize
+        self._connections: deque[Any] = deque()
+        _queues.add(self)
+
+    def put(self, connection: Any, **_options: Any) -> None:
+        """Keep a connection, in place of the one that was idle longest if there is no room."""
+        if connection is not None:  # urllib3 fills a new queue with these
+            self._connections.append(connection)
+            self.shrink(self._maxsize)
+
+    def get(self, **_options: Any) -> Any:
+        """Take the connection that was put last."""
+        try:
+            return self._connections.pop()
+        except IndexError:
+            raise queue.Empty from None
+
+    def shrink(self, size: int = 0) -> None:
+        """Close the connections that were idle longest, until so many are left."""
+        while len(self._connections) > size:
+            with suppress(IndexError):  # another thread took the last one
+                self._connections.popleft().close()
+
+    def close(self) -> None:
+        """Close all connections, and those in use when they are put back."""
+        self._maxsize = 0
+        self.shrink()
+
+    def __del__(self) -> None:
+        # At exit, urllib3 closes what is idle, but not what an `atexit` handler opens after that.
+        with suppress(Exception):  # anything may be gone already
+            self.shrink()
+
+
+_queues: "weakref.WeakSet[IdleConnections]" = weakref.WeakSet()
+
+
+def _close_copies() -> None:
+    """Close the copies that the child of a fork has; the parent's own connections stay open."""
+    for idle in list(_queues):
+        idle.shrink()
 
 
 if hasattr(os, "register_at_fork"):  # not on Windows
-    os.register_at_fork(after_in_child=_close_all_after_fork)
+    os.register_at_fork(after_in_child=_close_copies)
 
 
-class TLSSocket(ssl.SSLSocket):
-    """
-    A TLS socket whose handshake ends with the attempt.
-
-    So does each `recv`, of which urllib3 makes many for one step of TLS within TLS, to and through
-    an https:// proxy.
-    """
-
-    def do_handshake(self, block: bool = False) -> None:
-        """Shake hands, in the time that is left."""
-        self.settimeout(current_attempt.limit(self.gettimeout()))
-        super().do_handshake(block)
-
-    def recv(self, buflen: int = 1024, flags: int = 0) -> bytes:
-        """Receive, in the time that is left."""
-        self.settimeout(current_attempt.limit(self.gettimeout()))
-        return super().recv(buflen, flags)
-
-
-class _OptionsInTime:
-    """
-    Socket options, for as long as there is time.
-
-    urllib3 sets them for each address that it tries: a name with many dead addresses would hold a
-    call for the sum of their time-outs.
-    """
-
-    def __init__(self, options: Sequence[Any]) -> None:
-        self._options = options
-
-    def __iter__(self) -> Iterator[Any]:
-        current_attempt.limit(None)
-        return iter(self._options)
+def _read_proxy_response(sock: Any, method: Optional[str] = None) -> http.client.HTTPResponse:
+    """Let http.client read a proxy's response to CONNECT, once its head is there."""
+    attempt = current_attempt.get()
+    attempt.start_step(attempt.connect_timeout)
+    head = ResponseReader(sock, attempt).take_until(END_OF_HEAD) + END_OF_HEAD
+    received: Any = SimpleNamespace(makefile=lambda _mode: io.BytesIO(head))
+    return http.client.HTTPResponse(received, method=method)
 
 
 class _HTTPConnection(HTTPConnection):
-    """A connection whose every step ends with the attempt."""
+    response_class: Any = staticmethod(_read_proxy_response)
+    _used = False
 
-    response_class = Response
-    _timeout = 0.0
-    _kept = False
-    _unread: Optional[Response] = None
+    def _new_conn(self) -> socket.socket:
+        """Connect to the first address that takes a connection; each has its own time."""
+        attempt = current_attempt.get()
+        self._used = False
+        failure = OSError("the name has no address")
+        try:
+            for *kind, _, address in resolve(self._dns_host, self.port, attempt.remaining()):
+                attempt.start_step(attempt.connect_timeout)
+                try:
+                    return self._connect_to(kind, address, attempt)
+                except OSError as error:
+                    failure = error
+            raise failure
+        except socket.gaierror as error:
+            raise NameResolutionError(self.host, self, error) from error
+        except socket.timeout as error:
+            raise ConnectTimeoutError(self, f"{self.host}: {error}") from error
+        except OSError as error:
+            raise NewConnectionError(self, f"{self.host}: {error}") from error
 
-    @property
-    def timeout(self) -> float:
-        """Seconds for the next step."""
-        return current_attempt.limit(self._timeout)
-
-    @timeout.setter
-    def timeout(  # pyright: ignore[reportIncompatibleVariableOverride]
-        self, value: float
-    ) -> None:
-        self._timeout = value
-
-    @property
-    def socket_options(self) -> Any:
-        """Options for the next socket."""
-        return _OptionsInTime(self._socket_options)
-
-    @socket_options.setter
-    def socket_options(  # pyright: ignore[reportIncompatibleVariableOverride]
-        self, value: Any
-    ) -> None:
-        self._socket_options = value
-
-    @property
-    def is_connected(self) -> bool:
-        """Whether the connection can be kept: what is left of an answer would be the next one's."""
-        unread = self._unread
-        if unread is not None and (unread.will_close or not unread.isclosed()):
-            return False
-        pending = getattr(self.sock, "pending", None)  # TLS may have read it, and not given it yet
-        return super().is_connected and not (pending and pending())
-
-    def connect(self) -> None:
-        self._kept = current_attempt.stale = False
-        super().connect()
+    def _connect_to(self, kind: list[Any], address: Any, attempt: Attempt) -> socket.socket:
+        sock = socket.socket(*kind)
+        try:
+            for option in self.socket_options or ():
+                sock.setsockopt(*option)
+            sock.settimeout(attempt.remaining())
+            sock.connect(address)
+        except BaseException:
+            sock.close()
+            raise
+        return sock
 
     def request(
-        self,
-        method: str,
-        url: str,
-        body: Any = None,
-        headers: Any = None,
-        *,
-        chunked: bool = False,  # noqa: ARG002 - urllib3 says so; a body of bytes has a length
-        preload_content: bool = True,
-        **options: Any,
+        self, method: str, url: str, body: Any = None, headers: Any = None, **_options: Any
     ) -> None:
         """Send a request, head and body in one go: http.client takes two, and longer for each."""
-        current_attempt.sent = True
-        current_attempt.stale = self._kept
-        self._preload = preload_content
-        self._options = {"request_method": method, "request_url": url, **options}
-        if self.sock is not None:
-            self.sock.settimeout(self.timeout)
+        attempt = current_attempt.get()
+        if self.sock is None:
+            self.connect()
+        attempt.sent = True
+        attempt.stale = self._used
+        attempt.start_step(attempt.read_timeout)
+        self.sock.settimeout(attempt.remaining())
+        self._used = True
         lines = map(": ".join, headers.items())
         head = "\r\n".join([f"{method} {url} HTTP/1.1", *lines, f"Content-Length: {len(body)}"])
-        self.send(head.encode("latin-1") + b"\r\n\r\n" + body)
-        self._kept = True
+        self.sock.sendall(head.encode("latin-1") + b"\r\n\r\n" + body)
 
-    def getresponse(self) -> Answer:  # type: ignore[override]
-        """Read the head of the answer, and the body if it is wanted."""
-        response = Response(self.sock, self._options["request_method"], self.timeout)
-        try:
-            response.begin()
-            if response.status // 100 == 4:
-                current_attempt.sent = False  # it was refused, whatever becomes of the body
-            body: Any = read_body(response) if self._preload else response
-            headers = response.getheaders()
-            answer = Answer(
-                body=body,
-                original_response=response,
-                headers=urllib3.HTTPHeaderDict(headers),
-                status=response.status,
-                version=response.version,
-                reason=response.reason,
-                preload_content=False,
-                **self._options,
-            )
-        except BaseException:
-            response.close()
-            raise
-        answer.head = "\n".join(map(": ".join, headers))
-        answer.version_string = "HTTP/1.1"  # of the request, for urllib3's log
-        self._unread = None if self._preload else response
-        if response.will_close:
+    def getresponse(self) -> RESTResponse:  # type: ignore[override]
+        """Read the whole response."""
+        reader = ResponseReader(self.sock, current_attempt.get())
+        response = reader.read()
+        unread = getattr(self.sock, "incoming", None)  # of TLS within TLS
+        if not reader.reusable or (unread is not None and unread.pending):
             self.close()
-        return answer
+        return response
 
 
 class _HTTPSConnection(  # pyright: ignore[reportIncompatibleVariableOverride]
     _HTTPConnection, HTTPSConnection
 ):
-    """The same with TLS."""
+    def connect(self) -> None:
+        super().connect()
+        self.is_verified = True  # else urllib3 would warn in each call; the client did it once
+        # What ends without TLS's own end may have been cut by anyone.
+        self.sock.suppress_ragged_eofs = False  # type: ignore[union-attr]
 
 
-class HTTPPool(urllib3.HTTPConnectionPool):
-    """Such connections to an http:// host."""
-
-    QueueCls = _IdleConnections
+class _HTTPPool(urllib3.HTTPConnectionPool):
+    QueueCls: Any = IdleConnections
     ConnectionCls: Any = _HTTPConnection
 
 
-class HTTPSPool(urllib3.HTTPSConnectionPool):
-    """Such connections to an https:// host."""
-
-    QueueCls = _IdleConnections
+class _HTTPSPool(urllib3.HTTPSConnectionPool):
+    QueueCls: Any = IdleConnections
     ConnectionCls: Any = _HTTPSConnection
+
+
+_POOLS: dict[str, type[urllib3.HTTPConnectionPool]] = {"http": _HTTPPool, "https": _HTTPSPool}
+
+
+def make_pool(configuration: Configuration, proxy: Optional[Proxy]) -> urllib3.HTTPConnectionPool:
+    """Make a pool for the configuration's host; raise ApiValueError for a wrong certificate."""
+    url = urlsplit(configuration.host)
+    options: dict[str, Any] = {
+        "maxsize": configuration.connection_pool_maxsize,
+        "socket_options": [*HTTPConnection.default_socket_options, *configuration.socket_options],
+    }
+    tls = url.scheme == "https" or (proxy is not None and proxy.url.startswith("https:"))
+    ssl_context = make_ssl_context(configuration) if tls else None
+    if url.scheme == "https":
+        options["ssl_context"] = ssl_context
+        options["assert_hostname"] = configuration.assert_hostname
+        options["server_hostname"] = configuration.tls_server_name
+    if proxy is None:
+        return _POOLS[url.scheme](url.hostname or "", url.port, **options)
+    # For CONNECT: if http.client imported it, a fork in another thread could leave its lock locked.
+    import encodings.idna  # noqa: F401
+
+    manager = urllib3.ProxyManager(
+        proxy.url, proxy_headers=proxy.headers, proxy_ssl_context=ssl_context, **options
+    )
+    manager.pool_classes_by_scheme = _POOLS
+    pool: urllib3.HTTPConnectionPool = manager.connection_from_url(configuration.host)
+    return pool

@@ -6,20 +6,11 @@ import ssl
 from traceback import clear_frames
 from typing import Optional
 
-from urllib3.exceptions import (
-    ClosedPoolError,
-    ConnectTimeoutError,
-    NameResolutionError,
-    NewConnectionError,
-    PoolError,
-    ProtocolError,
-    ProxyError,
-    SSLError,
-)
-from urllib3.exceptions import TimeoutError as Urllib3TimeoutError
+from urllib3 import exceptions as urllib3_errors
 
 from ..exceptions import ApiException
-from ..retry import is_retryable
+from ..retry import is_retried
+from .response import ResponseError
 
 _BROKEN_HANDSHAKE = (ssl.SSLEOFError, ssl.SSLZeroReturnError)
 _REFUSED_TUNNEL = r"Tunnel connection failed: ([0-9]{3})"
@@ -31,60 +22,68 @@ _NAME = "Check the host argument or CMS_HOST."
 _ADVICE = {9: _CLOCK, 10: _CLOCK, 62: _NAME, 64: _NAME}
 
 
-def was_never_sent(error: Exception) -> bool:
-    """Tell whether there was no connection, so that the service can't have got anything."""
-    return isinstance(error, (ConnectTimeoutError, ProxyError, ClosedPoolError))
-
-
-def translate_error(error: Exception, host: str) -> ApiException:
-    """Make the exception, of status 0, for what urllib3 raised."""
-    if isinstance(error, ClosedPoolError):
+def translate_error(error: Exception, host: str, sent: bool) -> ApiException:
+    """Make the exception for what urllib3 raised, before or after the request was sent."""
+    if isinstance(error, urllib3_errors.ClosedPoolError):
         message = "The client is closed: make a new one."
         return ApiException(0, "client_closed", message, retryable=True)
-    kind, message = _kind_and_message(error, _root(error), host)
-    return ApiException(0, kind, message, retryable=is_retryable(0, kind))
+    kind, message = _kind_and_message(error, root_cause(error), host, sent)
+    return ApiException(0, kind, message, retryable=is_retried(0, kind))
 
 
 def safe_cause(error: Exception) -> Exception:
     """
     Make an error that may end in a log.
 
-    Sockets, token and customers' data go out of its frames, and the words of whoever answered
-    out of its text, unless it is known to have none: they may repeat what was sent.
+    Sockets, token and customers' data go out of its frames, and what the host sent out of its text,
+    unless it is known to have none: it may repeat the request.
     """
     link: Optional[BaseException] = error
     while link is not None:
         clear_frames(link.__traceback__)
         link = link.__cause__ or link.__context__
-    root = _root(error)
+    root = root_cause(error)
     ours = isinstance(root, OSError) and (root.errno is not None or type(root) is socket.timeout)
-    if ours or isinstance(root, PoolError):
+    if ours or isinstance(root, (urllib3_errors.PoolError, ResponseError)):
         return error
     names = f"{type(error).__name__}: {type(root).__name__}"
-    return ProtocolError(names).with_traceback(error.__traceback__)
+    return urllib3_errors.ProtocolError(names).with_traceback(error.__traceback__)
 
 
-def _kind_and_message(error: Exception, cause: BaseException, host: str) -> tuple[str, str]:
-    distrust = _distrust(error, cause, host)
+def root_cause(error: BaseException) -> BaseException:
+    """Unwrap what urllib3 wrapped: it keeps the cause among the arguments, or as the cause."""
+    inner = [part for part in (*error.args, error.__cause__) if isinstance(part, BaseException)]
+    return root_cause(inner[0]) if inner else error
+
+
+def _kind_and_message(
+    error: Exception, cause: BaseException, host: str, sent: bool
+) -> tuple[str, str]:
+    distrust = _distrust(error, cause, host, sent)
     if distrust is not None:
-        return "tls_error", distrust
-    if isinstance(error, ProxyError):
+        # Once there was a handshake, the service is trusted: what fails then is the network.
+        return "network_error" if sent else "tls_error", distrust
+    kind = "network_error"
+    if isinstance(cause, ResponseError):
+        sender = host if sent else "The proxy"
+        message = f"{sender} sent a response that can't be used: {cause}."
+    elif isinstance(error, urllib3_errors.ProxyError):
         refused = re.match(_REFUSED_TUNNEL, str(cause))
-        what = (
-            f"refused the way to {host} with status {refused[1]}" if refused else "did not answer"
-        )
-        return "network_error", f"The proxy {what}: check its address, user and password."
-    if isinstance(error, NameResolutionError):
-        return "network_error", f"The name {host} could not be resolved."
-    if isinstance(error, NewConnectionError):
-        return "network_error", f"{host} could not be connected to."
-    if isinstance(error, Urllib3TimeoutError) or isinstance(cause, socket.timeout):
-        return "timeout", f"{host} did not answer in time."
-    return "network_error", f"The connection to {host} broke before the whole answer came."
+        what = f"refused a tunnel to {host} with status {refused[1]}" if refused else "is away"
+        message = f"The proxy {what}: check its address, user and password."
+    elif isinstance(error, urllib3_errors.NameResolutionError):
+        message = f"The name {host} could not be resolved."
+    elif isinstance(error, urllib3_errors.NewConnectionError):  # to urllib3, it is a time-out, too
+        message = f"{host} could not be connected to."
+    elif isinstance(error, urllib3_errors.TimeoutError) or isinstance(cause, socket.timeout):
+        kind, message = "timeout", f"{host} did not respond in time."
+    else:
+        message = f"The connection to {host} failed before the whole response came."
+    return kind, message
 
 
-def _distrust(error: Exception, cause: BaseException, host: str) -> Optional[str]:
-    """Say why TLS failed, if it did; a handshake that breaks off is the network's failure."""
+def _distrust(error: Exception, cause: BaseException, host: str, sent: bool) -> Optional[str]:
+    """Say why TLS failed, if it did; a handshake that is cut is the network's failure."""
     if isinstance(cause, ssl.SSLCertVerificationError):
         advice = _ADVICE.get(cause.verify_code, _TRUST)
         return f"The certificate of {host} was refused ({cause.verify_message}). {advice}"
@@ -92,13 +91,9 @@ def _distrust(error: Exception, cause: BaseException, host: str) -> Optional[str
         reason = cause.reason or "unknown reason"
         if reason.endswith("CERTIFICATE_REQUIRED"):
             return f"{host} asks for a client's certificate: pass Configuration(cert_file=...)."
+        if sent:
+            return f"The TLS connection to {host} failed ({reason})."
         return f"No TLS connection to {host} could be made ({reason}): does this port speak TLS?"
-    if isinstance(error, SSLError) and not isinstance(cause, OSError):
+    if isinstance(error, urllib3_errors.SSLError) and not isinstance(cause, OSError):
         return f"The certificate of {host} is for another name: {cause}."
     return None
-
-
-def _root(error: BaseException) -> BaseException:
-    """Unwrap what urllib3 wrapped: it keeps the cause among the arguments, or as the cause."""
-    inner = [part for part in (*error.args, error.__cause__) if isinstance(part, BaseException)]
-    return _root(inner[0]) if inner else error

@@ -1,0 +1,97 @@
+"""Which proxy to use: the configuration's or the environment's. Decisions without sockets."""
+
+import ipaddress
+import os
+import re
+from base64 import b64encode
+from typing import NamedTuple, Optional
+from urllib.parse import unquote, urlsplit
+
+from .configuration import Configuration, check_proxy, is_loopback
+
+
+class Proxy(NamedTuple):
+    """
+    A proxy.
+
+    Attributes:
+        url: Its URL, without user and password.
+        headers: The headers that are for it alone.
+    """
+
+    url: str
+    headers: dict[str, str]
+
+
+def find_proxy(configuration: Configuration) -> Optional[Proxy]:
+    """
+    Return the proxy for the configuration's host; None for none.
+
+    Raises:
+        ApiValueError: The environment's is not the URL of a proxy.
+    """
+    url = configuration.proxy or environment_proxy(configuration.host)
+    if url is None:
+        return None
+    parts = urlsplit(url)
+    headers = dict(configuration.proxy_headers or {})
+    if parts.username is not None:
+        for name in [name for name in headers if name.lower() == "proxy-authorization"]:
+            del headers[name]
+        user = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+        headers["Proxy-Authorization"] = f"Basic {b64encode(user.encode()).decode()}"
+    return Proxy(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}", headers)
+
+
+def environment_proxy(url: str) -> Optional[str]:
+    """
+    Return the proxy that the environment names for a URL, as curl, Go and requests choose it.
+
+    `HTTPS_PROXY` or `HTTP_PROXY`, by the URL's scheme, takes precedence over `ALL_PROXY`, and a
+    variable in lower case over the same in upper case. `NO_PROXY` excludes hosts. Plain http to
+    loopback goes through none of these: the token would leave this machine in clear text.
+    """
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    if parts.scheme == "http" and is_loopback(host):
+        return None
+    names = [f"{parts.scheme}_proxy", f"{parts.scheme}_proxy".upper(), "all_proxy", "ALL_PROXY"]
+    if "REQUEST_METHOD" in os.environ and parts.scheme == "http":
+        names.remove("HTTP_PROXY")  # of a CGI script, it is a header of the request that it serves
+    name = next((name for name in names if os.environ.get(name)), None)
+    no_proxy = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
+    port = parts.port or {"http": 80, "https": 443}[parts.scheme]
+    if name is None or is_excluded(no_proxy, host, port):
+        return None
+    proxy = os.environ[name]
+    return check_proxy(name, proxy if "://" in proxy else f"http://{proxy}")
+
+
+def is_excluded(no_proxy: str, host: str, port: int) -> bool:
+    """
+    Tell whether a `NO_PROXY` excludes a host.
+
+    Args:
+        no_proxy: Names, addresses and CIDR blocks, each with or without a port, or `*`; separated
+            by commas or white space. A name also excludes what is below it.
+        host: A name, or an address without brackets.
+        port: The port that is connected to.
+    """
+    host = host.lower().rstrip(".")
+    return any(_matches(entry, host, port) for entry in re.split(r"[\s,]+", no_proxy.lower()))
+
+
+def _matches(entry: str, host: str, port: int) -> bool:
+    with_port = re.fullmatch(r"(\[.+\]|[^:]+):([0-9]+)", entry)
+    if with_port is not None:
+        entry = with_port[1]
+        if int(with_port[2]) != port:
+            return False
+    if entry == "*":
+        return True
+    try:
+        network = ipaddress.ip_network(re.sub(r"[\[\]]", "", entry), strict=False)
+        return ipaddress.ip_address(host) in network
+    except ValueError:
+        name = re.sub(r"^\*?\.", "", entry).rstrip(".")
+        return name != "" and (host == name or host.endswith(f".{name}"))

@@ -1,0 +1,72 @@
+"""Name look-ups that end in time: the system's own know no limit."""
+
+import ipaddress
+import os
+import socket
+import threading
+from typing import Any, Union
+
+# As socket.getaddrinfo has it: family, type, protocol, canonical name, address.
+AddressInfo = tuple[Any, Any, int, str, tuple[Any, ...]]
+
+
+def resolve(host: str, port: int, timeout: float) -> list[AddressInfo]:
+    """
+    Return the addresses of a host: a name in ASCII, which is looked up in a thread, or an address.
+
+    Raises:
+        socket.gaierror: There is no such name, or the name server failed.
+        socket.timeout: The name server did not respond within so many seconds.
+    """
+    try:
+        ipaddress.ip_address(host)
+        return _look_up(host, port)
+    except ValueError:
+        look_up = _look_ups.get((host, port)) or _LookUp(host, port)
+    try:
+        if look_up.ident is None:
+            look_up.start()
+    except RuntimeError:  # there can't be another thread, as when the interpreter exits
+        return _look_up(host, port)
+    look_up.join(timeout)
+    if look_up.outcome is None:
+        raise socket.timeout("the name server did not respond")
+    if isinstance(look_up.outcome, Exception):
+        raise socket.gaierror(*look_up.outcome.args)  # one for each call that waited
+    return look_up.outcome
+
+
+def _look_up(host: str, port: int) -> list[AddressInfo]:
+    # As bytes: for a str, Python would import its IDNA codec now.
+    return socket.getaddrinfo(host.encode("ascii"), port, type=socket.SOCK_STREAM)
+
+
+class _LookUp(threading.Thread):
+    """
+    Looks a name up, or waits for another thread that does.
+
+    It registers itself, as a signal handler may raise an exception anywhere in the call that starts
+    it: no later call may wait for a look-up that never began.
+    """
+
+    def __init__(self, host: str, port: int) -> None:
+        super().__init__(name=f"look up {host}", daemon=True)
+        self._host_and_port = host, port
+        self.outcome: Union[list[AddressInfo], Exception, None] = None
+
+    def run(self) -> None:
+        first = _look_ups.setdefault(self._host_and_port, self)
+        if first is not self:
+            first.join()
+            self.outcome = first.outcome
+            return
+        try:
+            self.outcome = _look_up(*self._host_and_port)
+        except Exception as error:  # noqa: BLE001 - raised by `resolve`
+            self.outcome = error
+        del _look_ups[self._host_and_port]
+
+
+_look_ups: dict[tuple[str, int], _LookUp] = {}
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_look_ups.clear)  # the threads are the parent's

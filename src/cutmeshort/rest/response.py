@@ -1,0 +1,255 @@
+"""
+HTTP/1.1 responses, read strictly: whole, in time, and within bounds.
+
+What RFC 9112 doesn't allow is an error: where two readers disagree on the end of a response, its
+rest becomes the next one. Only a missing space before a missing reason is accepted.
+"""
+
+import io
+import time
+import zlib
+from typing import Any, Optional
+
+import urllib3
+from urllib3.exceptions import ProtocolError
+
+from ..retry import parse_retry_after
+from .attempt import Attempt
+
+END_OF_HEAD = b"\r\n\r\n"
+MAX_BODY_BYTES = 2**20
+_MAX_FRAMING_BYTES = 2**17  # heads, also interim ones, sizes of chunks, and trailers
+_MAX_PIECES = 10_000  # of single bytes, a response costs more than it is worth
+_MAX_LINE_BYTES = 2**16
+_MAX_FIELDS = 100
+_MAX_DIGITS = 16
+# Of a shorter read, TLS might keep a part of a record, which poll() would not see.
+_MIN_RECEIVE = 2**14
+_MAX_RECEIVE = 2**18
+
+_HEX = b"0123456789ABCDEFabcdef"
+_TOKEN = b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_FORMATS = {"gzip": (31,), "x-gzip": (31,), "deflate": (15, -15)}  # see zlib.decompress
+# For urllib3: the body was read, decompressed and found whole.
+_DONE: Any = {"preload_content": False, "decode_content": False, "enforce_content_length": False}
+
+
+class ResponseError(ProtocolError):
+    """A response is not usable; the text says why, with nothing of the response in it."""
+
+
+class RESTResponse(urllib3.HTTPResponse):
+    """
+    A response of whatever status, as urllib3 has it.
+
+    Attributes:
+        head: Status line and headers as they came: searched faster than one by one.
+        content: The body, decompressed; None if it is too large or can't be decompressed.
+        retried: Whether an earlier attempt of the same call may have reached the service.
+    """
+
+    head = b""
+    content: Optional[bytes] = None
+    retried = False
+
+    def retry_after(self) -> Optional[float]:
+        """Seconds that the service asks to wait, if it does."""
+        return parse_retry_after(self.headers.get("Retry-After"), time.time())
+
+    def unread(self) -> urllib3.HTTPResponse:
+        """Return the same response with its body to be read."""
+        body = io.BytesIO(self.content or b"")
+        about = {"version": self.version, "reason": self.reason, **_DONE}
+        return urllib3.HTTPResponse(body, self.headers, self.status, **about)
+
+
+class ResponseReader:
+    """
+    Reads the response to a request off a socket, in the time that an attempt has left.
+
+    Each part raises ResponseError, socket.timeout, or OSError where the connection fails.
+
+    Attributes:
+        reusable: Whether the connection can be used again, once the response is read.
+    """
+
+    def __init__(self, sock: Any, attempt: Attempt) -> None:
+        self._socket = sock
+        self._attempt = attempt
+        self._received = bytearray()
+        self._taken = 0  # of what was received
+        self._framing = self._pieces = 0
+        self.reusable = True
+
+    def read(self) -> RESTResponse:
+        """Read the whole response, after any interim ones."""
+        status = 0
+        while status < 200:
+            head = self.take_until(END_OF_HEAD)
+            version, status, reason, fields = _parse_head(head)
+        self._attempt.refused = status // 100 == 4
+        headers = urllib3.HTTPHeaderDict(fields)
+        self.reusable = version == 11 and "close" not in _members(headers, "Connection")
+        content = self._take_body(status, version, headers)
+        if content is None or self._taken != len(self._received):
+            self.reusable = False
+        elif "Content-Encoding" in headers:
+            content = _decompress(content, headers["Content-Encoding"].strip().lower())
+        about = {"version": version, "reason": reason, **_DONE}
+        response = RESTResponse(content or b"", headers, status, **about)
+        response.head, response.content = head, content
+        response.version_string = "HTTP/1.1"  # the request's, for urllib3's log
+        return response
+
+    def take_until(self, end: bytes) -> bytes:
+        """Take what comes before an end, and the end."""
+        start, at = self._taken, -1
+        while at < 0:
+            at = self._received.find(end, start)
+            size = (len(self._received) if at < 0 else at) - self._taken
+            if self._framing + size > _MAX_FRAMING_BYTES:
+                raise ResponseError("too long a head, chunk size or trailer")
+            if at < 0:  # from here on, or the head of a slow host would be searched over and over
+                start = max(start, len(self._received) - len(end) + 1)
+                self._receive(_MIN_RECEIVE)
+        taken = self._take(size)
+        self._taken += len(end)
+        self._framing += size + len(end)
+        return taken
+
+    def _take(self, size: int) -> bytes:
+        end = self._taken + size
+        while (missing := end - len(self._received)) > 0:
+            self._receive(missing)
+        taken = bytes(memoryview(self._received)[self._taken : end])
+        self._taken = end
+        return taken
+
+    def _take_body(
+        self, status: int, version: int, headers: urllib3.HTTPHeaderDict
+    ) -> Optional[bytes]:
+        """Take the body by RFC 9112, section 6.3; None if it is too large."""
+        codings = _members(headers, "Transfer-Encoding")
+        length = _content_length(headers)
+        if codings and (version != 11 or codings.count("chunked") > 1):
+            raise ResponseError("impossible Transfer-Encoding")
+        if status in (204, 304):
+            return b""
+        if codings and codings[-1] == "chunked":
+            self.reusable = self.reusable and length is None
+            return self._take_chunks()
+        if length is not None and not codings:
+            return self._take(length) if length <= MAX_BODY_BYTES else None
+        self.reusable = False
+        while self._receive(_MIN_RECEIVE, may_end=True):
+            if len(self._received) - self._taken > MAX_BODY_BYTES:
+                return None
+        body = self._take(len(self._received) - self._taken)
+        # An empty one says nothing, and an object in JSON without an end is a part of one.
+        text = body.strip()
+        if status // 100 == 2 and (not text or (text[:1] == b"{" and text[-1:] != b"}")):
+            raise ResponseError("truncated")
+        return body
+
+    def _take_chunks(self) -> Optional[bytes]:
+        body = bytearray()
+        while size := _chunk_size(self.take_until(b"\r\n")):
+            if len(body) + size > MAX_BODY_BYTES:
+                return None
+            body += self._take(size)
+            if self._take(2) != b"\r\n":
+                raise ResponseError("malformed chunk")
+        _parse_fields(list(iter(lambda: self.take_until(b"\r\n"), b"")))  # trailers
+        return bytes(body)
+
+    def _receive(self, size: int, may_end: bool = False) -> bool:
+        """Receive something, preferably so many bytes; tell whether anything came."""
+        self._socket.settimeout(self._attempt.remaining())
+        data = self._socket.recv(min(max(size, _MIN_RECEIVE), _MAX_RECEIVE))
+        self._pieces += 1
+        if self._pieces > _MAX_PIECES:
+            raise ResponseError("too many small pieces")
+        if data:
+            self._attempt.stale = False
+            self._received += data
+        elif not may_end:
+            raise ResponseError("truncated")
+        return bool(data)
+
+
+def _parse_head(head: bytes) -> tuple[int, int, str, list[tuple[str, str]]]:
+    """Return the version (10 or 11), the status, the reason and the headers."""
+    line, *lines = head.split(b"\r\n")
+    if head.count(b"\r") != len(lines) or head.count(b"\n") != len(lines) or b"\0" in head:
+        raise ResponseError("control character in the head")
+    protocol, _, rest = line.partition(b" ")
+    code, _, reason = rest.partition(b" ")
+    if not (len(protocol) == 8 and protocol[:7] == b"HTTP/1." and protocol[7:].isdigit()):
+        raise ResponseError("not HTTP/1.1")
+    if not (len(code) == 3 and code.isdigit() and code >= b"100"):
+        raise ResponseError("malformed status")
+    version = 10 if protocol == b"HTTP/1.0" else 11
+    return version, int(code), reason.decode("latin-1"), _parse_fields(lines)
+
+
+def _parse_fields(lines: list[bytes]) -> list[tuple[str, str]]:
+    """Return names and values of headers or trailers."""
+    if len(lines) > _MAX_FIELDS:
+        raise ResponseError("too many headers")
+    fields: list[tuple[str, str]] = []
+    for line in lines:
+        name, colon, value = line.partition(b":")
+        if colon and name and not name.translate(None, _TOKEN) and len(line) <= _MAX_LINE_BYTES:
+            fields.append((name.decode("ascii"), value.strip(b" \t").decode("latin-1")))
+        elif line[0] in b" \t" and fields:  # folded, which RFC 9112 asks a client to undo
+            above, text = fields.pop()
+            more = line.strip(b" \t").decode("latin-1")
+            fields.append((above, f"{text} {more}".strip(" ")))
+        else:
+            raise ResponseError("malformed header")
+    return fields
+
+
+def _members(headers: urllib3.HTTPHeaderDict, name: str) -> list[str]:
+    """Return the members of a list in a header, in lower case (RFC 9110, section 5.6.1)."""
+    if name not in headers:
+        return []
+    members = [member.strip(" \t") for member in headers[name].lower().split(",")]
+    return [member for member in members if member]
+
+
+def _content_length(headers: urllib3.HTTPHeaderDict) -> Optional[int]:
+    """Return the length that is stated, once or several times alike; None if none is."""
+    if "Content-Length" not in headers:
+        return None
+    length, *others = {part.strip(" \t") for part in headers["Content-Length"].split(",")}
+    if others or not length.isdecimal() or len(length) > _MAX_DIGITS:
+        raise ResponseError("impossible Content-Length")
+    return int(length)
+
+
+def _chunk_size(line: bytes) -> int:
+    """Return the size of a chunk, whose extensions are ignored."""
+    size = line.partition(b";")[0].rstrip(b" \t")
+    control = b"\r" in line or b"\n" in line
+    if control or not 0 < len(size) <= _MAX_DIGITS or size.translate(None, _HEX):
+        raise ResponseError("malformed chunk")
+    return int(size, 16)
+
+
+def _decompress(data: bytes, coding: str) -> Optional[bytes]:
+    """
+    Decompress a whole body; None if that can't be done within MAX_BODY_BYTES.
+
+    Not left to urllib3, which takes a truncated body for a whole one and expands without limit.
+    """
+    if not data or coding == "identity":
+        return data
+    for window in _FORMATS.get(coding, ()):
+        decoder = zlib.decompressobj(window)
+        try:
+            body = decoder.decompress(data, MAX_BODY_BYTES)
+        except zlib.error:
+            continue
+        return body if decoder.eof and not decoder.unused_data else None
+    return None
