@@ -86,11 +86,17 @@ if hasattr(os, "register_at_fork"):  # not on Windows
 
 
 def _read_iso(text: str) -> Optional[datetime]:
-    with _importing:
-        from dateutil.parser import isoparse
-
+    if len(text) > _MAX_TIMESTAMP_LENGTH:
+        return None
+    read: Callable[[str], datetime]
     try:
-        return isoparse(text) if len(text) <= _MAX_TIMESTAMP_LENGTH else None
+        with _importing:
+            from dateutil.parser import isoparse as read
+    except (ImportError, OSError):  # no file descriptor is left to read a module
+        read = datetime.fromisoformat
+        text = re.sub(r"[Zz]$", "+00:00", text)  # which it reads from Python 3.11 on
+    try:
+        return read(text)
     except (ValueError, OverflowError):
         return None
 
