@@ -140,16 +140,18 @@ class ApiClient:
         """
         token = self._token(options)
         response = self._rest.request(self._request(operation, payload, token, options))
-        body = response.content
+        body = response.content or b""
+        secret = token.encode()
+        echoed = min(secret) in body and secret in body  # to find one byte, or none, takes no time
         data: Optional[TrackResponse] = None
-        if response.status // 100 == 2:
-            data = _read(TrackResponse, token, body)
+        if response.status // 100 == 2 and response.content is not None:
+            data = _read(TrackResponse, token, body, echoed)
         elif response.status == 409 and response.retried:
             data = TrackResponse()
         if data is None or not data.success:
             raise _exception(response, token, understood=data is not None)
         headers = _redact_headers(token, response)
-        return ApiResponse(response.status, headers, data, _redact(token, body or b""))
+        return ApiResponse(response.status, headers, data, _redact(token, body) if echoed else body)
 
     def call_api_without_preload_content(
         self,
@@ -299,38 +301,37 @@ def _as_model(
     raise ApiTypeError(f"payload must be a {operation.request_model.__name__} or a dict")
 
 
-def _read(model: type[M], token: str, body: Optional[bytes]) -> Optional[M]:
-    """Read an answer; None where it is not one of the service's."""
-    if body is None:
-        return None
+def _read(model: type[M], token: str, body: bytes, echoed: bool) -> Optional[M]:
+    """Read a response, whose body may have the token; None where it is not one of the service's."""
     try:
-        answer = model.model_validate(read_json(body) if body.strip() else {})
-        if token.encode() in body or b"\\" in body:  # an escape may hide it
+        response = model.model_validate(read_json(body) if body.strip() else {})
+        if echoed or b"\\" in body:  # an escape may hide it
             # After the flags were read: a token may be any word.
             for name in model.model_fields:
-                setattr(answer, name, _redact(token, getattr(answer, name)))
-            _redact(token, answer.model_extra)
+                setattr(response, name, _redact(token, getattr(response, name)))
+            _redact(token, response.model_extra)
     except (RecursionError, ValueError):
         return None
-    return answer
+    return response
 
 
 def _exception(response: RESTResponse, token: str, *, understood: bool) -> ApiException:
     status = response.status
     kind = kind_of(status)
     name, message = kind.type, kind.message
-    data = None
-    if understood or status // 100 != 2:
-        data = _read(ErrorResponse, token, response.content)
-        if data is not None and data.type and re.fullmatch(_TYPE, data.type):
-            name = data.type
-    else:
+    if not understood and status // 100 == 2:
         name = "invalid_response"
         message = (
-            "The answer is not the service's, or can't be read; the event may or may not have "
-            "been tracked. Check the host argument or CMS_HOST, and proxies on the way."
+            "The response is not the service's, or can't be read; the event may or may not have "
+            "been tracked. Check the host argument or CMS_HOST, and proxies."
         )
     retryable = is_retryable(status, name)
+    body = response.content
+    data = None
+    if body is not None and name != "invalid_response":
+        data = _read(ErrorResponse, token, body, token.encode() in body)
+        if data is not None and data.type and re.fullmatch(_TYPE, data.type):
+            name = data.type
     return kind.exception(
         status,
         name,
@@ -338,7 +339,7 @@ def _exception(response: RESTResponse, token: str, *, understood: bool) -> ApiEx
         retryable=retryable,
         retry_after=response.retry_after(),
         headers=_redact_headers(token, response),
-        body=_redact(token, response.content),
+        body=_redact(token, body),
         data=data,
     )
 

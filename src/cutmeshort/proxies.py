@@ -4,6 +4,7 @@ import ipaddress
 import os
 import re
 from base64 import b64encode
+from contextlib import suppress
 from typing import NamedTuple, Optional
 from urllib.parse import unquote, urlsplit
 
@@ -90,8 +91,10 @@ def _matches(entry: str, host: str, port: int) -> bool:
     if entry == "*":
         return True
     try:
-        network = ipaddress.ip_network(re.sub(r"[\[\]]", "", entry), strict=False)
-        return ipaddress.ip_address(host) in network
+        address = ipaddress.ip_address(host)
     except ValueError:
         name = re.sub(r"^\*?\.", "", entry).rstrip(".")
         return name != "" and (host == name or host.endswith(f".{name}"))
+    with suppress(ValueError):
+        return address in ipaddress.ip_network(re.sub(r"[\[\]]", "", entry), strict=False)
+    return False

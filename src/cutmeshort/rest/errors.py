@@ -12,7 +12,8 @@ from ..exceptions import ApiException
 from ..retry import is_retried
 from .response import ResponseError
 
-_BROKEN_HANDSHAKE = (ssl.SSLEOFError, ssl.SSLZeroReturnError)
+_CUT = (ssl.SSLEOFError, ssl.SSLZeroReturnError)
+_CUT_REASON = "UNEXPECTED_EOF_WHILE_READING"  # to Python 3.9, not an SSLEOFError
 _REFUSED_TUNNEL = r"Tunnel connection failed: ([0-9]{3})"
 
 # By the verify codes of OpenSSL (x509_vfy.h).
@@ -87,8 +88,8 @@ def _distrust(error: Exception, cause: BaseException, host: str, sent: bool) -> 
     if isinstance(cause, ssl.SSLCertVerificationError):
         advice = _ADVICE.get(cause.verify_code, _TRUST)
         return f"The certificate of {host} was refused ({cause.verify_message}). {advice}"
-    if isinstance(cause, ssl.SSLError) and not isinstance(cause, _BROKEN_HANDSHAKE):
-        reason = cause.reason or "unknown reason"
+    reason = getattr(cause, "reason", None) or "unknown reason"
+    if isinstance(cause, ssl.SSLError) and not isinstance(cause, _CUT) and reason != _CUT_REASON:
         if reason.endswith("CERTIFICATE_REQUIRED"):
             return f"{host} asks for a client's certificate: pass Configuration(cert_file=...)."
         if sent:

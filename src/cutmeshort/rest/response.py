@@ -25,7 +25,7 @@ _MAX_FIELDS = 100
 _MAX_DIGITS = 16
 # Of a shorter read, TLS might keep a part of a record, which poll() would not see.
 _MIN_RECEIVE = 2**14
-_MAX_RECEIVE = 2**18
+_MAX_RECEIVE = 2**16
 
 _HEX = b"0123456789ABCDEFabcdef"
 _TOKEN = b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
