@@ -332,3 +332,31 @@ def test_the_exception_below_the_facade_keeps_its_cause() -> None:
     frames = [frame for frame, _ in traceback.walk_tb(cause.__traceback__)]
     assert frames
     assert not any(TOKEN in str(frame.f_locals.get("headers")) for frame in frames)
+
+
+@pytest.mark.usefixtures("no_wait")
+def test_opentelemetry_sees_each_attempt() -> None:
+    """Tools that patch `urlopen` get a span for each attempt, whose id the service gets as well."""
+    instrumentation = pytest.importorskip("opentelemetry.instrumentation.urllib3")
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+    from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    instrumentor = instrumentation.URLLib3Instrumentor()
+    instrumentor.instrument(tracer_provider=provider)
+    try:
+        with Server(reply(503), reset, OK) as server, client_of(server) as client:
+            assert lead(client)["success"] is True
+    finally:
+        instrumentor.uninstrument()
+        provider.shutdown()
+    spans = exporter.get_finished_spans()
+    assert [span.name for span in spans] == ["POST"] * 3
+    assert [span.attributes.get("http.status_code") for span in spans] == [503, None, 200]
+    sent = [request.headers["traceparent"][0].split("-")[2] for request in server.requests]
+    assert sent == [f"{span.context.span_id:016x}" for span in spans]
+    assert len({request.body for request in server.requests}) == 1
+    assert TOKEN not in str([span.to_json() for span in spans])

@@ -1,5 +1,6 @@
 """One client for all threads and both sides of a fork; closed at any time; nothing left open."""
 
+import asyncio
 import os
 import subprocess
 import sys
@@ -233,13 +234,20 @@ def test_a_child_keeps_no_copy_of_its_parents_idle_connections() -> None:
         assert closed
 
 
-def _run(program: str, server: Server) -> str:
+def _run(program: str, server: Server, *options: str, **environment: str) -> str:
     """Run a program in a process of its own, where every warning is an error; return its output."""
     head = "from cutmeshort import CMSClient\n"
     program = program.replace("CLIENT", f"CMSClient({TOKEN!r}, {server.url!r})")
     warnings = ["-W", "error", "-W", "ignore:This process:DeprecationWarning"]
-    command = [sys.executable, "-X", "dev", *warnings, "-c", head + program]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    command = [sys.executable, *options, "-X", "dev", *warnings, "-c", head + program]
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        env={**os.environ, **environment},
+    )
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout
 
@@ -337,3 +345,142 @@ print(sorted(set(sys.modules) - before))
     dated = reply(503, headers={"Retry-After": "Fri, 31 Dec 9999 23:59:59 GMT"})
     with Server(OK, dated) as server:
         assert _run(program, server) == "[]\n"
+
+
+@pytest.mark.parametrize(
+    "holder", ["builtins", "contextlib", "queue", "urllib3", "cutmeshort.rest.connections"]
+)
+def test_a_client_that_lives_until_the_end_is_silent(holder: str) -> None:
+    """At exit, modules are taken apart: what a client has open is closed without a word."""
+    program = f"""
+import sys
+
+client = CLIENT
+sys.modules["{holder}"].client = client
+print(client.track_lead("A", "u", "c")["success"])
+"""
+    with Server(OK) as server:
+        assert _run(program, server) == "True\n"
+        assert server.wait_until_all_closed()
+
+
+@pytest.mark.parametrize(
+    ("options", "environment"),
+    [
+        (["-O"], {}),
+        (["-OO"], {}),
+        (["-X", "utf8=0"], {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": ""}),
+    ],
+)
+def test_a_call_works_in_another_python(options: Any, environment: Any) -> None:
+    """Without assertions and docstrings, and in a locale without UTF-8."""
+    program = """
+client = CLIENT
+print(client.track_lead("Zo\\xeb", "u", "c", customer_name="\\u6ce8")["success"])
+"""
+    with Server(OK) as server:
+        assert _run(program, server, *options, **environment) == "True\n"
+        assert server.requests[0].json["eventName"] == "Zoë"
+
+
+def test_a_call_works_with_many_files_open() -> None:
+    """Also where the number of its socket is above 1024, which select() doesn't take."""
+    resource = pytest.importorskip("resource")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < 1300:
+        pytest.skip("needs 1,300 open files")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 1300), hard))
+    files = [os.open(os.devnull, os.O_RDONLY) for _ in range(1100)]
+    try:
+        with Server(OK) as server, client_of(server) as client:
+            assert lead(client)["success"] is lead(client)["success"] is True
+            assert client._api_client._rest._pool.pool is not None
+    finally:
+        for file in files:
+            os.close(file)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_a_call_without_a_file_descriptor_is_a_network_error() -> None:
+    """And a timestamp as text is read all the same, though its parser can't be imported."""
+    program = """
+import os, resource
+
+client = CLIENT
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+files = []
+try:
+    while True:
+        files.append(os.open(os.devnull, os.O_RDONLY))
+except OSError:
+    pass
+for timestamp in ("2026-01-31T12:00:00Z", "2026-01-31T12:00:00+01:00", "2026-01", "soon"):
+    result = client.track_lead("A", "u", "c", timestamp=timestamp, max_retries=0)
+    print(timestamp, result["type"])
+for file in files:
+    os.close(file)
+print(client.track_lead("A", "u", "c", timestamp="2026-01")["success"])
+"""
+    pytest.importorskip("resource")
+    with Server(OK) as server:
+        assert _run(program, server).splitlines() == [
+            "2026-01-31T12:00:00Z network_error",
+            "2026-01-31T12:00:00+01:00 network_error",
+            "2026-01 validation_error",
+            "soon validation_error",
+            "True",
+        ]
+        assert server.requests[0].json["timestamp"] == "2026-01-01T00:00:00Z"
+
+
+def test_a_hundred_tasks_call_at_a_time() -> None:
+    """In `asyncio.to_thread`, each task gets its own response."""
+
+    def echo(connection: Connection) -> bool:
+        assert connection.request is not None
+        return reply(json={"data": connection.request.json})(connection)
+
+    async def track(client: CMSClient) -> list[Any]:
+        calls = [
+            asyncio.to_thread(lead, client, customer_external_id=str(number))
+            for number in range(100)
+        ]
+        return await asyncio.gather(*calls)
+
+    with Server(echo) as server, client_of(server) as client:
+        results = asyncio.run(track(client))
+    customers = [result["data"]["customerExternalId"] for result in results]
+    assert customers == [str(number) for number in range(100)]
+
+
+@forks
+def test_a_child_looks_names_up_itself() -> None:
+    """It doesn't wait for a look-up that its parent has under way."""
+    program = """
+import os, socket, threading
+
+from cutmeshort.rest import resolver
+
+asked, release = threading.Event(), threading.Event()
+
+
+def getaddrinfo(*_arguments, **_options):
+    asked.set()
+    release.wait()
+    return []
+
+
+socket.getaddrinfo = getaddrinfo
+thread = threading.Thread(target=lambda: resolver.resolve("name.example", 80, 60))
+thread.start()
+asked.wait()
+child = os.fork()
+if child == 0:
+    release.set()
+    os._exit(0 if resolver.resolve("name.example", 80, 5) == [] else 1)
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+release.set()
+thread.join()
+"""
+    with Server(OK) as server:
+        _run(program, server)
