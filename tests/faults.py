@@ -41,6 +41,7 @@ ECHO_TEXT = " ".join([TOKEN, *CUSTOMER.values()])
 ECHO = ECHO_TEXT.encode("latin-1")
 MESSAGE = OK + b"Content-Type: message/rfc822\r\n"
 TINY = b"1;" + b"x" * 30 + b"\r\n \r\n"
+BROTLI = FINE[:-6] + b"\r\nContent-Encoding: br\r\n\r\n{}more"
 CHUNKS = b"2\r\n{ \r\n0A ;x=y\r\n" + b" " * 9 + b"}\r\n00\r\nX: y\r\n\r\n"
 HINTS = b"HTTP/1.1 103 Early Hints\r\n"
 LONG_ECHO = " ".join(["x" * (4096 - 10), *CUSTOMER.values(), "x" * 1_000_000])
@@ -210,6 +211,12 @@ FAULTS = [
     broken("has a chunk longer than its size", raw(CHUNKED + b"1\r\n{}\r\n0\r\n\r\n")),
     broken("has LF after a chunk", raw(CHUNKED + b"2\r\n{}\n0\r\n\r\n")),
     broken("has a malformed trailer", raw(CHUNKED + b"2\r\n{}\r\n0\r\nnone\r\n\r\n")),
+    broken("has LF in a trailer", raw(CHUNKED + b"0\r\nX: y\n\r\n\r\n")),
+    broken("has CR in a trailer", raw(CHUNKED + b"0\r\nX: y\rz\r\n\r\n")),
+    broken("has NUL in a chunk extension", raw(CHUNKED + b"0;\0\r\n\r\n")),
+    broken("has a quoted coding", raw(CHUNKED.replace(b"ch", b'x;a=", ch') + b"0\r\n\r\n")),
+    broken("has an empty coding", raw(FINE.replace(b"\r\n", b"\r\nTransfer-Encoding:\r\n", 1))),
+    broken("switches protocols", raw(b"HTTP/1.1 101 -\r\n\r\n" + FINE)),
     broken("has 200 trailers", raw(CHUNKED + b"0\r\n" + b"X: y\r\n" * 200 + b"\r\n")),
     broken("has a body after early hints", raw(HINTS + b"Content-Length: 2\r\n\r\n{}" + FINE)),
     broken("has a chunk of no size", raw(CHUNKED + b"xyz\r\n{}")),
@@ -268,6 +275,7 @@ FAULTS = [
     foreign("NaN", '{"data": NaN}'),
     foreign("cut gzip", gzip.compress(b'{"success": false}')[:10], ZIPPED),
     foreign("gzip with something behind it", gzip.compress(b"{}") + b"more", ZIPPED),
+    Fault("unknown encoding, and more", raw(BROTLI), "invalid_response", 200),
     foreign("gzip that is none", "not zipped", ZIPPED),
     foreign("unknown encoding", "{}", {"Content-Encoding": "unknown"}),
     foreign("echo that is no JSON", ECHO),

@@ -143,6 +143,47 @@ def test_a_name_server_that_never_responds_does_not_hold_a_call(
         assert lead(client, timeout=10)["success"] is True
 
 
+DEAD_NAME_SERVER = """
+import socket, subprocess, sys, time
+
+from cutmeshort import CMSClient
+
+subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+subprocess.run(["mount", "--bind", sys.argv[1], "/etc/resolv.conf"], check=True)
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as name_server:
+    name_server.bind(("127.0.0.1", 53))
+    for host in ("https://api.name.example", "https://name"):
+        with CMSClient("token", host, timeout=0.5) as client:
+            begin = time.monotonic()
+            result = client.track_lead("Sign up", "user_42", "click_1")
+            print(result["type"], time.monotonic() - begin)
+    name_server.settimeout(5)
+    assert b"example" in name_server.recv(4096)
+"""
+
+
+def test_the_systems_resolver_does_not_hold_a_call(tmp_path: Path) -> None:
+    """A real name server that never responds, with the search list that Kubernetes writes."""
+    configuration = tmp_path / "resolv.conf"
+    configuration.write_text(
+        "nameserver 127.0.0.1\noptions ndots:5\n"
+        "search shop.svc.cluster.local svc.cluster.local cluster.local\n"
+    )
+    unshare = ["unshare", "--user", "--map-root-user", "--mount", "--net"]
+    try:
+        subprocess.run([*unshare, "ip", "link", "set", "lo", "up"], check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("needs network namespaces of its own")
+    command = [*unshare, sys.executable, "-c", DEAD_NAME_SERVER, str(configuration)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    for line in done.stdout.splitlines():
+        kind, seconds = line.split()
+        assert kind == "timeout"
+        assert 0.45 < float(seconds) < 2.6
+    print(done.stdout)
+
+
 def test_calls_that_wait_for_the_same_name_share_the_look_up(resolver: Resolver) -> None:
     """Twenty calls at a time never look a name up twice at a time, and all get its addresses."""
     with Server() as server:

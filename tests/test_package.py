@@ -78,7 +78,7 @@ IMPORTS = {
         "rest",
         "retry",
     },
-    "rest": {"configuration", "exceptions", "proxies", "retry"},
+    "rest": {"configuration", "exceptions", "proxies", "resolver", "retry"},
     "proxies": {"configuration"},
     "configuration": {"exceptions"},
     "sandbox": {"_version", "configuration", "exceptions", "models"},

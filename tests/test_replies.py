@@ -197,6 +197,17 @@ def test_interim_replies_are_not_replies(status: int) -> None:
         assert server.connections == 1
 
 
+@pytest.mark.parametrize("status", [204, 304])
+@pytest.mark.parametrize("line", ["Content-Length: 20", "Transfer-Encoding: chunked"])
+def test_a_body_where_none_can_be_is_not_the_next_response(status: int, line: str) -> None:
+    """A connection on which one was announced is not used again, even before it comes."""
+    head = raw(f"HTTP/1.1 {status} -\r\n{line}\r\n\r\n".encode(), close=False)
+    with Server(head, reply(422)) as server, client_of(server) as client:
+        assert lead(client)["success"] is (status == 204)
+        assert lead(client)["type"] == "unprocessable_entity"
+        assert server.connections == 2
+
+
 @pytest.mark.parametrize("status", [200, 422])
 @pytest.mark.parametrize(
     "echo", [TOKEN, TOKEN.replace("/", "\\/"), "".join(f"\\u{ord(c):04x}" for c in TOKEN)]

@@ -459,7 +459,7 @@ def test_a_child_looks_names_up_itself() -> None:
     program = """
 import os, socket, threading
 
-from cutmeshort.rest import resolver
+from cutmeshort import resolver
 
 asked, release = threading.Event(), threading.Event()
 

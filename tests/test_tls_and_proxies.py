@@ -1,6 +1,7 @@
 """TLS and proxies, with real certificates and real tunnels."""
 
 import base64
+import itertools
 import logging
 import os
 import pickle
@@ -423,12 +424,27 @@ def test_a_body_that_ends_with_the_connection_needs_the_end_of_tls(
 
 def test_a_response_in_too_many_pieces_is_refused(tls: ssl.SSLContext, authority_file: str) -> None:
     """One of single bytes, each a TLS record, would cost more than it is worth."""
-    body = [b" "] * 10_100
+    body = [b" "] * 20_100
     step = raw([b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body), *body])
     with Server(step, tls=tls) as server:
         result = _track(server, ssl_ca_cert=authority_file, retries=0)
     assert result["type"] == "network_error"
     assert "pieces" in result["error"]
+
+
+def flood_with_hello_requests(connection: Connection) -> bool:
+    """Send what TLS skips, for as long as it comes: it needs no certificate."""
+    connection.socket.recv(1)
+    return raw(lambda: itertools.repeat(b"\x16\x03\x03\x00\x04\0\0\0\0" * 9999))(connection)
+
+
+def test_a_handshake_that_has_no_end_does_not_hold_a_call(tls: ssl.SSLContext) -> None:
+    """OpenSSL would read what means nothing for as long as it comes."""
+    with Server(tls=tls, greetings=[flood_with_hello_requests]) as server:
+        begin = time.monotonic()
+        result = _track(server, timeout=1, retries=0)
+        assert time.monotonic() - begin < 3
+    assert (result["type"], result["retryable"]) == ("network_error", True)
 
 
 def test_a_handshake_and_a_tunnel_end_with_the_time_to_connect(tls: ssl.SSLContext) -> None:

@@ -1,8 +1,18 @@
-"""The attempt that is under way, as its connection needs to know it."""
+"""The attempt that is under way, and sockets that end with it."""
 
 import socket
 import time
 from contextvars import ContextVar
+from typing import Any
+
+from urllib3.exceptions import ProtocolError
+
+_MAX_BYTES = 2**21
+_MAX_PIECES = 20_000  # of single bytes, a response would cost more than it is worth
+
+
+class ResponseError(ProtocolError):
+    """What a host sent is not usable; the text says why, with nothing of it."""
 
 
 class Attempt:
@@ -26,6 +36,7 @@ class Attempt:
         self.read_timeout = read_timeout
         self.sent = self.refused = self.stale = False
         self._deadline = self._end = deadline
+        self._bytes = self._pieces = 0
 
     def start_step(self, timeout: float) -> None:
         """Begin a step that takes so many seconds at most, and ends with the call."""
@@ -38,7 +49,43 @@ class Attempt:
             raise socket.timeout("timed out")
         return seconds
 
+    def count(self, size: int) -> None:
+        """Note that a layer received so many bytes; raise ResponseError if it's too much."""
+        self._bytes += size
+        self._pieces += 1
+        if self._bytes > _MAX_BYTES or self._pieces > _MAX_PIECES:
+            raise ResponseError("too much, or too many small pieces")
+
 
 # Not an argument, as urllib3 stands between the client and a connection. Each call has a value of
 # its own: also one that a signal handler makes during another, and one in another greenlet.
 current_attempt: ContextVar[Attempt] = ContextVar("current_attempt")
+
+
+class TimedSocket:
+    """
+    A socket whose every step ends with the step of the attempt that it serves.
+
+    Its own time-out would begin anew with each byte; TLS, above it, takes many steps for one of its
+    own, and under gevent so does each of them.
+    """
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._socket = sock
+
+    def sendall(self, data: bytes) -> None:
+        """Send bytes, or nothing, as urllib3's TLS does in each step."""
+        if data:
+            self._socket.settimeout(current_attempt.get().remaining())
+            self._socket.sendall(data)
+
+    def recv(self, size: int) -> bytes:
+        """Receive up to so many bytes."""
+        attempt = current_attempt.get()
+        self._socket.settimeout(attempt.remaining())
+        data = self._socket.recv(size)
+        attempt.count(len(data))
+        return data
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._socket, name)

@@ -12,12 +12,12 @@ import urllib3
 from urllib3.exceptions import HTTPError
 
 from ..configuration import Configuration
-from ..exceptions import ApiException, is_foreign
+from ..exceptions import ApiException
 from ..proxies import find_proxy
 from ..retry import RetryPolicy, is_retried
 from .attempt import Attempt, current_attempt
 from .connections import make_pool
-from .errors import root_cause, safe_cause, translate_error
+from .errors import raise_foreign, safe_cause, translate_error
 from .response import RESTResponse
 
 _NO_RETRY = urllib3.Retry(False)
@@ -123,9 +123,7 @@ class RESTClientObject:
                 timeout=_timeout(None, *request.attempt_timeout),
             )
         except (HTTPError, OSError) as error:
-            cause = root_cause(error)
-            if is_foreign(cause):
-                raise cause from None
+            raise_foreign(error)
             failure = translate_error(error, self._host, attempt.sent), safe_cause(error)
         else:
             return response  # type: ignore[no-any-return]

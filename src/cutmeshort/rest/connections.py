@@ -18,8 +18,8 @@ from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConn
 
 from ..configuration import Configuration
 from ..proxies import Proxy
-from .attempt import Attempt, current_attempt
-from .resolver import resolve
+from ..resolver import resolve
+from .attempt import Attempt, TimedSocket, current_attempt
 from .response import END_OF_HEAD, ResponseReader, RESTResponse
 from .tls import make_ssl_context
 
@@ -92,7 +92,7 @@ class _HTTPConnection(HTTPConnection):
     response_class: Any = staticmethod(_read_proxy_response)
     _used = False
 
-    def _new_conn(self) -> socket.socket:
+    def _new_conn(self) -> TimedSocket:  # type: ignore[override]
         """Connect to the first address that takes a connection; each has its own time."""
         attempt = current_attempt.get()
         self._used = False
@@ -112,7 +112,7 @@ class _HTTPConnection(HTTPConnection):
         except OSError as error:
             raise NewConnectionError(self, f"{self.host}: {error}") from error
 
-    def _connect_to(self, kind: list[Any], address: Any, attempt: Attempt) -> socket.socket:
+    def _connect_to(self, kind: list[Any], address: Any, attempt: Attempt) -> TimedSocket:
         sock = socket.socket(*kind)
         try:
             for option in self.socket_options or ():
@@ -122,7 +122,7 @@ class _HTTPConnection(HTTPConnection):
         except BaseException:
             sock.close()
             raise
-        return sock
+        return TimedSocket(sock)
 
     def request(
         self, method: str, url: str, body: Any = None, headers: Any = None, **_options: Any
@@ -134,7 +134,6 @@ class _HTTPConnection(HTTPConnection):
         attempt.sent = True
         attempt.stale = self._used
         attempt.start_step(attempt.read_timeout)
-        self.sock.settimeout(attempt.remaining())
         self._used = True
         lines = map(": ".join, headers.items())
         head = "\r\n".join([f"{method} {url} HTTP/1.1", *lines, f"Content-Length: {len(body)}"])
@@ -144,7 +143,7 @@ class _HTTPConnection(HTTPConnection):
         """Read the whole response."""
         reader = ResponseReader(self.sock, current_attempt.get())
         response = reader.read()
-        unread = getattr(self.sock, "incoming", None)  # of TLS within TLS
+        unread = getattr(self.sock, "incoming", None)  # of TLS, for its next read
         if not reader.reusable or (unread is not None and unread.pending):
             self.close()
         return response
@@ -156,7 +155,7 @@ class _HTTPSConnection(  # pyright: ignore[reportIncompatibleVariableOverride]
     def connect(self) -> None:
         super().connect()
         self.is_verified = True  # else urllib3 would warn in each call; the client did it once
-        # What ends without TLS's own end may have been cut by anyone.
+        # urllib3 makes the TLS within TLS, to an https:// proxy; see tls.py for the other.
         self.sock.suppress_ragged_eofs = False  # type: ignore[union-attr]
 
 

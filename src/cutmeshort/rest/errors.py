@@ -8,9 +8,9 @@ from typing import Optional
 
 from urllib3 import exceptions as urllib3_errors
 
-from ..exceptions import ApiException
+from ..exceptions import ApiException, is_foreign
 from ..retry import is_retried
-from .response import ResponseError
+from .attempt import ResponseError
 
 _CUT = (ssl.SSLEOFError, ssl.SSLZeroReturnError)
 _CUT_REASON = "UNEXPECTED_EOF_WHILE_READING"  # to Python 3.9, not an SSLEOFError
@@ -28,7 +28,7 @@ def translate_error(error: Exception, host: str, sent: bool) -> ApiException:
     if isinstance(error, urllib3_errors.ClosedPoolError):
         message = "The client is closed: make a new one."
         return ApiException(0, "client_closed", message, retryable=True)
-    kind, message = _kind_and_message(error, root_cause(error), host, sent)
+    kind, message = _kind_and_message(error, _root_cause(error), host, sent)
     return ApiException(0, kind, message, retryable=is_retried(0, kind))
 
 
@@ -43,7 +43,7 @@ def safe_cause(error: Exception) -> Exception:
     while link is not None:
         clear_frames(link.__traceback__)
         link = link.__cause__ or link.__context__
-    root = root_cause(error)
+    root = _root_cause(error)
     ours = isinstance(root, OSError) and (root.errno is not None or type(root) is socket.timeout)
     if ours or isinstance(root, (urllib3_errors.PoolError, ResponseError)):
         return error
@@ -51,10 +51,17 @@ def safe_cause(error: Exception) -> Exception:
     return urllib3_errors.ProtocolError(names).with_traceback(error.__traceback__)
 
 
-def root_cause(error: BaseException) -> BaseException:
+def _root_cause(error: BaseException) -> BaseException:
     """Unwrap what urllib3 wrapped: it keeps the cause among the arguments, or as the cause."""
     inner = [part for part in (*error.args, error.__cause__) if isinstance(part, BaseException)]
-    return root_cause(inner[0]) if inner else error
+    return _root_cause(inner[0]) if inner else error
+
+
+def raise_foreign(error: Exception) -> None:
+    """Raise what the application's signal handler raised, if urllib3 took it for a failure."""
+    cause = _root_cause(error)
+    if is_foreign(cause):
+        raise cause from None
 
 
 def _kind_and_message(
@@ -66,8 +73,8 @@ def _kind_and_message(
         return "network_error" if sent else "tls_error", distrust
     kind = "network_error"
     if isinstance(cause, ResponseError):
-        sender = host if sent else "The proxy"
-        message = f"{sender} sent a response that can't be used: {cause}."
+        what = f"{host} sent a response" if sent else f"{host}, or the proxy, sent something"
+        message = f"{what} that can't be used: {cause}."
     elif isinstance(error, urllib3_errors.ProxyError):
         refused = re.match(_REFUSED_TUNNEL, str(cause))
         what = f"refused a tunnel to {host} with status {refused[1]}" if refused else "is away"

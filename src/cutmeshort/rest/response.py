@@ -11,15 +11,13 @@ import zlib
 from typing import Any, Optional
 
 import urllib3
-from urllib3.exceptions import ProtocolError
 
 from ..retry import parse_retry_after
-from .attempt import Attempt
+from .attempt import Attempt, ResponseError
 
 END_OF_HEAD = b"\r\n\r\n"
 MAX_BODY_BYTES = 2**20
 _MAX_FRAMING_BYTES = 2**17  # heads, also interim ones, sizes of chunks, and trailers
-_MAX_PIECES = 10_000  # of single bytes, a response costs more than it is worth
 _MAX_LINE_BYTES = 2**16
 _MAX_FIELDS = 100
 _MAX_DIGITS = 16
@@ -32,10 +30,6 @@ _TOKEN = b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqr
 _FORMATS = {"gzip": (31,), "x-gzip": (31,), "deflate": (15, -15)}  # see zlib.decompress
 # For urllib3: the body was read, decompressed and found whole.
 _DONE: Any = {"preload_content": False, "decode_content": False, "enforce_content_length": False}
-
-
-class ResponseError(ProtocolError):
-    """A response is not usable; the text says why, with nothing of the response in it."""
 
 
 class RESTResponse(urllib3.HTTPResponse):
@@ -78,7 +72,7 @@ class ResponseReader:
         self._attempt = attempt
         self._received = bytearray()
         self._taken = 0  # of what was received
-        self._framing = self._pieces = 0
+        self._framing = 0
         self.reusable = True
 
     def read(self) -> RESTResponse:
@@ -87,13 +81,15 @@ class ResponseReader:
         while status < 200:
             head = self.take_until(END_OF_HEAD)
             version, status, reason, fields = _parse_head(head)
+            if status == 101:
+                raise ResponseError("another protocol, which was not asked for")
         self._attempt.refused = status // 100 == 4
         headers = urllib3.HTTPHeaderDict(fields)
         self.reusable = version == 11 and "close" not in _members(headers, "Connection")
         content = self._take_body(status, version, headers)
         if content is None or self._taken != len(self._received):
             self.reusable = False
-        elif "Content-Encoding" in headers:
+        if content and "Content-Encoding" in headers:
             content = _decompress(content, headers["Content-Encoding"].strip().lower())
         about = {"version": version, "reason": reason, **_DONE}
         response = RESTResponse(content or b"", headers, status, **about)
@@ -131,9 +127,12 @@ class ResponseReader:
         """Take the body by RFC 9112, section 6.3; None if it is too large."""
         codings = _members(headers, "Transfer-Encoding")
         length = _content_length(headers)
-        if codings and (version != 11 or codings.count("chunked") > 1):
-            raise ResponseError("impossible Transfer-Encoding")
+        if "Transfer-Encoding" in headers:
+            quoted = '"' in headers["Transfer-Encoding"]
+            if version != 11 or quoted or not codings or codings.count("chunked") > 1:
+                raise ResponseError("impossible Transfer-Encoding")
         if status in (204, 304):
+            self.reusable = self.reusable and not codings and not length
             return b""
         if codings and codings[-1] == "chunked":
             self.reusable = self.reusable and length is None
@@ -159,16 +158,15 @@ class ResponseReader:
             body += self._take(size)
             if self._take(2) != b"\r\n":
                 raise ResponseError("malformed chunk")
-        _parse_fields(list(iter(lambda: self.take_until(b"\r\n"), b"")))  # trailers
+        trailers = list(iter(lambda: self.take_until(b"\r\n"), b""))
+        if trailers:
+            _parse_fields(_split(b"\r\n".join(trailers)))
         return bytes(body)
 
     def _receive(self, size: int, may_end: bool = False) -> bool:
         """Receive something, preferably so many bytes; tell whether anything came."""
-        self._socket.settimeout(self._attempt.remaining())
         data = self._socket.recv(min(max(size, _MIN_RECEIVE), _MAX_RECEIVE))
-        self._pieces += 1
-        if self._pieces > _MAX_PIECES:
-            raise ResponseError("too many small pieces")
+        self._attempt.count(0)  # its bytes are counted below TLS
         if data:
             self._attempt.stale = False
             self._received += data
@@ -177,11 +175,17 @@ class ResponseReader:
         return bool(data)
 
 
+def _split(block: bytes) -> list[bytes]:
+    lines = block.split(b"\r\n")
+    ends = len(lines) - 1
+    if block.count(b"\r") != ends or block.count(b"\n") != ends or b"\0" in block:
+        raise ResponseError("control character in a header")
+    return lines
+
+
 def _parse_head(head: bytes) -> tuple[int, int, str, list[tuple[str, str]]]:
     """Return the version (10 or 11), the status, the reason and the headers."""
-    line, *lines = head.split(b"\r\n")
-    if head.count(b"\r") != len(lines) or head.count(b"\n") != len(lines) or b"\0" in head:
-        raise ResponseError("control character in the head")
+    line, *lines = _split(head)
     protocol, _, rest = line.partition(b" ")
     code, _, reason = rest.partition(b" ")
     if not (len(protocol) == 8 and protocol[:7] == b"HTTP/1." and protocol[7:].isdigit()):
@@ -230,9 +234,8 @@ def _content_length(headers: urllib3.HTTPHeaderDict) -> Optional[int]:
 
 def _chunk_size(line: bytes) -> int:
     """Return the size of a chunk, whose extensions are ignored."""
-    size = line.partition(b";")[0].rstrip(b" \t")
-    control = b"\r" in line or b"\n" in line
-    if control or not 0 < len(size) <= _MAX_DIGITS or size.translate(None, _HEX):
+    size = _split(line)[0].partition(b";")[0].rstrip(b" \t")
+    if not 0 < len(size) <= _MAX_DIGITS or size.translate(None, _HEX):
         raise ResponseError("malformed chunk")
     return int(size, 16)
 

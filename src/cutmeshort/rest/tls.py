@@ -1,9 +1,10 @@
-"""Certificates, and TLS that ends in time."""
+"""Certificates, and TLS over sockets that end in time."""
 
 import ssl
-from typing import Any, Callable
+from functools import partial
+from typing import Any, Optional
 
-from urllib3.util import wait_for_read, wait_for_write
+from urllib3.util.ssltransport import SSLTransport
 
 from ..configuration import Configuration
 from ..exceptions import ApiValueError
@@ -22,7 +23,7 @@ def make_ssl_context(configuration: Configuration) -> ssl.SSLContext:
     context.hostname_checks_common_name = False
     # Python 3.9 takes a connection that was cut for one that has ended.
     context.options &= ~getattr(ssl, "OP_IGNORE_UNEXPECTED_EOF", 0)
-    context.sslsocket_class = _in_time(context.sslsocket_class or ssl.SSLSocket)
+    context.wrap_socket = partial(_wrap, context)  # type: ignore[method-assign, assignment]
     try:
         if configuration.cert_file is not None:
             # An empty password: else an encrypted key would ask for one on the terminal.
@@ -37,40 +38,17 @@ def make_ssl_context(configuration: Configuration) -> ssl.SSLContext:
     return context
 
 
-def _in_time(base: type[ssl.SSLSocket]) -> type[ssl.SSLSocket]:
+def _wrap(context: ssl.SSLContext, sock: Any, server_hostname: Optional[str]) -> SSLTransport:
     """
-    Make sockets whose handshake, and each read, ends with the step of the attempt.
+    Shake hands over a socket that ends in time.
 
-    Two others start a time-out anew with each piece of a TLS record: gevent, which has sockets of
-    its own (hence `base`), and urllib3 in TLS within TLS, to an https:// proxy.
+    Python's own TLS reads from the system, for as long as a host sends what means nothing.
     """
-
-    class TLSSocket(base):  # type: ignore[misc, valid-type]
-        def do_handshake(self, *_: Any) -> None:
-            attempt = current_attempt.get()
-            attempt.start_step(attempt.connect_timeout)
-            try:
-                self._finish(super().do_handshake)
-            except BaseException:
-                self.close()
-                raise
-
-        def recv(self, buflen: int = 1024, flags: int = 0) -> Any:
-            return self._finish(super().recv, buflen, flags)
-
-        def _finish(self, operation: Callable[..., Any], *arguments: Any) -> Any:
-            attempt = current_attempt.get()
-            timeout = self.gettimeout()
-            self.settimeout(0)
-            try:
-                while True:
-                    try:
-                        return operation(*arguments)
-                    except ssl.SSLWantReadError:  # noqa: PERF203 - it waits for the network
-                        wait_for_read(self, attempt.remaining())
-                    except ssl.SSLWantWriteError:
-                        wait_for_write(self, attempt.remaining())
-            finally:
-                self.settimeout(timeout)
-
-    return TLSSocket
+    attempt = current_attempt.get()
+    attempt.start_step(attempt.connect_timeout)
+    try:
+        # What ends without TLS's own end may have been cut by anyone.
+        return SSLTransport(sock, context, server_hostname, suppress_ragged_eofs=False)
+    except BaseException:
+        sock.close()
+        raise
