@@ -193,25 +193,15 @@ def kind_of(status: int) -> Kind:
     return Kind(ApiException, "api_error", "The service did not track the event.")
 
 
-# Python 3.9 can't name its standard library: these are its modules that take part in a call.
+# Python 3.9 can't name its standard library: these take part in a call, or limit its time.
 _STANDARD_LIBRARY: frozenset[str] = getattr(
     sys,
     "stdlib_module_names",
     frozenset(
         {
-            *("_queue", "_socket", "_ssl", "binascii", "builtins", "codecs", "email", "encodings"),
-            *(
-                "http",
-                "json",
-                "queue",
-                "re",
-                "select",
-                "selectors",
-                "socket",
-                "ssl",
-                "struct",
-                "zlib",
-            ),
+            *("_queue", "_socket", "_ssl", "asyncio", "binascii", "builtins", "codecs"),
+            *("concurrent", "email", "encodings", "http", "json", "multiprocessing", "queue"),
+            *("re", "select", "selectors", "socket", "ssl", "struct", "subprocess", "zlib"),
         }
     ),
 )

@@ -92,7 +92,7 @@ class _HTTPConnection(HTTPConnection):
     response_class: Any = staticmethod(_read_proxy_response)
     _used = False
 
-    def _new_conn(self) -> TimedSocket:  # type: ignore[override]
+    def _new_conn(self) -> Any:
         """Connect to the first address that takes a connection; each has its own time."""
         attempt = current_attempt.get()
         self._used = False
@@ -137,7 +137,8 @@ class _HTTPConnection(HTTPConnection):
         self._used = True
         lines = map(": ".join, headers.items())
         head = "\r\n".join([f"{method} {url} HTTP/1.1", *lines, f"Content-Length: {len(body)}"])
-        self.sock.sendall(head.encode("latin-1") + b"\r\n\r\n" + body)
+        sock: Any = self.sock
+        sock.sendall(head.encode("latin-1") + b"\r\n\r\n" + body)
 
     def getresponse(self) -> RESTResponse:  # type: ignore[override]
         """Read the whole response."""
@@ -175,9 +176,10 @@ _POOLS: dict[str, type[urllib3.HTTPConnectionPool]] = {"http": _HTTPPool, "https
 def make_pool(configuration: Configuration, proxy: Optional[Proxy]) -> urllib3.HTTPConnectionPool:
     """Make a pool for the configuration's host; raise ApiValueError for a wrong certificate."""
     url = urlsplit(configuration.host)
+    defaults: Any = HTTPConnection.default_socket_options
     options: dict[str, Any] = {
         "maxsize": configuration.connection_pool_maxsize,
-        "socket_options": [*HTTPConnection.default_socket_options, *configuration.socket_options],
+        "socket_options": [*defaults, *configuration.socket_options],
     }
     tls = url.scheme == "https" or (proxy is not None and proxy.url.startswith("https:"))
     ssl_context = make_ssl_context(configuration) if tls else None

@@ -77,12 +77,11 @@ class ResponseReader:
 
     def read(self) -> RESTResponse:
         """Read the whole response, after any interim ones."""
-        status = 0
+        head, version, status, reason, fields = self._take_head()
         while status < 200:
-            head = self.take_until(END_OF_HEAD)
-            version, status, reason, fields = _parse_head(head)
             if status == 101:
                 raise ResponseError("another protocol, which was not asked for")
+            head, version, status, reason, fields = self._take_head()
         self._attempt.refused = status // 100 == 4
         headers = urllib3.HTTPHeaderDict(fields)
         self.reusable = version == 11 and "close" not in _members(headers, "Connection")
@@ -99,19 +98,25 @@ class ResponseReader:
 
     def take_until(self, end: bytes) -> bytes:
         """Take what comes before an end, and the end."""
-        start, at = self._taken, -1
-        while at < 0:
+        start = self._taken
+        while True:
             at = self._received.find(end, start)
             size = (len(self._received) if at < 0 else at) - self._taken
             if self._framing + size > _MAX_FRAMING_BYTES:
                 raise ResponseError("too long a head, chunk size or trailer")
-            if at < 0:  # from here on, or the head of a slow host would be searched over and over
-                start = max(start, len(self._received) - len(end) + 1)
-                self._receive(_MIN_RECEIVE)
+            if at >= 0:
+                break
+            # From here on, or the head of a slow host would be searched over and over.
+            start = max(start, len(self._received) - len(end) + 1)
+            self._receive(_MIN_RECEIVE)
         taken = self._take(size)
         self._taken += len(end)
         self._framing += size + len(end)
         return taken
+
+    def _take_head(self) -> tuple[bytes, int, int, str, list[tuple[str, str]]]:
+        head = self.take_until(END_OF_HEAD)
+        return (head, *_parse_head(head))
 
     def _take(self, size: int) -> bytes:
         end = self._taken + size
