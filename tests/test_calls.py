@@ -23,6 +23,7 @@ from cutmeshort import (
 )
 
 from .conftest import PAYLOAD, TOKEN, client_of, lead, sale
+from .faults import CHUNKED, FINE
 from .server import Connection, Server, drop, raw, reply, reset, silence
 
 OK = reply(json={"success": True, "message": "Done"})
@@ -241,6 +242,9 @@ LONG_BODY = b"HTTP/1.1 200 OK\r\nContent-Length: 9999999\r\n\r\n" + b"x" * (2**2
         LONG_BODY,
         b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}",
         b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\n{}",
+        b"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 2\r\n\r\n{}",
+        CHUNKED.replace(b"\r\n\r\n", b"\r\nContent-Length: 2\r\n\r\n") + b"2\r\n{}\r\n0\r\n\r\n",
+        FINE + b"HTTP/1.1 422 -\r\nContent-Length: 0\r\n\r\n",
     ],
 )
 def test_a_connection_that_ends_with_its_answer_is_not_used_again(answer: bytes) -> None:
@@ -287,7 +291,7 @@ def test_the_deadline_of_a_call_goes_before_the_clients() -> None:
     with Server(silence) as server, client_of(server, timeout=60) as client:
         result, seconds = _seconds(lambda: lead(client, timeout=0.2))
         assert result["type"] == "timeout"
-        assert seconds < 0.45
+        assert seconds < 2.2
 
 
 @pytest.mark.usefixtures("no_wait")

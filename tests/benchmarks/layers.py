@@ -1,8 +1,8 @@
 """One call of the SDK, cut off at each layer below: what a layer costs is the difference."""
 
-import http.client
 import socket
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -14,7 +14,8 @@ import urllib3
 from cutmeshort import ApiClient, CMSClient, Configuration, LeadPayload, TrackingApi
 from cutmeshort.api_client import Operation
 from cutmeshort.rest import RESTClientObject, RESTRequest
-from cutmeshort.rest.attempt import Attempt, current_attempt
+from cutmeshort.rest.attempt import Attempt, TimedSocket, current_attempt
+from cutmeshort.rest.response import ResponseReader
 
 from .contestants import LEAD, TOKEN, Call
 
@@ -36,23 +37,30 @@ def layers(url: str) -> Iterator[dict[str, Call]]:
     message = _message(request)
     sock = socket.create_connection(("127.0.0.1", urlsplit(url).port or 0))
     connection = pool.ConnectionCls(pool.host, pool.port)
-    current_attempt.set(Attempt(float("inf"), 5.0, 5.0))
+    sock.settimeout(5.0)
+    timed = TimedSocket(sock)
+
+    def begin() -> Attempt:
+        attempt = Attempt(time.monotonic() + 60, 5.0, 5.0)
+        current_attempt.set(attempt)
+        return attempt
 
     def kernel() -> None:
         sock.sendall(message)
         assert sock.recv(2**16)
 
-    def parser() -> None:
-        sock.sendall(message)
-        answer = http.client.HTTPResponse(sock)
-        answer.begin()
-        assert answer.read()
+    def reader() -> None:
+        attempt = begin()
+        timed.sendall(message)
+        assert ResponseReader(timed, attempt).read().content
 
     def one_connection() -> None:
+        begin()
         connection.request(request.method, request.target, request.body, request.headers)
         assert connection.getresponse().data
 
     def pooled() -> None:
+        begin()
         answer = pool.urlopen(
             request.method,
             request.target,
@@ -74,13 +82,13 @@ def layers(url: str) -> Iterator[dict[str, Call]]:
         assert client.track_lead(**LEAD)["success"]  # type: ignore[arg-type]
 
     yield {
-        "the kernel: one packet there, one back": kernel,
-        "`http.client`: parse the answer": parser,
-        "`rest.connections`: write the request, whole answers only, a cap": one_connection,
-        "`urllib3`: keep connections, say what failed": pooled,
-        "`rest.client`: a deadline, repeats": rest_client,
-        "`api_client`: JSON out and in, no token in the answer": api_calls,
-        "`client`: check the arguments, never raise": facade,
+        "the kernel: one packet each way": kernel,
+        "`rest.response`: read the response": reader,
+        "`rest.connections`: write the request, with a deadline": one_connection,
+        "`urllib3`: keep connections, translate errors": pooled,
+        "`rest.client`: attempts and retries": rest_client,
+        "`api_client`: JSON out and in, no token in the response": api_calls,
+        "`client`: validate the arguments, never raise": facade,
     }
     sock.close()
     connection.close()
