@@ -1,27 +1,33 @@
 """The sandbox acts like the service, in each of its forms."""
 
 import contextlib
+import gc
 import json
+import logging
 import os
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
+import tracemalloc
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import urllib3
+import uvicorn
 from typing_extensions import get_args
 
 from cutmeshort import ApiValueError, CMSClient, LeadPayload, SalePayload
-from cutmeshort.sandbox import Attribution, Sandbox
+from cutmeshort.sandbox import Attribution, Sandbox, bodies
+from cutmeshort.sandbox.bodies import MAX_BODY_BYTES
 from cutmeshort.sandbox.replies import ERRORS, REJECTIONS, SUCCESSES
 from cutmeshort.sandbox.server import ErrorReply, Reply
 from cutmeshort.sandbox.service import RateLimit, Refusal
 
-from .conftest import lead, sale
+from .conftest import forks, lead, sale
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +61,23 @@ def post(
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
     with urllib3.PoolManager() as pool:
         return pool.request("POST", sandbox.url + path, body=data, headers=sent, retries=retries)
+
+
+def connect(sandbox: Sandbox) -> socket.socket:
+    """Open a connection, on which the test speaks HTTP itself."""
+    port = int(sandbox.url.rpartition(":")[2])
+    return socket.create_connection(("127.0.0.1", port), timeout=10)
+
+
+def head(sandbox: Sandbox, *lines: str) -> bytes:
+    """Write the head of a request that tracks a lead."""
+    lines = (f"Authorization: Bearer {sandbox.token}", "Content-Type: application/json", *lines)
+    return "\r\n".join(["POST /track/lead HTTP/1.1", "Host: a", *lines, "", ""]).encode()
+
+
+def read_to_end(connection: socket.socket) -> bytes:
+    """Read until the sandbox closes the connection."""
+    return b"".join(iter(lambda: connection.recv(65536), b""))
 
 
 def test_events_are_recorded_as_they_were_sent(sandbox: Sandbox, client: CMSClient) -> None:
@@ -270,15 +293,63 @@ def test_a_late_answer_does_not_hold_the_sandbox() -> None:
     assert time.monotonic() - begin < 5
 
 
-def test_half_a_request_does_not_hold_the_sandbox() -> None:
-    """It ends soon, though a client has not sent all that it announced."""
-    with contextlib.ExitStack() as connections, Sandbox() as sandbox:
-        port = int(sandbox.url.rpartition(":")[2])
-        connection = connections.enter_context(socket.create_connection(("127.0.0.1", port)))
-        head = f"POST /track/lead HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {sandbox.token}\r\n"
-        connection.sendall(f"{head}Content-Length: 9\r\n\r\n{{".encode())
-        begin = time.monotonic()
+def test_starting_and_ending_take_no_time() -> None:
+    """Each start and end takes milliseconds, so that each test can have its own sandbox."""
+    sandbox = Sandbox()
+    begin = time.monotonic()
+    for _ in range(50):
+        with sandbox:
+            pass
     assert time.monotonic() - begin < 5
+
+
+@pytest.mark.parametrize("kind", ["idle", "half a head", "half a body", "pending"])
+def test_open_connections_do_not_hold_the_sandbox(
+    kind: str, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Whatever a client waits for, leaving the block closes its connection and logs nothing."""
+    with contextlib.ExitStack() as connections, Sandbox() as sandbox:
+        connection = connections.enter_context(connect(sandbox))
+        if kind == "pending":
+            sandbox.fail_next(status=503, latency=3600)
+        # The sandbox asks for the body when it waits for it, or for the time to respond.
+        half_body = head(sandbox, "Content-Length: 9", "Expect: 100-continue") + b"{"
+        request = b"GET /elsewhere HTTP/1.1\r\nHost: a\r\n\r\n"
+        sent = {"idle": request, "half a head": request + half_body[:99]}.get(kind, half_body)
+        connection.sendall(sent)
+        response = connection.recv(65536)
+        assert response.startswith(b"HTTP/1.1 404" if request in sent else b"HTTP/1.1 100")
+        begin = time.monotonic()
+        sandbox.__exit__(None, None, None)
+        assert time.monotonic() - begin < 3
+        read_to_end(connection)
+    assert not caplog.records
+    assert capfd.readouterr().err == ""
+
+
+def test_connections_that_have_just_been_opened_are_closed() -> None:
+    """Leaving the block may come at any moment of a new connection."""
+    sandbox = Sandbox()
+    for number in range(40):
+        with contextlib.ExitStack() as connections, sandbox:
+            for _ in range(number):
+                connections.enter_context(connect(sandbox))
+    gc.collect()  # warns of what is still open
+
+
+def test_a_client_may_leave_during_its_request(
+    sandbox: Sandbox, client: CMSClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A body that is only a part of what was announced is not an event, and not an error."""
+    event = b'{"eventName": "a", "customerExternalId": "b", "clickId": "c"}'
+    for _ in range(9):
+        with connect(sandbox) as connection:
+            connection.sendall(head(sandbox, "Content-Length: 99", "Expect: 100-continue"))
+            assert connection.recv(65536).startswith(b"HTTP/1.1 100")
+            connection.sendall(event)
+    assert lead(client)["success"] is True
+    assert len(sandbox.leads) == 1
+    assert not caplog.records
 
 
 def test_it_can_be_started_again() -> None:
@@ -369,6 +440,79 @@ def test_other_paths_and_methods_have_the_envelope_too(sandbox: Sandbox) -> None
     with urllib3.PoolManager() as pool:
         answer = pool.request("GET", sandbox.url + "/track/lead")
     assert (answer.status, answer.json()["success"]) == (405, False)
+    assert answer.headers["Allow"] == "POST"
+
+
+@pytest.mark.parametrize("form", ["envelope", "message", "code", "html", "empty"])
+def test_a_body_that_is_too_large_is_refused(form: Any) -> None:
+    """It is 413, in the form of other errors."""
+    with Sandbox(error_reply=form) as sandbox:
+        response = post(sandbox, b" " * (MAX_BODY_BYTES + 1), retries=False)
+    assert response.status == 413
+    expected = {"html": b"<!doctype html>", "empty": b""}.get(form, b"more than 1048576 bytes")
+    assert expected in response.data
+
+
+def test_the_sandbox_does_not_wait_for_a_body_that_is_too_large(sandbox: Sandbox) -> None:
+    """The Content-Length suffices for 413; then the connection is closed."""
+    with connect(sandbox) as connection:
+        connection.sendall(head(sandbox, f"Content-Length: {MAX_BODY_BYTES + 1}"))
+        response = read_to_end(connection)
+    assert response.startswith(b"HTTP/1.1 413 ")
+    assert b"\r\nconnection: close\r\n" in response
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_body_may_have_the_largest_size(chunked: bool, sandbox: Sandbox) -> None:
+    """Up to the limit an event is recorded; one byte more is refused."""
+    event = b'{"eventName": "a", "customerExternalId": "b", "clickId": "c"}'
+    framing = {"Transfer-Encoding": "chunked"} if chunked else {}
+    for size, status in ((MAX_BODY_BYTES + 1, 413), (MAX_BODY_BYTES, 200)):
+        response = post(sandbox, event.ljust(size), retries=False, **framing)
+        assert (response.status, len(sandbox.leads)) == (status, status == 200)
+
+
+@pytest.mark.parametrize("framing", ["Content-Length: 25165824", "Transfer-Encoding: chunked"])
+def test_a_large_body_is_not_kept_in_memory(framing: str, sandbox: Sandbox) -> None:
+    """The client can send all of it, and reads the response then, but the sandbox discards it."""
+    piece = b"a" * 65536
+    chunk = b"10000\r\n%b\r\n" % piece if "chunked" in framing else piece
+    tracemalloc.start()
+    try:
+        with connect(sandbox) as connection:
+            connection.sendall(head(sandbox, framing))
+            for _ in range(384):
+                connection.sendall(chunk)
+            assert read_to_end(connection).startswith(b"HTTP/1.1 413 ")
+        assert tracemalloc.get_traced_memory()[1] < 12 * 1024 * 1024
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_body_without_end_ends_the_connection(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sandbox discards for a limited time what a client sends after the limit."""
+    monkeypatch.setattr(bodies, "_DISCARD_SECONDS", 0.2)
+
+    def send_chunks(connection: socket.socket) -> None:
+        end = time.monotonic() + 10
+        while time.monotonic() < end:
+            connection.sendall(b"10000\r\n%b\r\n" % (b"a" * 65536))
+
+    with connect(sandbox) as connection:
+        connection.sendall(head(sandbox, "Transfer-Encoding: chunked"))
+        with pytest.raises(ConnectionError):
+            send_chunks(connection)
+
+
+def test_token_and_rate_limit_are_checked_before_the_size() -> None:
+    """A body that is too large is 401 or 429 where a small one is."""
+    large = b" " * (MAX_BODY_BYTES + 1)
+    with Sandbox(rate_limit=1) as sandbox:
+        assert post(sandbox, large, Authorization="Bearer wrong").status == 401
+        assert post(sandbox, large).status == 413
+        assert post(sandbox, large).status == 429
 
 
 def test_the_description_names_the_wires_fields(sandbox: Sandbox) -> None:
@@ -445,6 +589,179 @@ def test_the_url_is_known_once_it_runs() -> None:
     """Before that, asking for it says how to run it."""
     with pytest.raises(RuntimeError, match="with Sandbox"):
         _ = Sandbox().url
+
+
+def test_it_runs_once_at_a_time() -> None:
+    """A second `with` on a running sandbox is refused; the first still works."""
+    sandbox = Sandbox()
+    for number in (1, 2):
+        with sandbox, CMSClient(sandbox.token, sandbox.url) as client:
+            url = sandbox.url
+            with pytest.raises(RuntimeError, match="leave its `with` block first"), sandbox:
+                pytest.fail("it runs twice")
+            assert sandbox.url == url
+            assert lead(client, event_name=str(number))["success"] is True
+            assert len(sandbox.leads) == number
+        with pytest.raises(ConnectionRefusedError):
+            connect(sandbox)
+
+
+def _run(program: str) -> str:
+    """Run a program in a process of its own, where every warning is an error."""
+    warnings = ["-W", "error", "-W", "ignore:This process:DeprecationWarning"]
+    command = [sys.executable, *warnings, "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+NO_START = """
+import os, resource, threading
+from cutmeshort.sandbox import Sandbox
+
+with Sandbox() as sandbox:
+    pass  # whatever a start imports is there
+threading.stack_size(STACK)
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+
+
+def take_descriptors():
+    taken = []
+    try:
+        while True:
+            taken.append(os.dup(0))
+    except OSError:
+        return taken
+
+
+taken = take_descriptors()
+for _ in range(FREE):
+    os.close(taken.pop())
+try:
+    with sandbox:
+        print("started")
+except OSError as error:
+    print(error)
+try:
+    print(sandbox.url)
+except RuntimeError:
+    left = take_descriptors()
+    print(threading.active_count(), len(left) - FREE)
+for descriptor in taken + left:
+    os.close(descriptor)
+"""
+
+
+@pytest.mark.parametrize(
+    ("free", "stack", "says"),
+    [(1, 0, "OSError(24"), (2, 0, "OSError(24"), (3, 0, "OSError(24"), (9, 2**60, "new thread")],
+)
+def test_a_start_that_fails_is_an_error(free: int, stack: int, says: str) -> None:
+    """Without descriptors or threads, the start fails at once, and nothing of it is left."""
+    pytest.importorskip("resource")
+    program = NO_START.replace("FREE", str(free)).replace("STACK", str(stack))
+    first, second = _run(program).splitlines()
+    assert first.startswith("the sandbox could not start: ")
+    assert says in first
+    assert second == "1 0"
+
+
+def test_a_start_that_exits_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If uvicorn exits in the sandbox's thread, the start fails; the sandbox can be used later."""
+
+    async def leave(_server: Any, sockets: Any = None) -> None:
+        assert sockets
+        sys.exit(3)
+
+    sandbox = Sandbox()
+    with monkeypatch.context() as patch:
+        patch.setattr(uvicorn.Server, "startup", leave)
+        with pytest.raises(OSError, match=r"could not start: SystemExit\(3\)"), sandbox:
+            pytest.fail("it started")
+    with pytest.raises(RuntimeError, match="once it runs"):
+        _ = sandbox.url
+    with sandbox, CMSClient(sandbox.token, sandbox.url) as client:
+        assert lead(client)["success"] is True
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="needs signals of a thread")
+def test_a_start_may_be_interrupted(caplog: pytest.LogCaptureFixture) -> None:
+    """Ctrl+C during a start leaves no thread, and the sandbox can be started again."""
+
+    class Interrupt(logging.Handler):
+        def emit(self, _record: logging.LogRecord) -> None:
+            logger.removeHandler(self)
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+    logger = logging.getLogger("uvicorn.error")
+    logger.addHandler(Interrupt())
+    sandbox = Sandbox()
+    with caplog.at_level("INFO", logger.name), pytest.raises(KeyboardInterrupt), sandbox:
+        pytest.fail("it started")
+    with sandbox, CMSClient(sandbox.token, sandbox.url) as client:
+        assert lead(client)["success"] is True
+
+
+@contextlib.contextmanager
+def _child() -> Iterator[None]:
+    """Fork a child, which lives until the end of the block."""
+    started, ended = os.pipe(), os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(ended[1])
+        os.write(started[1], b"x")
+        os.read(ended[0], 1)  # until the parent closes its end
+        os._exit(0)
+    os.read(started[0], 1)
+    try:
+        yield
+    finally:
+        for end in (*started, *ended):
+            os.close(end)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+@forks
+def test_a_child_does_not_keep_the_port() -> None:
+    """Port and connections are the parent's alone, though a forked child had copies of them."""
+    with contextlib.ExitStack() as stack:
+        with Sandbox() as other, CMSClient(other.token, other.url) as client:
+            connection = stack.enter_context(connect(other))
+            connection.sendall(b"GET /elsewhere HTTP/1.1\r\nHost: a\r\n\r\n")
+            assert connection.recv(65536).startswith(b"HTTP/1.1 404")
+            stack.enter_context(_child())
+            assert lead(client)["success"] is True
+            other.fail_next(drop=True)
+            assert lead(client, max_retries=0)["type"] == "network_error"
+        read_to_end(connection)
+        with pytest.raises(ConnectionRefusedError):
+            connect(other)
+        with Sandbox(port=int(other.url.rpartition(":")[2])) as again:
+            assert post(again, {}).status == 422
+
+
+@forks
+def test_a_child_may_leave_the_block() -> None:
+    """The parent's server still works, and the child can start the sandbox itself."""
+    program = """
+import os
+from cutmeshort import CMSClient
+from cutmeshort.sandbox import Sandbox
+
+sandbox = Sandbox()
+with sandbox:
+    child = os.fork()
+    if child != 0:
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        print(len(sandbox.leads))
+    with CMSClient(sandbox.token, sandbox.url) as client:
+        print(client.track_lead("Sign up", "user_42", "click_1")["success"])
+with sandbox:
+    with CMSClient(sandbox.token, sandbox.url) as client:
+        print(client.track_lead("Trial", "user_42", "click_1")["success"])
+print(len(sandbox.leads), flush=True)
+"""
+    assert _run(program) == "True\nTrue\n1\n1\nTrue\nTrue\n2\n"
 
 
 def _has_ipv6_loopback() -> bool:

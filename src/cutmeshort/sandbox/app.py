@@ -12,10 +12,12 @@ from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
 from pydantic.alias_generators import to_camel
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from .._version import __version__
 from ..exceptions import kind_of
 from ..models import ErrorResponse, LeadPayload, SalePayload, TrackResponse, read_json
+from .bodies import BodyTooLarge, LastResponse, LimitedRequest
 from .replies import REJECTIONS, SUCCESSES, refuse
 from .service import RateLimit, Refusal, Service
 
@@ -50,12 +52,13 @@ def create_app(
                 if not hmac.compare_digest(given.encode(), f"Bearer {token}".encode()):
                     raise _refusal(401, "The bearer token is missing or unknown.")
                 rate_limit.check(token, time.monotonic())
-                _check_json(request.headers.get("Content-Type", ""), await request.body())
+                limited = LimitedRequest(request.scope, request.receive)
+                _check_json(request.headers.get("Content-Type", ""), await limited.body())
                 if error_status is not None:
                     raise _refusal(error_status, kind_of(error_status).message)
                 if reply in REJECTIONS:
                     return REJECTIONS[reply]()
-                return await handle(request)
+                return await handle(limited)
 
             return guard
 
@@ -85,6 +88,14 @@ def create_app(
     async def answer(_request: Request, refusal: Exception) -> Response:
         return refuse(error_reply, cast(Refusal, refusal))
 
+    @app.exception_handler(BodyTooLarge)
+    async def refuse_body(request: Request, error: Exception) -> Response:
+        return LastResponse(await answer(request, error), cast(BodyTooLarge, error).unread)
+
+    @app.exception_handler(ClientDisconnect)
+    async def give_up(_request: Request, _error: Exception) -> Response:
+        return Response()  # uvicorn does not send it
+
     @app.exception_handler(RequestValidationError)
     async def refuse_fields(request: Request, error: Exception) -> Response:
         details = [
@@ -97,13 +108,14 @@ def create_app(
     @app.exception_handler(HTTPException)
     async def refuse_route(request: Request, error: Exception) -> Response:
         http = cast(HTTPException, error)
-        return await answer(request, _refusal(http.status_code, str(http.detail)))
+        refusal = _refusal(http.status_code, str(http.detail), headers=http.headers)
+        return await answer(request, refusal)
 
     return app
 
 
-def _refusal(status: int, error: str, details: Any = None) -> Refusal:
-    return Refusal(status, kind_of(status).type, error, details=details)
+def _refusal(status: int, error: str, details: Any = None, headers: Any = None) -> Refusal:
+    return Refusal(status, kind_of(status).type, error, details=details, headers=headers)
 
 
 def _check_json(content_type: str, body: bytes) -> None:

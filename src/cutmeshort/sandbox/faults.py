@@ -1,9 +1,9 @@
 """Failures that the sandbox acts out for requests to come."""
 
 import asyncio
-import threading
-import time
+import socket
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Optional
 
@@ -47,14 +47,12 @@ class Faults:
 
     Attributes:
         pending: The faults to come, one for each request to an operation.
-        stopping: Ends all waiting.
     """
 
     def __init__(self, app: ASGIApp, error_reply: str) -> None:
         self._app = app
         self._error_reply = error_reply
         self.pending: deque[Fault] = deque()
-        self.stopping = threading.Event()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or don't."""
@@ -70,11 +68,12 @@ class Faults:
 
         if fault.recorded:
             await self._app(scope, receive, keep)
-        await self._wait(fault.latency)
+        if fault.latency:
+            with suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(_disconnected(receive), fault.latency)
         if fault.drop:
             scope["extensions"][_DROP]()
-            while (await receive())["type"] != "http.disconnect":
-                pass
+            await _disconnected(receive)
         elif fault.status is not None:
             kind = kind_of(fault.status)
             wish = {} if fault.retry_after is None else {"Retry-After": str(fault.retry_after)}
@@ -90,10 +89,11 @@ class Faults:
         except IndexError:
             return None
 
-    async def _wait(self, seconds: float) -> None:
-        end = time.monotonic() + seconds
-        while not self.stopping.is_set() and (remaining := end - time.monotonic()) > 0:
-            await asyncio.sleep(min(remaining, 0.05))
+
+async def _disconnected(receive: Receive) -> None:
+    """Wait until the connection is closed, and discard what the client sends."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 class DroppingProtocol(H11Protocol):
@@ -111,3 +111,9 @@ class DroppingProtocol(H11Protocol):
             await app(scope, receive, send)
 
         self.app = with_drop
+
+    def connection_lost(self, exc: Optional[Exception]) -> None:
+        """Tell the client that the connection is closed, even if the child of a fork has a copy."""
+        super().connection_lost(exc)
+        with suppress(OSError):  # the client closed it first
+            self.transport.get_extra_info("socket").shutdown(socket.SHUT_RDWR)

@@ -1,18 +1,18 @@
 """The sandbox as a server of its own, in a thread."""
 
-import socket
 import threading
+from contextlib import ExitStack
 from types import TracebackType
 from typing import Optional
 
-import uvicorn
 from typing_extensions import Literal, Self
 
 from ..configuration import check_count, check_seconds, check_token
 from ..exceptions import ApiValueError
 from ..models import LeadPayload, SalePayload
 from .app import create_app
-from .faults import DroppingProtocol, Fault, Faults
+from .background import BackgroundServer, listen
+from .faults import Fault, Faults
 from .replies import ERRORS, REJECTIONS, SUCCESSES
 from .service import Attribution, RateLimit, Service
 
@@ -42,6 +42,8 @@ class Sandbox:
         with Sandbox() as sandbox:
             client = CMSClient(sandbox.token, sandbox.url)
 
+    It refuses a request whose body has more than 1 MiB with 413, and closes the connection.
+
     Args:
         host: Address to listen on: loopback by default.
         port: Port to listen on; 0 takes a free one.
@@ -58,7 +60,8 @@ class Sandbox:
 
     Raises:
         ApiValueError: An argument can't be used.
-        OSError: It can't listen there; raised on entering.
+        OSError: It can't listen there, or can't start; raised on entering.
+        RuntimeError: It runs already; raised on entering.
     """
 
     def __init__(
@@ -97,6 +100,9 @@ class Sandbox:
             error_reply=error_reply,
         )
         self._faults = Faults(app, error_reply)
+        self._lock = threading.Lock()
+        self._running = False
+        self._exits = ExitStack()
         self._url: Optional[str] = None
 
     @property
@@ -174,33 +180,23 @@ class Sandbox:
         self._faults.pending.clear()
 
     def __enter__(self) -> Self:
-        host, port = self._address
-        self._faults.stopping.clear()
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        listener = socket.create_server((host, port), family=family)
-        # Inherited by each connection; without it, an answer's body waits 40 ms for the client's
-        # delayed acknowledgement of its head.
-        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        name = f"[{host}]" if ":" in host else host
-        self._url = f"http://{name}:{listener.getsockname()[1]}"
-        self._server = _Server(
-            uvicorn.Config(
-                self._faults,
-                http=DroppingProtocol,
-                log_config=None,
-                ws="none",
-                lifespan="off",
-                timeout_graceful_shutdown=1,  # a client may have sent half of a request
-            )
-        )
-        self._thread = threading.Thread(
-            target=self._server.run,
-            kwargs={"sockets": [listener]},
-            name="cutmeshort-sandbox",
-            daemon=True,
-        )
-        self._thread.start()
-        self._server.running.wait()
+        with self._lock, ExitStack() as exits:
+            if self._running:
+                raise RuntimeError(
+                    "this Sandbox runs already: leave its `with` block first, or make another "
+                    "Sandbox"
+                )
+            self._running = True
+            exits.callback(setattr, self, "_running", False)
+            self._url = None
+            host, port = self._address
+            listener = listen(host, port)
+            server = BackgroundServer(self._faults, listener)
+            exits.callback(server.stop)
+            server.start()
+            name = f"[{host}]" if ":" in host else host
+            self._url = f"http://{name}:{listener.getsockname()[1]}"
+            self._exits = exits.pop_all()
         return self
 
     def __exit__(
@@ -209,21 +205,9 @@ class Sandbox:
         exc_value: Optional[BaseException],
         traceback: Optional[TracebackType],
     ) -> None:
-        self._faults.stopping.set()
-        self._server.should_exit = True
-        self._thread.join()
+        self._exits.close()
 
 
 def _check_status(name: str, value: Optional[int]) -> None:
     if value is not None and not 300 <= check_count(name, value) <= 599:
         raise ApiValueError(f"{name} must be from 300 to 599, or None", name)
-
-
-class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.running = threading.Event()
-
-    async def main_loop(self) -> None:
-        self.running.set()
-        await super().main_loop()

@@ -1,0 +1,119 @@
+"""uvicorn in a thread of its own; it starts and stops without delay."""
+
+import asyncio
+import os
+import selectors
+import socket
+import threading
+import weakref
+from concurrent.futures import Future
+from contextlib import closing, suppress
+from functools import partial
+from typing import Any, Callable, Optional
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from .faults import DroppingProtocol
+
+_listeners: "weakref.WeakSet[socket.socket]" = weakref.WeakSet()
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Make a listening socket, which the child of a fork closes."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.create_server((host, port), family=family)
+    _listeners.add(listener)
+    # Inherited by each connection; without it, the body of a response waits 40 ms for the client's
+    # delayed acknowledgement of its head.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
+
+
+def _close_copies() -> None:
+    """Close the child's copies of the listening sockets, which would keep the ports in use."""
+    for listener in list(_listeners):
+        listener.close()  # asyncio's own way would change the parent's event loop as well
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_close_copies)
+
+
+class BackgroundServer(uvicorn.Server):
+    """
+    A server in a thread.
+
+    Args:
+        app: The application that it serves.
+        listener: The listening socket, which `stop` closes.
+    """
+
+    def __init__(self, app: ASGIApp, listener: socket.socket) -> None:
+        super().__init__(
+            uvicorn.Config(app, http=DroppingProtocol, log_config=None, ws="none", lifespan="off")
+        )
+        self._listener = listener
+        # Once it serves: the function that ends it, to be called from any thread.
+        self._end: Future[Callable[[], object]] = Future()
+        self._thread = threading.Thread(target=self._run, name="cutmeshort-sandbox", daemon=True)
+
+    def start(self) -> None:
+        """
+        Start the thread, and return once it serves.
+
+        Raises:
+            OSError: It could not start; call `stop` all the same.
+        """
+        failure: Optional[BaseException]
+        try:
+            self._thread.start()
+            failure = self._end.exception()
+        except RuntimeError as error:  # no more threads
+            failure = error
+        if failure is not None:
+            raise OSError(f"the sandbox could not start: {failure!r}") from failure
+
+    def stop(self) -> None:
+        """Close the listening socket and all connections, and end the thread."""
+        if self._thread.is_alive():  # it isn't in the child of a fork
+            with suppress(Exception, SystemExit):  # it failed, and ends by itself
+                self._end.result()()
+            self._thread.join()
+        self._listener.close()
+
+    def _run(self) -> None:
+        try:
+            _check_descriptors()
+            with closing(asyncio.SelectorEventLoop()) as loop:  # whatever the program's policy is
+                loop.run_until_complete(self.serve(sockets=[self._listener]))
+        except BaseException as error:  # noqa: BLE001 - uvicorn may call sys.exit
+            self._end.set_exception(error)  # if it served already, this raises and shows both
+
+    async def main_loop(self) -> None:
+        """Serve until told to end; uvicorn would look only every 0.1 seconds."""
+        ended = asyncio.Event()
+        self._end.set_result(partial(asyncio.get_running_loop().call_soon_threadsafe, ended.set))
+        while not ended.is_set():
+            await self.on_tick(0)  # sets the Date header
+            with suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(ended.wait(), 1)
+
+    async def shutdown(self, sockets: Any = None) -> None:  # noqa: ARG002 - `stop` closes it
+        """Close all connections at once; uvicorn would wait for clients and for responses."""
+        # A server that is closed first would leave open what it has just accepted.
+        asyncio.get_running_loop().remove_reader(self._listener)
+        own_task = asyncio.current_task()
+        while self.server_state.connections or asyncio.all_tasks() - {own_task}:
+            for connection in list(self.server_state.connections):
+                connection.transport.abort()  # and its tasks end, as the client has disconnected
+            await asyncio.sleep(0)
+        for server in self.servers:
+            server.close()
+
+
+def _check_descriptors() -> None:
+    """Open and close what an event loop needs: asyncio cleans up badly if that fails."""
+    with selectors.DefaultSelector():
+        for end in socket.socketpair():
+            end.close()
