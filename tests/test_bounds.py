@@ -119,7 +119,7 @@ def test_a_living_address_behind_a_dead_one_is_found(resolver: Resolver) -> None
     """Each address has its own time to connect."""
     with dead_address() as address, Server() as server:
         resolver.addresses = (address, ("127.0.0.1", server.port))
-        configuration = Configuration(request_timeout=(0.1, 5))
+        configuration = Configuration(request_timeout=(0.5, 5))
         with client_of(server, configuration=configuration) as client:
             assert lead(client, max_retries=0)["success"] is True
 

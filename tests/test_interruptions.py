@@ -1,6 +1,7 @@
 """Exceptions that the application's signal handlers raise, and calls within calls."""
 
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -13,6 +14,7 @@ import pytest
 
 from .conftest import client_of, lead, sale
 from .server import Connection, Server, drop, raw, reply, silence
+from .test_bounds import dead_address
 
 ROOT = Path(__file__).parent.parent
 OK = reply(json={"message": "Done"})
@@ -66,6 +68,27 @@ def test_an_exception_of_a_signal_handler_passes_through(make: Any, slow: Any, a
         assert server.wait_until_all_closed()
         assert lead(client)["success"] is True
         assert len(server.requests) == 3
+
+
+def test_an_exception_passes_through_while_one_of_many_addresses_is_tried(
+    alarm: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is not taken for the failure of the first address."""
+
+    def interrupt() -> None:
+        raise JobNetworkError
+
+    with dead_address() as dead, Server(OK) as server:
+        living = ("127.0.0.1", server.port)
+        kind = (socket.AF_INET, socket.SOCK_STREAM, 0, "")
+        monkeypatch.setattr(
+            socket, "getaddrinfo", lambda *_, **__: [(*kind, dead), (*kind, living)]
+        )
+        with client_of(server) as client:
+            alarm(0.2, interrupt)
+            with pytest.raises(JobNetworkError):
+                lead(client)
+        assert server.connections == 0
 
 
 def test_the_time_limit_of_a_job_of_rq_ends_the_call() -> None:

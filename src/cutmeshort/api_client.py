@@ -101,7 +101,7 @@ class ApiClient:
             warnings.warn(
                 "verify_ssl=False: anyone on the network can read the token and the events. "
                 "To trust a private certificate authority, pass ssl_ca_cert=...",
-                stacklevel=2,
+                stacklevel=_stack_level(),
             )
         self._rest = RESTClientObject(configuration)
         runtime = "{}.{}.{}".format(*sys.version_info)
@@ -267,6 +267,14 @@ class ApiClient:
             if retries is None
             else check_count("_max_retries", retries),
         )
+
+
+def _stack_level() -> int:
+    """Tell `warnings.warn` which caller is the first outside this package."""
+    level, frame = 0, sys._getframe(1)  # noqa: SLF001 - as warnings.warn does
+    while frame.f_back and frame.f_globals["__name__"].partition(".")[0] == __package__:
+        level, frame = level + 1, frame.f_back
+    return level + 1
 
 
 def _host_header(url: SplitResult) -> str:

@@ -15,7 +15,7 @@ from .api import TrackingApi
 from .api_client import ApiClient, RequestOptions
 from .api_response import ApiResponse
 from .configuration import Configuration, check_count, check_seconds
-from .exceptions import ApiTypeError, ApiValueError, is_foreign
+from .exceptions import ApiTypeError, ApiValueError, is_application_error
 from .models import EventPayload, LeadPayload, SalePayload, TrackResponse
 from .results import TrackError, TrackResult, TrackSuccess, failure, invalid, success
 
@@ -28,8 +28,10 @@ class CMSClient:
     Tracks leads and sales. Make one per process; any number of threads may use it.
 
     The tracking methods never raise and never take longer than their deadline: each returns a
-    dict, with `success` True or False. A setting that isn't given comes from its environment
-    variable, then from the default.
+    dict, with `success` True or False. Only an exception of the application's own class, which one
+    of its signal handlers raises during a request, passes through.
+
+    A setting that isn't given comes from its environment variable, then from the default.
 
     Args:
         token: Bearer token, or from `CMS_BEARER_TOKEN`.
@@ -223,7 +225,7 @@ class CMSClient:
                 sending = True
                 result = success(send(payload, **options))
         except Exception as error:
-            if sending and is_foreign(error):
+            if sending and is_application_error(error):
                 raise  # the application's own, which one of its signal handlers raised
             result = failure(error, payload, sent=sending)
             if result["type"] == "internal_error":

@@ -208,7 +208,7 @@ _STANDARD_LIBRARY: frozenset[str] = getattr(
 _OUR_PACKAGES = frozenset({"cutmeshort", "pydantic", "pydantic_core", "urllib3"})
 
 
-def is_foreign(error: BaseException) -> bool:
+def is_application_error(error: BaseException) -> bool:
     """
     Tell whether an exception is the application's.
 

@@ -1,4 +1,4 @@
-"""Name look-ups that end in time: the system's own know no limit."""
+"""Name look-ups with a timeout: the system's own have none."""
 
 import ipaddress
 import os
@@ -22,9 +22,10 @@ def resolve(host: str, port: int, timeout: float) -> list[AddressInfo]:
         ipaddress.ip_address(host)
         return _look_up(host, port)
     except ValueError:
-        look_up = _look_ups.get((host, port)) or _LookUp(host, port)
+        look_up = _look_ups.get((host, port))
     try:
-        if look_up.ident is None:
+        if look_up is None:
+            look_up = _LookUp(host, port)
             look_up.start()
     except RuntimeError:  # there can't be another thread, as when the interpreter exits
         return _look_up(host, port)

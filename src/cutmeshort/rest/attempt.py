@@ -1,4 +1,4 @@
-"""The attempt that is under way, and sockets that end with it."""
+"""The attempt that is under way, and sockets that are limited by its deadline."""
 
 import socket
 import time
@@ -39,7 +39,7 @@ class Attempt:
         self._bytes = self._pieces = 0
 
     def start_step(self, timeout: float) -> None:
-        """Begin a step that takes so many seconds at most, and ends with the call."""
+        """Begin a step of at most `timeout` seconds, which also ends with the call."""
         self._end = min(self._deadline, time.monotonic() + timeout)
 
     def remaining(self) -> float:
@@ -50,11 +50,11 @@ class Attempt:
         return seconds
 
     def count(self, size: int) -> None:
-        """Note that a layer received so many bytes; raise ResponseError if it's too much."""
+        """Note that a layer received `size` bytes; raise ResponseError if there are too many."""
         self._bytes += size
         self._pieces += 1
         if self._bytes > _MAX_BYTES or self._pieces > _MAX_PIECES:
-            raise ResponseError("too much, or too many small pieces")
+            raise ResponseError("too large, or in too many pieces")
 
 
 # Not an argument, as urllib3 stands between the client and a connection. Each call has a value of
@@ -64,10 +64,9 @@ current_attempt: ContextVar[Attempt] = ContextVar("current_attempt")
 
 class TimedSocket:
     """
-    A socket whose every step ends with the step of the attempt that it serves.
+    A socket whose every operation is limited by the current step of the current attempt.
 
-    Its own time-out would begin anew with each byte; TLS, above it, takes many steps for one of its
-    own, and under gevent so does each of them.
+    A socket's own timeout restarts with each byte, and with each of the many reads that TLS needs.
     """
 
     def __init__(self, sock: socket.socket) -> None:
@@ -80,7 +79,7 @@ class TimedSocket:
             self._socket.sendall(data)
 
     def recv(self, size: int) -> bytes:
-        """Receive up to so many bytes."""
+        """Receive up to `size` bytes."""
         attempt = current_attempt.get()
         self._socket.settimeout(attempt.remaining())
         data = self._socket.recv(size)

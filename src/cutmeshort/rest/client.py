@@ -17,7 +17,7 @@ from ..proxies import find_proxy
 from ..retry import RetryPolicy, is_retried
 from .attempt import Attempt, current_attempt
 from .connections import make_pool
-from .errors import raise_foreign, safe_cause, translate_error
+from .errors import clear_locals, safe_cause, translate_error
 from .response import RESTResponse
 
 _NO_RETRY = urllib3.Retry(False)
@@ -52,12 +52,11 @@ class RESTClientObject:
     """
     Sends requests to one host, over connections that it keeps. Any number of threads may use it.
 
+    Making one raises ApiValueError if a certificate, key or proxy can't be used.
+
     Attributes:
         forwarded: Whether a proxy forwards each request: then its target is the whole URL, and
             urllib3 adds the proxy's headers.
-
-    Raises:
-        ApiValueError: A certificate, key or proxy of the configuration can't be used.
     """
 
     def __init__(self, configuration: Configuration) -> None:
@@ -74,26 +73,24 @@ class RESTClientObject:
         Returns the response, of whatever status; raises ApiException, of status 0, without one.
         """
         deadline = time.monotonic() + request.timeout
-        attempts = 0
-        retried = False
+        attempts, retried = 0, False
         while True:
             attempts += 1
             attempt = Attempt(deadline, *request.attempt_timeout)
+            wait: Optional[float] = None
             try:
                 response = self._send(request, attempt)
             except ApiException as error:
-                wait = None
+                # A kept connection that the service closed meanwhile says nothing of its state.
+                stale = attempt.stale and error.type == "network_error"
                 if is_retried(0, error.type):
-                    # A kept connection that the service closed meanwhile says nothing of its state.
-                    stale = attempt.stale and error.type == "network_error"
                     wait = _wait(request, attempts, deadline, 0.0 if stale else None)
                 if wait is None:
                     raise
             else:
                 response.retried = retried
-                if not is_retried(response.status):
-                    return response
-                wait = _wait(request, attempts, deadline, response.retry_after())
+                if is_retried(response.status):
+                    wait = _wait(request, attempts, deadline, response.retry_after())
                 if wait is None:
                     return response
             retried = retried or (attempt.sent and not attempt.refused)
@@ -123,8 +120,10 @@ class RESTClientObject:
                 timeout=_timeout(None, *request.attempt_timeout),
             )
         except (HTTPError, OSError) as error:
-            raise_foreign(error)
             failure = translate_error(error, self._host, attempt.sent), safe_cause(error)
+        except BaseException as error:  # of the application, or Ctrl-C
+            clear_locals(error)
+            raise
         else:
             return response  # type: ignore[no-any-return]
         finally:

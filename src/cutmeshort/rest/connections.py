@@ -1,4 +1,4 @@
-"""urllib3's connections and pools, with steps that end in time."""
+"""urllib3's connections and pools, limited by the deadline of an attempt."""
 
 import http.client
 import io
@@ -15,8 +15,10 @@ from urllib.parse import urlsplit
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
+from urllib3.util.ssltransport import SSLTransport
 
 from ..configuration import Configuration
+from ..exceptions import is_application_error
 from ..proxies import Proxy
 from ..resolver import resolve
 from .attempt import Attempt, TimedSocket, current_attempt
@@ -81,9 +83,7 @@ if hasattr(os, "register_at_fork"):  # not on Windows
 
 def _read_proxy_response(sock: Any, method: Optional[str] = None) -> http.client.HTTPResponse:
     """Let http.client read a proxy's response to CONNECT, once its head is there."""
-    attempt = current_attempt.get()
-    attempt.start_step(attempt.connect_timeout)
-    head = ResponseReader(sock, attempt).take_until(END_OF_HEAD) + END_OF_HEAD
+    head = ResponseReader(sock, current_attempt.get()).take_until(END_OF_HEAD) + END_OF_HEAD
     received: Any = SimpleNamespace(makefile=lambda _mode: io.BytesIO(head))
     return http.client.HTTPResponse(received, method=method)
 
@@ -103,11 +103,13 @@ class _HTTPConnection(HTTPConnection):
                 try:
                     return self._connect_to(kind, address, attempt)
                 except OSError as error:
+                    if is_application_error(error):
+                        raise
                     failure = error
             raise failure
         except socket.gaierror as error:
             raise NameResolutionError(self.host, self, error) from error
-        except socket.timeout as error:
+        except (socket.timeout, TimeoutError) as error:
             raise ConnectTimeoutError(self, f"{self.host}: {error}") from error
         except OSError as error:
             raise NewConnectionError(self, f"{self.host}: {error}") from error
@@ -144,8 +146,11 @@ class _HTTPConnection(HTTPConnection):
         """Read the whole response."""
         reader = ResponseReader(self.sock, current_attempt.get())
         response = reader.read()
-        unread = getattr(self.sock, "incoming", None)  # of TLS, for its next read
-        if not reader.reusable or (unread is not None and unread.pending):
+        layer: Any = self.sock
+        while isinstance(layer, SSLTransport):  # one, or two with an https:// proxy
+            reader.reusable = reader.reusable and not layer.incoming.pending
+            layer = layer.socket
+        if not reader.reusable:
             self.close()
         return response
 
@@ -182,9 +187,9 @@ def make_pool(configuration: Configuration, proxy: Optional[Proxy]) -> urllib3.H
         "socket_options": [*defaults, *configuration.socket_options],
     }
     tls = url.scheme == "https" or (proxy is not None and proxy.url.startswith("https:"))
-    ssl_context = make_ssl_context(configuration) if tls else None
+    if tls:
+        options["ssl_context"] = make_ssl_context(configuration)
     if url.scheme == "https":
-        options["ssl_context"] = ssl_context
         options["assert_hostname"] = configuration.assert_hostname
         options["server_hostname"] = configuration.tls_server_name
     if proxy is None:
@@ -192,9 +197,8 @@ def make_pool(configuration: Configuration, proxy: Optional[Proxy]) -> urllib3.H
     # For CONNECT: if http.client imported it, a fork in another thread could leave its lock locked.
     import encodings.idna  # noqa: F401
 
-    manager = urllib3.ProxyManager(
-        proxy.url, proxy_headers=proxy.headers, proxy_ssl_context=ssl_context, **options
-    )
+    options["proxy_ssl_context"] = options.get("ssl_context")
+    manager = urllib3.ProxyManager(proxy.url, proxy_headers=proxy.headers, **options)
     manager.pool_classes_by_scheme = _POOLS
     pool: urllib3.HTTPConnectionPool = manager.connection_from_url(configuration.host)
     return pool

@@ -8,27 +8,36 @@ from typing import Optional
 
 from urllib3 import exceptions as urllib3_errors
 
-from ..exceptions import ApiException, is_foreign
+from ..exceptions import ApiException, is_application_error
 from ..retry import is_retried
 from .attempt import ResponseError
 
-_CUT = (ssl.SSLEOFError, ssl.SSLZeroReturnError)
-_CUT_REASON = "UNEXPECTED_EOF_WHILE_READING"  # to Python 3.9, not an SSLEOFError
+_CLOSED_EARLY = (ssl.SSLEOFError, ssl.SSLZeroReturnError)
+_EARLY_END = "UNEXPECTED_EOF_WHILE_READING"  # not an SSLEOFError in Python 3.9
 _REFUSED_TUNNEL = r"Tunnel connection failed: ([0-9]{3})"
 
 # By the verify codes of OpenSSL (x509_vfy.h).
 _TRUST = "For a private certificate authority, pass Configuration(ssl_ca_cert=...)."
 _CLOCK = "Check this machine's clock; if that is right, the certificate has to be renewed."
 _NAME = "Check the host argument or CMS_HOST."
+_PROXY = "Check the proxy's address."
 _ADVICE = {9: _CLOCK, 10: _CLOCK, 62: _NAME, 64: _NAME}
 
 
 def translate_error(error: Exception, host: str, sent: bool) -> ApiException:
-    """Make the exception for what urllib3 raised, before or after the request was sent."""
+    """
+    Make the exception for what urllib3 raised, before or after the request was sent.
+
+    Raises what the application's signal handler raised, if urllib3 took that for a failure.
+    """
+    cause = _root_cause(error)
+    if is_application_error(cause):
+        clear_locals(error)
+        raise cause from None
     if isinstance(error, urllib3_errors.ClosedPoolError):
         message = "The client is closed: make a new one."
         return ApiException(0, "client_closed", message, retryable=True)
-    kind, message = _kind_and_message(error, _root_cause(error), host, sent)
+    kind, message = _kind_and_message(error, cause, host, sent)
     return ApiException(0, kind, message, retryable=is_retried(0, kind))
 
 
@@ -37,12 +46,9 @@ def safe_cause(error: Exception) -> Exception:
     Make an error that may end in a log.
 
     Sockets, token and customers' data go out of its frames, and what the host sent out of its text,
-    unless it is known to have none: it may repeat the request.
+    unless it is known to have none: it may echo the request.
     """
-    link: Optional[BaseException] = error
-    while link is not None:
-        clear_frames(link.__traceback__)
-        link = link.__cause__ or link.__context__
+    clear_locals(error)
     root = _root_cause(error)
     ours = isinstance(root, OSError) and (root.errno is not None or type(root) is socket.timeout)
     if ours or isinstance(root, (urllib3_errors.PoolError, ResponseError)):
@@ -57,46 +63,59 @@ def _root_cause(error: BaseException) -> BaseException:
     return _root_cause(inner[0]) if inner else error
 
 
-def raise_foreign(error: Exception) -> None:
-    """Raise what the application's signal handler raised, if urllib3 took it for a failure."""
-    cause = _root_cause(error)
-    if is_foreign(cause):
-        raise cause from None
+def clear_locals(error: BaseException) -> None:
+    """Forget the locals of an exception's frames: they have the token and the customer's data."""
+    link: Optional[BaseException] = error
+    while link is not None:
+        clear_frames(link.__traceback__)
+        link = link.__cause__ or link.__context__
 
 
 def _kind_and_message(
     error: Exception, cause: BaseException, host: str, sent: bool
 ) -> tuple[str, str]:
-    distrust = _distrust(error, cause, host, sent)
-    if distrust is not None:
+    tls_message = _tls_message(error, cause, host, sent)
+    if tls_message is not None:
         # Once there was a handshake, the service is trusted: what fails then is the network.
-        return "network_error" if sent else "tls_error", distrust
+        return "network_error" if sent else "tls_error", tls_message
     kind = "network_error"
     if isinstance(cause, ResponseError):
         what = f"{host} sent a response" if sent else f"{host}, or the proxy, sent something"
         message = f"{what} that can't be used: {cause}."
     elif isinstance(error, urllib3_errors.ProxyError):
         refused = re.match(_REFUSED_TUNNEL, str(cause))
-        what = f"refused a tunnel to {host} with status {refused[1]}" if refused else "is away"
+        what = (
+            f"refused a tunnel to {host} with status {refused[1]}"
+            if refused
+            else "can't be reached"
+        )
         message = f"The proxy {what}: check its address, user and password."
     elif isinstance(error, urllib3_errors.NameResolutionError):
         message = f"The name {host} could not be resolved."
     elif isinstance(error, urllib3_errors.NewConnectionError):  # to urllib3, it is a time-out, too
-        message = f"{host} could not be connected to."
-    elif isinstance(error, urllib3_errors.TimeoutError) or isinstance(cause, socket.timeout):
+        message = f"Could not connect to {host}."
+    elif isinstance(error, urllib3_errors.TimeoutError) or isinstance(
+        cause, (socket.timeout, TimeoutError)
+    ):
         kind, message = "timeout", f"{host} did not respond in time."
     else:
         message = f"The connection to {host} failed before the whole response came."
     return kind, message
 
 
-def _distrust(error: Exception, cause: BaseException, host: str, sent: bool) -> Optional[str]:
-    """Say why TLS failed, if it did; a handshake that is cut is the network's failure."""
+def _tls_message(error: Exception, cause: BaseException, host: str, sent: bool) -> Optional[str]:
+    """Say why TLS failed, if it did; one that was closed early is the network's failure."""
     if isinstance(cause, ssl.SSLCertVerificationError):
         advice = _ADVICE.get(cause.verify_code, _TRUST)
+        if isinstance(error, urllib3_errors.ProxyError):
+            host, advice = "the proxy", _PROXY if advice is _NAME else advice
         return f"The certificate of {host} was refused ({cause.verify_message}). {advice}"
     reason = getattr(cause, "reason", None) or "unknown reason"
-    if isinstance(cause, ssl.SSLError) and not isinstance(cause, _CUT) and reason != _CUT_REASON:
+    if (
+        isinstance(cause, ssl.SSLError)
+        and not isinstance(cause, _CLOSED_EARLY)
+        and reason != _EARLY_END
+    ):
         if reason.endswith("CERTIFICATE_REQUIRED"):
             return f"{host} asks for a client's certificate: pass Configuration(cert_file=...)."
         if sent:

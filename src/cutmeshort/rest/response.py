@@ -52,9 +52,8 @@ class RESTResponse(urllib3.HTTPResponse):
 
     def unread(self) -> urllib3.HTTPResponse:
         """Return the same response with its body to be read."""
-        body = io.BytesIO(self.content or b"")
-        about = {"version": self.version, "reason": self.reason, **_DONE}
-        return urllib3.HTTPResponse(body, self.headers, self.status, **about)
+        body, about = io.BytesIO(self.content or b""), {"reason": self.reason, **_DONE}
+        return urllib3.HTTPResponse(body, self.headers, self.status, self.version, **about)
 
 
 class ResponseReader:
@@ -77,11 +76,11 @@ class ResponseReader:
 
     def read(self) -> RESTResponse:
         """Read the whole response, after any interim ones."""
-        head, version, status, reason, fields = self._take_head()
+        head, version, status, reason, fields = _parse_head(self.take_until(END_OF_HEAD))
         while status < 200:
             if status == 101:
                 raise ResponseError("another protocol, which was not asked for")
-            head, version, status, reason, fields = self._take_head()
+            head, version, status, reason, fields = _parse_head(self.take_until(END_OF_HEAD))
         self._attempt.refused = status // 100 == 4
         headers = urllib3.HTTPHeaderDict(fields)
         self.reusable = version == 11 and "close" not in _members(headers, "Connection")
@@ -90,8 +89,7 @@ class ResponseReader:
             self.reusable = False
         if content and "Content-Encoding" in headers:
             content = _decompress(content, headers["Content-Encoding"].strip().lower())
-        about = {"version": version, "reason": reason, **_DONE}
-        response = RESTResponse(content or b"", headers, status, **about)
+        response = RESTResponse(content or b"", headers, status, version, reason=reason, **_DONE)
         response.head, response.content = head, content
         response.version_string = "HTTP/1.1"  # the request's, for urllib3's log
         return response
@@ -113,10 +111,6 @@ class ResponseReader:
         self._taken += len(end)
         self._framing += size + len(end)
         return taken
-
-    def _take_head(self) -> tuple[bytes, int, int, str, list[tuple[str, str]]]:
-        head = self.take_until(END_OF_HEAD)
-        return (head, *_parse_head(head))
 
     def _take(self, size: int) -> bytes:
         end = self._taken + size
@@ -188,8 +182,8 @@ def _split(block: bytes) -> list[bytes]:
     return lines
 
 
-def _parse_head(head: bytes) -> tuple[int, int, str, list[tuple[str, str]]]:
-    """Return the version (10 or 11), the status, the reason and the headers."""
+def _parse_head(head: bytes) -> tuple[bytes, int, int, str, list[tuple[str, str]]]:
+    """Return a head as it came, its version (10 or 11), status and reason, and the headers."""
     line, *lines = _split(head)
     protocol, _, rest = line.partition(b" ")
     code, _, reason = rest.partition(b" ")
@@ -198,7 +192,7 @@ def _parse_head(head: bytes) -> tuple[int, int, str, list[tuple[str, str]]]:
     if not (len(code) == 3 and code.isdigit() and code >= b"100"):
         raise ResponseError("malformed status")
     version = 10 if protocol == b"HTTP/1.0" else 11
-    return version, int(code), reason.decode("latin-1"), _parse_fields(lines)
+    return head, version, int(code), reason.decode("latin-1"), _parse_fields(lines)
 
 
 def _parse_fields(lines: list[bytes]) -> list[tuple[str, str]]:

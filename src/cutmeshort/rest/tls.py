@@ -1,4 +1,4 @@
-"""Certificates, and TLS over sockets that end in time."""
+"""Certificates, and TLS over sockets that respect the deadline."""
 
 import ssl
 from functools import partial
@@ -21,7 +21,7 @@ def make_ssl_context(configuration: Configuration) -> ssl.SSLContext:
         raise ApiValueError("ssl_ca_cert or ca_cert_data is not readable as PEM or DER") from None
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.hostname_checks_common_name = False
-    # Python 3.9 takes a connection that was cut for one that has ended.
+    # Set by Python 3.9, it treats a truncated TLS stream as one that ended.
     context.options &= ~getattr(ssl, "OP_IGNORE_UNEXPECTED_EOF", 0)
     context.wrap_socket = partial(_wrap, context)  # type: ignore[method-assign, assignment]
     try:
@@ -29,9 +29,7 @@ def make_ssl_context(configuration: Configuration) -> ssl.SSLContext:
             # An empty password: else an encrypted key would ask for one on the terminal.
             context.load_cert_chain(configuration.cert_file, configuration.key_file, password="")
     except OSError:
-        raise ApiValueError(
-            "cert_file or key_file is not readable as PEM, or the key has a password"
-        ) from None
+        raise ApiValueError("cert_file or key_file is not PEM, or the key has a password") from None
     if not configuration.verify_ssl:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
@@ -40,14 +38,14 @@ def make_ssl_context(configuration: Configuration) -> ssl.SSLContext:
 
 def _wrap(context: ssl.SSLContext, sock: Any, server_hostname: Optional[str]) -> SSLTransport:
     """
-    Shake hands over a socket that ends in time.
+    Do the TLS handshake over a socket that respects the deadline.
 
-    Python's own TLS reads from the system, for as long as a host sends what means nothing.
+    Python's own TLS sockets read from the system for as long as a peer sends empty messages.
     """
     attempt = current_attempt.get()
     attempt.start_step(attempt.connect_timeout)
     try:
-        # What ends without TLS's own end may have been cut by anyone.
+        # Without close_notify, an attacker may have truncated the response.
         return SSLTransport(sock, context, server_hostname, suppress_ragged_eofs=False)
     except BaseException:
         sock.close()
