@@ -228,8 +228,9 @@ def test_a_call_deep_in_a_recursion_tells_the_truth() -> None:
 def test_a_call_in_a_signal_handler_leaves_the_outer_one_alone(alarm: Any) -> None:
     """The outer call keeps its deadline, though another one was made while it waited."""
     results: list[Any] = []
+    drip = raw([b"HTTP/1.1 200 OK\r\n"] + [b"X: y\r\n"] * 90, every=0.1)
     with (
-        Server(silence) as slow,
+        Server(drip) as slow,
         Server(OK) as fast,
         client_of(fast) as inner,
         client_of(slow, timeout=0.6) as outer,

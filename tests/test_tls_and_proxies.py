@@ -488,6 +488,23 @@ def test_a_handshake_and_a_tunnel_end_with_the_time_to_connect(tls: ssl.SSLConte
             assert time.monotonic() - begin < 2.5
 
 
+def test_a_tunnel_and_a_handshake_have_a_time_of_their_own(
+    tls: ssl.SSLContext, authority_file: str
+) -> None:
+    """Together they may take longer than the time to connect."""
+
+    def wait(connection: Connection) -> bool:
+        return not connection.stopping.wait(0.6)
+
+    def slow_tunnel(connection: Connection) -> bool:
+        return wait(connection) and _tunnel(connection)
+
+    with Server(OK, tls=tls, greetings=[wait]) as target, Server(slow_tunnel) as proxy:
+        _tunnel_target[:] = [target.port]
+        settings = {"proxy": proxy.url, "request_timeout": (1, 5)}
+        assert _track(target, ssl_ca_cert=authority_file, **settings)["success"] is True
+
+
 def test_no_tls_at_all_is_a_tls_error() -> None:
     """A plain server behind https:// is a `tls_error`, tried once."""
     with socket.create_server(("127.0.0.1", 0)) as listener:

@@ -161,7 +161,7 @@ class _HTTPSConnection(  # pyright: ignore[reportIncompatibleVariableOverride]
     def connect(self) -> None:
         super().connect()
         self.is_verified = True  # else urllib3 would warn in each call; the client did it once
-        # urllib3 makes the TLS within TLS, to an https:// proxy; see tls.py for the other.
+        # Without close_notify, an attacker may have truncated the response.
         self.sock.suppress_ragged_eofs = False  # type: ignore[union-attr]
 
 

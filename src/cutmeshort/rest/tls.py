@@ -44,9 +44,4 @@ def _wrap(context: ssl.SSLContext, sock: Any, server_hostname: Optional[str]) ->
     """
     attempt = current_attempt.get()
     attempt.start_step(attempt.connect_timeout)
-    try:
-        # Without close_notify, an attacker may have truncated the response.
-        return SSLTransport(sock, context, server_hostname, suppress_ragged_eofs=False)
-    except BaseException:
-        sock.close()
-        raise
+    return SSLTransport(sock, context, server_hostname)
