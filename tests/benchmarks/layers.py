@@ -14,8 +14,7 @@ import urllib3
 from cutmeshort import ApiClient, CMSClient, Configuration, LeadPayload, TrackingApi
 from cutmeshort.api_client import Operation
 from cutmeshort.rest import RESTClientObject, RESTRequest
-from cutmeshort.rest.attempt import Attempt, TimedSocket, current_attempt
-from cutmeshort.rest.response import ResponseReader
+from cutmeshort.rest.attempt import Attempt, current_attempt
 
 from .contestants import LEAD, TOKEN, Call
 
@@ -34,25 +33,19 @@ def layers(url: str) -> Iterator[dict[str, Call]]:
     rest = RESTClientObject(configuration)
     pool = rest._pool
     once = urllib3.Retry(False)
+    timeout = urllib3.Timeout(connect=5.0, read=5.0)
     message = _message(request)
     sock = socket.create_connection(("127.0.0.1", urlsplit(url).port or 0))
     connection = pool.ConnectionCls(pool.host, pool.port)
     sock.settimeout(5.0)
-    timed = TimedSocket(sock)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # as urllib3 does
 
-    def begin() -> Attempt:
-        attempt = Attempt(time.monotonic() + 60, 5.0, 5.0)
-        current_attempt.set(attempt)
-        return attempt
+    def begin() -> None:
+        current_attempt.set(Attempt(time.monotonic() + 60, 5.0, 5.0))
 
     def kernel() -> None:
         sock.sendall(message)
         assert sock.recv(2**16)
-
-    def reader() -> None:
-        attempt = begin()
-        timed.sendall(message)
-        assert ResponseReader(timed, attempt).read().content
 
     def one_connection() -> None:
         begin()
@@ -69,6 +62,7 @@ def layers(url: str) -> Iterator[dict[str, Call]]:
             retries=once,
             redirect=False,
             assert_same_host=False,
+            timeout=timeout,
         )
         assert answer.data
 
@@ -83,8 +77,7 @@ def layers(url: str) -> Iterator[dict[str, Call]]:
 
     yield {
         "the kernel: one packet each way": kernel,
-        "`rest.response`: read the response": reader,
-        "`rest.connections`: write the request, with a deadline": one_connection,
+        "`rest`: one connection, write the request, read the response": one_connection,
         "`urllib3`: keep connections, translate errors": pooled,
         "`rest.client`: attempts and retries": rest_client,
         "`api_client`: JSON out and in, no token in the response": api_calls,
