@@ -9,8 +9,6 @@ from types import FrameType
 from typing import Any
 from urllib.parse import urlsplit
 
-import urllib3
-
 from cutmeshort import ApiClient, CMSClient, Configuration, LeadPayload, TrackingApi
 from cutmeshort.api_client import Operation
 from cutmeshort.rest import RESTClientObject, RESTRequest
@@ -32,39 +30,20 @@ def layers(url: str) -> Iterator[dict[str, Call]]:
     request = api_client._request(_TRACK_LEAD, lead, TOKEN, {})
     rest = RESTClientObject(configuration)
     pool = rest._pool
-    once = urllib3.Retry(False)
-    timeout = urllib3.Timeout(connect=5.0, read=5.0)
     message = _message(request)
     sock = socket.create_connection(("127.0.0.1", urlsplit(url).port or 0))
     connection = pool.ConnectionCls(pool.host, pool.port)
     sock.settimeout(5.0)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # as urllib3 does
 
-    def begin() -> None:
-        current_attempt.set(Attempt(time.monotonic() + 60, 5.0, 5.0))
-
     def kernel() -> None:
         sock.sendall(message)
         assert sock.recv(2**16)
 
     def one_connection() -> None:
-        begin()
+        current_attempt.set(Attempt(time.monotonic() + 60, 5.0, 5.0))
         connection.request(request.method, request.target, request.body, request.headers)
         assert connection.getresponse().data
-
-    def pooled() -> None:
-        begin()
-        answer = pool.urlopen(
-            request.method,
-            request.target,
-            body=request.body,
-            headers=request.headers,
-            retries=once,
-            redirect=False,
-            assert_same_host=False,
-            timeout=timeout,
-        )
-        assert answer.data
 
     def rest_client() -> None:
         assert rest.request(request).content
@@ -78,8 +57,7 @@ def layers(url: str) -> Iterator[dict[str, Call]]:
     yield {
         "the kernel: one packet each way": kernel,
         "`rest`: one connection, write the request, read the response": one_connection,
-        "`urllib3`: keep connections, translate errors": pooled,
-        "`rest.client`: attempts and retries": rest_client,
+        "`urllib3` and `rest.client`: keep connections, translate errors, retry": rest_client,
         "`api_client`: JSON out and in, no token in the response": api_calls,
         "`client`: validate the arguments, never raise": facade,
     }
