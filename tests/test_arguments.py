@@ -279,6 +279,25 @@ def test_a_bug_of_the_sdk_is_an_internal_error(caplog: pytest.LogCaptureFixture)
     assert "secret" not in caplog.text
 
 
+class _ApplicationError(Exception):
+    """An exception of the application's own."""
+
+
+class _FailingNumber(int):
+    """A number of the application's own, with a bug of its own."""
+
+    def __gt__(self, _: object) -> bool:
+        raise _ApplicationError
+
+
+def test_an_argument_that_fails_does_not_reach_the_application() -> None:
+    """Only while a request is under way can an exception be a signal handler's."""
+    with Server() as server, client_of(server) as client:
+        result = lead(client, timeout=_FailingNumber(5))
+        assert (result["type"], result["retryable"]) == ("internal_error", False)
+        assert not server.requests
+
+
 @pytest.mark.parametrize("interruption", [KeyboardInterrupt, SystemExit])
 def test_an_interruption_passes(
     interruption: type[BaseException], monkeypatch: pytest.MonkeyPatch
