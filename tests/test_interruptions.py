@@ -62,7 +62,7 @@ def test_an_exception_of_a_signal_handler_passes_through(make: Any, slow: Any, a
 
     with Server(OK, slow, OK) as server, client_of(server) as client:
         assert lead(client)["success"] is True
-        alarm(0.2, interrupt)
+        alarm(0.5, interrupt)
         with pytest.raises(raised):
             lead(client)
         assert server.wait_until_all_closed()
@@ -85,7 +85,7 @@ def test_an_exception_passes_through_while_one_of_many_addresses_is_tried(
             socket, "getaddrinfo", lambda *_, **__: [(*kind, dead), (*kind, living)]
         )
         with client_of(server) as client:
-            alarm(0.2, interrupt)
+            alarm(0.5, interrupt)
             with pytest.raises(JobNetworkError):
                 lead(client)
         assert server.connections == 0
@@ -112,7 +112,7 @@ def test_an_exception_that_a_call_knows_is_its_own(alarm: Any) -> None:
         raise ValueError("secret")
 
     with Server(silence) as server, client_of(server) as client:
-        alarm(0.2, interrupt)
+        alarm(0.5, interrupt)
         result = lead(client)
     assert (result["type"], result["retryable"]) == ("internal_error", True)
     assert "secret" not in result["error"]
