@@ -27,7 +27,7 @@ from cutmeshort.sandbox.replies import ERRORS, REJECTIONS, SUCCESSES
 from cutmeshort.sandbox.server import ErrorReply, Reply
 from cutmeshort.sandbox.service import RateLimit, Refusal
 
-from .conftest import forks, lead, sale
+from .conftest import forked_child, forks, lead, sale
 
 
 @pytest.fixture(scope="module")
@@ -702,25 +702,6 @@ def test_a_start_may_be_interrupted(caplog: pytest.LogCaptureFixture) -> None:
         assert lead(client)["success"] is True
 
 
-@contextlib.contextmanager
-def _child() -> Iterator[None]:
-    """Fork a child, which lives until the end of the block."""
-    started, ended = os.pipe(), os.pipe()
-    child = os.fork()
-    if child == 0:
-        os.close(ended[1])
-        os.write(started[1], b"x")
-        os.read(ended[0], 1)  # until the parent closes its end
-        os._exit(0)
-    os.read(started[0], 1)
-    try:
-        yield
-    finally:
-        for end in (*started, *ended):
-            os.close(end)
-        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-
-
 @forks
 def test_a_child_does_not_keep_the_port() -> None:
     """Port and connections are the parent's alone, though a forked child had copies of them."""
@@ -729,7 +710,7 @@ def test_a_child_does_not_keep_the_port() -> None:
             connection = stack.enter_context(connect(other))
             connection.sendall(b"GET /elsewhere HTTP/1.1\r\nHost: a\r\n\r\n")
             assert connection.recv(65536).startswith(b"HTTP/1.1 404")
-            stack.enter_context(_child())
+            stack.enter_context(forked_child())
             assert lead(client)["success"] is True
             other.fail_next(drop=True)
             assert lead(client, max_retries=0)["type"] == "network_error"

@@ -12,7 +12,7 @@ import pytest
 
 from cutmeshort import CMSClient, TrackingApi
 
-from .conftest import PAYLOAD, TOKEN, client_of, forks, lead
+from .conftest import PAYLOAD, TOKEN, client_of, forked_child, forks, lead
 from .server import Connection, Server, drop, raw, reply, reset, silence
 
 OK = reply(json={"success": True, "message": "Done"})
@@ -218,20 +218,9 @@ def test_a_child_keeps_no_copy_of_its_parents_idle_connections() -> None:
     with Server(OK) as server:
         client = client_of(server)
         lead(client)
-        forked, ended = os.pipe(), os.pipe()
-        child = os.fork()
-        if child == 0:
-            os.close(ended[1])
-            os.write(forked[1], b"x")
-            os.read(ended[0], 1)  # until the parent closes its end
-            os._exit(0)
-        os.read(forked[0], 1)
-        client.close()
-        closed = server.wait_until_all_closed()
-        for end in (*forked, *ended):
-            os.close(end)
-        os.waitpid(child, 0)
-        assert closed
+        with forked_child():
+            client.close()
+            assert server.wait_until_all_closed()
 
 
 def _run(program: str, server: Server, *options: str, **environment: str) -> str:

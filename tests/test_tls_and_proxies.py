@@ -377,6 +377,30 @@ def test_a_certificate_without_names_is_refused(
         assert not server.requests
 
 
+def send_on(client: Any, data: bytes) -> bool:
+    """Send back what a relay's target sent, and go on."""
+    client.sendall(data)
+    return True
+
+
+def relay(connection: Connection, port: int, send_back: Any = send_on) -> bool:
+    """Pass bytes on to a port, and what comes back to `send_back`, until either side ends."""
+    client = connection.socket
+    with socket.create_connection(("127.0.0.1", port)) as upstream:
+        while not connection.stopping.is_set():
+            for source in select.select([client, upstream], [], [], 0.05)[0]:
+                data = b""
+                with suppress(OSError):
+                    data = source.recv(65536)
+                if not data:
+                    return False
+                if source is client:
+                    upstream.sendall(data)
+                elif not send_back(client, data):
+                    return False
+    return False
+
+
 class Relay:
     """
     Passes bytes on to a server; damages its response to a request, and closes the connection.
@@ -392,17 +416,14 @@ class Relay:
 
     def __call__(self, connection: Connection) -> bool:
         """Greet a connection by passing it on."""
-        client = connection.socket
         before = len(self._target.requests)
-        with socket.create_connection(("127.0.0.1", self._target.port)) as upstream:
-            while not connection.stopping.is_set():
-                for source in select.select([client, upstream], [], [], 0.05)[0]:
-                    data = source.recv(65536)
-                    if source is upstream and len(self._target.requests) > before:
-                        client.sendall(self._damage(data))
-                        return False
-                    (upstream if source is client else client).sendall(data)
-        return False
+
+        def send_back(client: Any, data: bytes) -> bool:
+            damaged = len(self._target.requests) > before
+            client.sendall(self._damage(data) if damaged else data)
+            return not damaged
+
+        return relay(connection, self._target.port, send_back)
 
 
 def flip(data: bytes) -> bytes:
@@ -544,20 +565,10 @@ def test_a_handshake_that_breaks_off_is_a_network_error() -> None:
         thread.join()
 
 
-def _tunnel(connection: Connection) -> bool:
-    """Answer CONNECT, then pass bytes on until either side ends."""
-    client = connection.socket
-    client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
-    with socket.create_connection(("127.0.0.1", _tunnel_target[0])) as upstream:
-        while not connection.stopping.is_set():
-            for source in select.select([client, upstream], [], [], 0.05)[0]:
-                data = b""
-                with suppress(OSError):
-                    data = source.recv(65536)
-                if not data:
-                    return False
-                (upstream if source is client else client).sendall(data)
-    return False
+def _tunnel(connection: Connection, send_back: Any = send_on) -> bool:
+    """Respond to CONNECT, then relay."""
+    connection.socket.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+    return relay(connection, _tunnel_target[0], send_back)
 
 
 _tunnel_target: list[int] = []
@@ -840,25 +851,18 @@ def two_responses(connection: Connection) -> bool:
 
 
 def tunnel_of_records(connection: Connection) -> bool:
-    """Pass bytes on; each TLS record of the target goes into one of the proxy's own."""
-    client = connection.socket
-    client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
-    with socket.create_connection(("127.0.0.1", _tunnel_target[0])) as upstream:
-        while not connection.stopping.is_set():
-            for source in select.select([client, upstream], [], [], 0.05)[0]:
-                data = source.recv(65536)
-                if not data:
-                    return False
-                if source is client:
-                    upstream.sendall(data)
-                    continue
-                records = []
-                while data:
-                    size = 5 + int.from_bytes(data[3:5], "big")
-                    records.append(data[:size])
-                    data = data[size:]
-                at_once_in_records(client, *records)
-    return False
+    """Tunnel; each TLS record of the target goes into one of the proxy's own."""
+
+    def send_back(client: Any, data: bytes) -> bool:
+        records = []
+        while data:
+            size = 5 + int.from_bytes(data[3:5], "big")
+            records.append(data[:size])
+            data = data[size:]
+        at_once_in_records(client, *records)
+        return True
+
+    return _tunnel(connection, send_back)
 
 
 @pytest.mark.skipif(not hasattr(socket, "TCP_CORK"), reason="needs Linux's TCP_CORK")

@@ -14,6 +14,7 @@ from typing_extensions import Self, TypedDict, Unpack
 from ._version import __version__
 from .api_response import ApiResponse
 from .configuration import (
+    STANDARD_PORTS,
     AttemptTimeout,
     Configuration,
     check_attempt_timeout,
@@ -280,8 +281,7 @@ def _stack_level() -> int:
 def _host_header(url: SplitResult) -> str:
     name = (url.hostname or "").rstrip(".")
     name = f"[{name}]" if ":" in name else name
-    standard_port = {"http": 80, "https": 443}[url.scheme]
-    return name if url.port in (None, standard_port) else f"{name}:{url.port}"
+    return name if url.port in (None, STANDARD_PORTS[url.scheme]) else f"{name}:{url.port}"
 
 
 def _merge(headers: dict[str, str], own: Mapping[str, str]) -> dict[str, str]:

@@ -18,6 +18,7 @@ DEFAULT_TIMEOUT = 10.0
 DEFAULT_REQUEST_TIMEOUT = (3.0, 5.0)
 DEFAULT_RETRIES = 3
 MAX_TIMEOUT = 86_400.0
+STANDARD_PORTS = {"http": 80, "https": 443}
 
 AttemptTimeout = Union[float, tuple[float, float]]
 SocketOption = tuple[int, int, Union[int, bytes]]

@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import NamedTuple, Optional
 from urllib.parse import unquote, urlsplit
 
-from .configuration import Configuration, check_proxy, is_loopback
+from .configuration import STANDARD_PORTS, Configuration, check_proxy, is_loopback
 
 
 class Proxy(NamedTuple):
@@ -37,8 +37,7 @@ def find_proxy(configuration: Configuration) -> Optional[Proxy]:
     parts = urlsplit(url)
     headers = dict(configuration.proxy_headers or {})
     if parts.username is not None:
-        for name in [name for name in headers if name.lower() == "proxy-authorization"]:
-            del headers[name]
+        headers = {k: v for k, v in headers.items() if k.lower() != "proxy-authorization"}
         user = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
         headers["Proxy-Authorization"] = f"Basic {b64encode(user.encode()).decode()}"
     return Proxy(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}", headers)
@@ -61,7 +60,7 @@ def environment_proxy(url: str) -> Optional[str]:
         names.remove("HTTP_PROXY")  # of a CGI script, it is a header of the request that it serves
     name = next((name for name in names if os.environ.get(name)), None)
     no_proxy = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
-    port = parts.port or {"http": 80, "https": 443}[parts.scheme]
+    port = parts.port or STANDARD_PORTS[parts.scheme]
     if name is None or is_excluded(no_proxy, host, port):
         return None
     proxy = os.environ[name]

@@ -20,9 +20,10 @@ def resolve(host: str, port: int, timeout: float) -> list[AddressInfo]:
     """
     try:
         ipaddress.ip_address(host)
-        return _look_up(host, port)
     except ValueError:
         look_up = _look_ups.get((host, port))
+    else:
+        return _look_up(host, port)
     try:
         if look_up is None:
             look_up = _LookUp(host, port)

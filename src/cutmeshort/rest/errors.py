@@ -92,7 +92,7 @@ def _kind_and_message(
         message = f"The proxy {what}: check its address, user and password."
     elif isinstance(error, urllib3_errors.NameResolutionError):
         message = f"The name {host} could not be resolved."
-    elif isinstance(error, urllib3_errors.NewConnectionError):  # to urllib3, it is a time-out, too
+    elif isinstance(error, urllib3_errors.NewConnectionError):  # to urllib3, it is a timeout, too
         message = f"Could not connect to {host}."
     elif isinstance(error, urllib3_errors.TimeoutError) or isinstance(
         cause, (socket.timeout, TimeoutError)
