@@ -1,0 +1,35 @@
+"""The payload of a lead."""
+
+from typing import Optional
+
+from pydantic import ConfigDict, Field, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
+from typing_extensions import Literal
+
+from .base import EventPayload, EventText
+
+
+class LeadPayload(EventPayload):
+    """A lead: a visitor who clicked has signed up, or done something else of value."""
+
+    model_config = ConfigDict(defer_build=False)
+
+    mode: Optional[Literal["deferred"]] = Field(
+        default=None,
+        description="`deferred` binds the click to the customer now and counts the lead later.",
+    )
+    click_id: Optional[EventText] = Field(
+        default=None,
+        validate_default=True,
+        description="The click to credit. Required in a standard lead and in the first, deferred "
+        "call; must be left out of the calls that follow it. 1 to 255 characters.",
+    )
+
+    @field_validator("click_id")
+    @classmethod
+    def _required_when_deferred(cls, value: Optional[str], info: ValidationInfo) -> Optional[str]:
+        if value is None and info.data.get("mode") == "deferred":
+            raise PydanticCustomError(
+                "missing_click", 'Input is required with mode="deferred": the click to remember'
+            )
+        return value
