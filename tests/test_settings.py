@@ -3,13 +3,23 @@
 import copy
 import dataclasses
 import logging
+import pickle
 from typing import Any
 
 import pytest
 
-from cutmeshort import ApiClient, ApiTypeError, ApiValueError, CMSClient, Configuration
+from cutmeshort import (
+    ApiAttributeError,
+    ApiClient,
+    ApiException,
+    ApiTypeError,
+    ApiValueError,
+    CMSClient,
+    Configuration,
+    TrackingApi,
+)
 
-from .conftest import TOKEN, lead
+from .conftest import PAYLOAD, TOKEN, lead, sale
 from .server import Server, reply
 
 
@@ -190,6 +200,8 @@ def test_retries_that_can_not_be_are_refused(value: Any) -> None:
         ("CMS_MAX_RETRIES", "many"),
         ("CMS_BEARER_TOKEN", "a b"),
         ("CMS_HOST", "nowhere"),
+        ("CMS_ENABLED", "maybe"),
+        ("CMS_ENABLED", "2"),
     ],
 )
 def test_an_unreadable_variable_is_named(
@@ -207,6 +219,7 @@ def test_an_unreadable_variable_is_named(
     [
         ("verify_ssl", "no"),
         ("allow_insecure_http", 1),
+        ("enabled", 1),
         ("ssl_ca_cert", 7),
         ("cert_file", b"x"),
         ("key_file", 7),
@@ -245,8 +258,109 @@ def test_a_setting_of_a_wrong_kind_is_refused(name: str, value: Any) -> None:
         Configuration(**{name: value})
 
 
-def test_a_configuration_can_not_be_changed() -> None:
-    """Fields, headers and options of a configuration are fixed; `replace` makes a changed one."""
+@pytest.mark.parametrize("make", [CMSClient, ApiClient])
+def test_a_setting_can_be_assigned_until_a_client_is_made(make: Any) -> None:
+    """A client has the settings that were assigned before; after that, an assignment is refused."""
+    with Server(reply(500)) as server:
+        configuration = Configuration(access_token=TOKEN)
+        configuration.host = server.url + "/cms/"
+        configuration.retries = 0
+        configuration.request_timeout = 2
+        configuration.proxy_headers = {"X": "1"}
+        assert configuration.host == server.url + "/cms"
+        assert configuration.request_timeout == (2.0, 2.0)
+        with make(configuration=configuration) as client:
+            configuration_of = getattr(client, "api_client", client).configuration
+            assert configuration_of == configuration
+            with pytest.raises(ApiAttributeError, match="made from this configuration"):
+                configuration.timeout = 5
+            with pytest.raises(ApiAttributeError, match="made from this configuration"):
+                configuration_of.timeout = 5
+        changed = dataclasses.replace(configuration, timeout=5)
+        changed.timeout = 6
+        with CMSClient(configuration=changed) as client:
+            assert lead(client)["attempts"] == 1
+        assert server.requests[0].target == "/cms/track/lead"
+    assert configuration.timeout == 10
+
+
+def test_a_setting_is_checked_when_it_is_assigned() -> None:
+    """A wrong value is refused and changes nothing; so is a setting that doesn't exist."""
+    configuration = Configuration(access_token=TOKEN, allow_insecure_http=True)
+    for name, value in (
+        ("host", "nowhere"),
+        ("access_token", "a b"),
+        ("timeout", 0),
+        ("retries", None),
+        ("verify_ssl", 0),
+        ("proxy", "proxy.example"),
+        ("enabled", "no"),
+    ):
+        before = getattr(configuration, name)
+        with pytest.raises(ApiValueError, match="must be"):
+            setattr(configuration, name, value)
+        assert getattr(configuration, name) == before
+    with pytest.raises(ApiAttributeError, match="no setting verfy_ssl"):
+        configuration.verfy_ssl = False  # type: ignore[attr-defined]
+    with pytest.raises(ApiAttributeError, match="can't be deleted"):
+        del configuration.proxy
+    configuration.host = "http://gw.example"
+    with pytest.raises(ApiValueError, match="https://"):
+        configuration.allow_insecure_http = False
+    configuration.host = "https://gw.example"
+    configuration.allow_insecure_http = False
+    with pytest.raises(ApiValueError, match="allow_insecure_http"):
+        configuration.host = "http://gw.example"
+    configuration.proxy = None
+
+
+def test_the_two_files_of_a_client_certificate_may_be_assigned_in_any_order() -> None:
+    """Whether `key_file` has its `cert_file` is checked when a client is made."""
+    configuration = Configuration(access_token=TOKEN)
+    configuration.key_file = "key.pem"
+    with pytest.raises(ApiValueError, match="key_file must be given with cert_file"):
+        CMSClient(configuration=configuration)
+    configuration.cert_file = "cert.pem"
+    with pytest.raises(ApiValueError, match=r"cert_file can't be read: 'cert\.pem'"):
+        CMSClient(configuration=configuration)
+
+
+def test_a_default_can_be_assigned_for_clients_to_come() -> None:
+    """A client uses a copy of the default, which can still be assigned."""
+    default = Configuration("https://a.example", TOKEN)
+    Configuration.set_default(default)
+    with CMSClient() as first:
+        default.host = "https://b.example"
+        with CMSClient() as second:
+            assert repr(first) == "CMSClient(host='https://a.example')"
+            assert repr(second) == "CMSClient(host='https://b.example')"
+
+
+def test_a_pickle_has_no_token_and_no_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Settings survive pickling without secrets; the token comes from the environment."""
+    configuration = Configuration(
+        "https://gw.example",
+        TOKEN,
+        timeout=5,
+        proxy="http://user:secret@proxy.example:3128",
+        proxy_headers={"X-Key": "secret"},
+        socket_options=[(1, 2, 3)],
+    )
+    data = pickle.dumps(configuration)
+    assert TOKEN.encode() not in data
+    assert b"secret" not in data
+    assert b"user" not in data
+    loaded = pickle.loads(data)
+    public = {"access_token": None, "proxy": "http://proxy.example:3128", "proxy_headers": None}
+    assert loaded == dataclasses.replace(configuration, **public)
+    loaded.timeout = 6
+    monkeypatch.setenv("CMS_BEARER_TOKEN", "mine")
+    assert pickle.loads(data).access_token == "mine"
+    assert pickle.loads(pickle.dumps(Configuration())).proxy is None
+
+
+def test_what_a_configuration_was_given_can_not_change_it() -> None:
+    """A configuration has copies of headers and options, which can't be changed."""
     headers = {"X": "1"}
     options = [(1, 2, 3)]
     configuration = Configuration(proxy_headers=headers, socket_options=options)
@@ -254,8 +368,6 @@ def test_a_configuration_can_not_be_changed() -> None:
     options.append((4, 5, 6))
     assert configuration.proxy_headers == {"X": "1"}
     assert configuration.socket_options == ((1, 2, 3),)
-    with pytest.raises(dataclasses.FrozenInstanceError):
-        configuration.timeout = 5  # type: ignore[misc]
     with pytest.raises(TypeError):
         configuration.proxy_headers["X"] = "2"  # type: ignore[index]
     changed = dataclasses.replace(configuration, timeout=5)
@@ -276,7 +388,7 @@ def test_a_configuration_is_safe_to_print_and_copy() -> None:
     plain = Configuration(access_token=TOKEN)
     assert copy.deepcopy(plain) == plain
     assert copy.deepcopy(configuration) == configuration
-    assert hash(copy.copy(plain)) == hash(plain)
+    assert copy.copy(configuration) == configuration
     assert logging.getLogger("urllib3").level == level
 
 
@@ -290,6 +402,59 @@ def test_a_configuration_of_another_kind_is_refused(make: Any) -> None:
 @pytest.mark.parametrize("name", ["ssl_ca_cert", "cert_file", "ca_cert_data"])
 @pytest.mark.parametrize("value", ["none.pem", "näh.pem"])
 def test_a_certificate_that_can_not_be_read_is_refused(name: str, value: str) -> None:
-    """Certificates are read when the client is made."""
-    with pytest.raises(ApiValueError, match=name):
+    """Certificates are read when the client is made; the message names the file."""
+    with pytest.raises(ApiValueError, match=name) as caught:
         CMSClient(TOKEN, configuration=Configuration(**{name: value}))
+    assert (value in str(caught.value)) is (name != "ca_cert_data")
+    assert caught.value.argument == name
+
+
+@pytest.mark.parametrize("value", ["0", "false", "No", "OFF"])
+def test_a_client_can_be_disabled_by_the_environment(
+    value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`CMS_ENABLED=0` makes a client that needs no token, validates, and sends nothing."""
+    with Server() as server:
+        monkeypatch.setenv("CMS_ENABLED", value)
+        monkeypatch.setenv("CMS_HOST", server.url)
+        with CMSClient() as client:
+            assert lead(client) == {
+                "success": False,
+                "error": "Nothing was sent: the client is disabled (enabled=False or CMS_ENABLED).",
+                "status_code": 0,
+                "type": "disabled",
+                "retryable": False,
+                "attempts": 0,
+            }
+            assert sale(client, amount=1.5)["type"] == "validation_error"
+            assert lead(client, timeout=0)["type"] == "validation_error"
+        with ApiClient() as api_client, pytest.raises(ApiException) as caught:
+            TrackingApi(api_client).track_lead(PAYLOAD)
+        assert caught.value.type == "disabled"
+        with CMSClient(TOKEN, enabled=True) as client:
+            assert lead(client)["success"] is True
+        assert server.connections == 1
+
+
+@pytest.mark.parametrize("value", [None, "", "1", "true", "Yes", "ON"])
+def test_a_client_is_enabled_by_default(value: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without CMS_ENABLED, or with a word for yes, a client sends."""
+    if value is not None:
+        monkeypatch.setenv("CMS_ENABLED", value)
+    with Server() as server:
+        with CMSClient(TOKEN, server.url) as client:
+            assert lead(client)["success"] is True
+        with CMSClient(TOKEN, server.url, enabled=False) as client:
+            assert lead(client)["type"] == "disabled"
+        assert len(server.requests) == 1
+
+
+def test_a_disabled_client_reads_no_certificates() -> None:
+    """A development machine needs neither token nor certificates; wrong settings are refused."""
+    configuration = Configuration(ssl_ca_cert="none.pem", verify_ssl=False, enabled=False)
+    with CMSClient(configuration=configuration) as client:
+        assert lead(client)["type"] == "disabled"
+    with pytest.raises(ApiValueError, match="CMS_HOST"):
+        CMSClient(host="nowhere", enabled=False)
+    with pytest.raises(ApiValueError, match="enabled must be True or False"):
+        CMSClient(TOKEN, enabled="no")  # type: ignore[arg-type]

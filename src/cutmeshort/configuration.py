@@ -1,150 +1,75 @@
-"""The settings of a client: plain data, checked when made, safe to print."""
+"""The settings of a client: plain data, checked when assigned, safe to print and to pickle."""
 
-import ipaddress
 import os
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from types import MappingProxyType
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Callable, ClassVar, Optional, TypeVar, Union
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 from typing_extensions import Literal
 
-from .exceptions import ApiValueError
+from .checks import (
+    DEFAULT_HOST,
+    AttemptTimeout,
+    SocketOption,
+    check_assert_hostname,
+    check_attempt_timeout,
+    check_certificates,
+    check_count,
+    check_flag,
+    check_host,
+    check_host_name,
+    check_path,
+    check_pool_size,
+    check_proxy,
+    check_proxy_headers,
+    check_scheme,
+    check_seconds,
+    check_socket_options,
+    check_token,
+)
+from .exceptions import ApiAttributeError, ApiValueError
 
-DEFAULT_HOST = "https://api.cme.sh"
 DEFAULT_TIMEOUT = 10.0
 DEFAULT_REQUEST_TIMEOUT = (3.0, 5.0)
 DEFAULT_RETRIES = 3
-MAX_TIMEOUT = 86_400.0
 STANDARD_PORTS = {"http": 80, "https": 443}
 
-AttemptTimeout = Union[float, tuple[float, float]]
-SocketOption = tuple[int, int, Union[int, bytes]]
-
 _N = TypeVar("_N", int, float)
-_HOST_NAME = re.compile(r"(?=.{1,253}$)[0-9A-Za-z_-]{1,63}(\.[0-9A-Za-z_-]{1,63})*\.?")
-_AUTHORITY = re.compile(r"([^@]*@)?(?P<host>\[[0-9A-Fa-f:.]+\]|[^:@\[\]]+)(:[0-9]{1,5})?")
-_HEADER_NAME = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
-_HEADER_VALUE = r"[\t\x20-\x7e\x80-\xff]*"
-
-
-def check_seconds(name: str, value: Any) -> float:
-    """Return `value` if it is a usable time in seconds: above 0, at most a day."""
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    usable = number and 0 < value <= MAX_TIMEOUT
-    _require(usable, name, "a number of seconds above 0, at most 86400")
-    return float(value)
-
-
-def check_attempt_timeout(name: str, value: Any) -> tuple[float, float]:
-    """Return the (connect, read) pair that `value` is or stands for."""
-    pair = value if isinstance(value, tuple) else (value, value)
-    _require(len(pair) == 2, name, "seconds or a (connect, read) pair of them")
-    return check_seconds(name, pair[0]), check_seconds(name, pair[1])
-
-
-def check_count(name: str, value: Any) -> int:
-    """Return `value` if it is a whole number, 0 or more."""
-    _require(_is_whole(value) and value >= 0, name, "a whole number, 0 or more")
-    return int(value)
-
-
-def check_token(name: str, value: Any) -> str:
-    """Return `value` if it can stand in an Authorization header."""
-    usable = isinstance(value, str) and _is_visible_ascii(value)
-    expected = "the bearer token alone: visible ASCII characters, no white space"
-    _require(usable, name, expected)
-    return str(value)
-
-
-def check_headers(name: str, value: Any) -> Mapping[str, str]:
-    """Return `value` if its names and values can stand in a request."""
-    _require(isinstance(value, Mapping), name, "a mapping of header names to values")
-    for key, text in value.items():
-        usable = isinstance(key, str) and re.fullmatch(_HEADER_NAME, key) is not None
-        _require(usable, name, "a mapping of HTTP header names to values")
-        if key.lower() in ("content-length", "transfer-encoding"):
-            raise ApiValueError(f"{name} must leave {key} to the SDK", name)
-        usable = isinstance(text, str) and re.fullmatch(_HEADER_VALUE, text) is not None
-        _require(usable, name, f"a mapping with a text of one line, in Latin-1, for {key}")
-    return dict(value)
-
-
-def check_proxy(name: str, value: Any) -> str:
-    """Return `value` if it is a proxy's URL, with or without user-info."""
-    example = "http://proxy.example:3128 or http://user:password@proxy.example:3128"
-    _require(_split(value) is not None, name, f"a URL like {example}")
-    return str(value)
-
-
-def is_loopback(hostname: str) -> bool:
-    """Tell whether the name or address can't leave this machine."""
-    try:
-        return hostname == "localhost" or ipaddress.ip_address(hostname).is_loopback
-    except ValueError:
-        return False
-
-
-def _split(url: Any) -> Optional[SplitResult]:
-    """Take an http(s) URL apart; None where it can't be used as it is."""
-    if not isinstance(url, str) or not _is_visible_ascii(url) or "\\" in url:
-        return None
-    try:
-        parts = urlsplit(url)
-        authority = _AUTHORITY.fullmatch(parts.netloc)
-        if authority is None or parts.port == 0 or parts.scheme not in ("http", "https"):
-            return None
-    except ValueError:
-        return None
-    host = authority["host"]
-    return parts if host[0] == "[" or _HOST_NAME.fullmatch(host) else None
-
-
-def _check_host(value: Any, allow_insecure_http: bool) -> str:
-    name = "host (or CMS_HOST)"
-    parts = _split(value)
-    if parts is None:
-        expected = f"an https:// URL of visible ASCII characters, like {DEFAULT_HOST}"
-        raise ApiValueError(f"{name} must be {expected}", "host")
-    if "@" in parts.netloc or "?" in value or "#" in value:
-        expected = f"a URL without user name, query and fragment, like {DEFAULT_HOST}"
-        raise ApiValueError(f"{name} must be {expected}", "host")
-    if parts.scheme == "http" and not (allow_insecure_http or is_loopback(parts.hostname or "")):
-        raise ApiValueError(
-            f"{name} must begin with https://: plain http:// would show the token to everybody on "
-            "the way. Configuration(allow_insecure_http=True) permits it all the same",
-            "host",
-        )
-    return f"{parts.scheme}://{parts.netloc.lower()}{parts.path}".rstrip("/")
-
-
-def _check_socket_options(value: Any) -> tuple[SocketOption, ...]:
-    name = "socket_options"
-    expected = "(level, option, value) triples: int, int, and int or bytes"
-    options: tuple[Any, ...] = tuple(value) if isinstance(value, (list, tuple)) else (None,)
-    for option in options:
-        triple = isinstance(option, tuple) and len(option) == 3
-        usable = triple and all(_is_whole(part) and abs(part) < 2**31 for part in option[:2])
-        _require(usable, name, expected)
-        setting = option[2]
-        number = _is_whole(setting) and abs(setting) < 2**31
-        _require(number or isinstance(setting, bytes), name, expected)
-    return options
-
-
-def _is_visible_ascii(value: str) -> bool:
-    return value.isascii() and value.isprintable() and " " not in value and value != ""
-
-
-def _is_whole(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _require(condition: bool, name: str, expected: str) -> None:
-    if not condition:
-        raise ApiValueError(f"{name} must be {expected}", name)
+_FLAGS = {
+    **dict.fromkeys(("1", "true", "yes", "on"), True),
+    **dict.fromkeys(("0", "false", "no", "off"), False),
+}
+_LABELS = {
+    "access_token": "token (or CMS_BEARER_TOKEN)",
+    "retries": "retries (or max_retries)",
+}
+_CHECKS: dict[str, Callable[[str, Any], Any]] = {
+    "host": check_host,
+    "access_token": check_token,
+    "timeout": check_seconds,
+    "request_timeout": check_attempt_timeout,
+    "retries": check_count,
+    "verify_ssl": check_flag,
+    "ssl_ca_cert": check_path,
+    "ca_cert_data": check_certificates,
+    "cert_file": check_path,
+    "key_file": check_path,
+    "assert_hostname": check_assert_hostname,
+    "tls_server_name": check_host_name,
+    "proxy": check_proxy,
+    "proxy_headers": check_proxy_headers,
+    "connection_pool_maxsize": check_pool_size,
+    "socket_options": check_socket_options,
+    "allow_insecure_http": check_flag,
+    "enabled": check_flag,
+}
+_MAY_BE_NONE = frozenset(
+    {
+        *("access_token", "ssl_ca_cert", "ca_cert_data", "cert_file", "key_file"),
+        *("assert_hostname", "tls_server_name", "proxy", "proxy_headers"),
+    }
+)
 
 
 def _environment(name: str) -> Optional[str]:
@@ -165,22 +90,33 @@ def _from_environment(
     return check(name, value)
 
 
-@dataclass(frozen=True)
+def _enabled() -> bool:
+    text = _environment("CMS_ENABLED")
+    flag = True if text is None else _FLAGS.get(text.strip().lower())
+    if flag is None:
+        raise ApiValueError(f"CMS_ENABLED must be one of {', '.join(_FLAGS)}", "enabled")
+    return flag
+
+
+@dataclass
 class Configuration:
     """
     The settings of an ApiClient.
 
-    Unchangeable once made: `dataclasses.replace(configuration, timeout=5)` makes a changed
-    one. A setting that isn't given comes from its environment variable, then from the default.
+    A setting that isn't given comes from its environment variable, then from the default. Settings
+    can be assigned until a client is made from the configuration; after that,
+    `dataclasses.replace(configuration, timeout=5)` makes a changed one. A pickle has no token, no
+    password and no `proxy_headers`: where it is loaded, the token comes from the environment.
 
     Args:
         host: Base URL of the service, `https://api.cme.sh` by default, or from `CMS_HOST`. A
             path is kept.
         access_token: Bearer token, or from `CMS_BEARER_TOKEN`: visible ASCII, no white space.
-        timeout: Seconds for one call, its repeats and waits included: 10, or from `CMS_TIMEOUT`.
-        request_timeout: Seconds for one attempt, to connect and for the whole answer: a
+        timeout: Seconds for one call, retries and waits included: 10, or from `CMS_TIMEOUT`. Above
+            0, at most 86400.
+        request_timeout: Seconds for one attempt, to connect and for the whole response: a
             number for both or a (connect, read) pair. (3, 5); never beyond `timeout`.
-        retries: How often a failed attempt is repeated: 3, or from `CMS_MAX_RETRIES`.
+        retries: How often a failed attempt is retried: 3, or from `CMS_MAX_RETRIES`. 0 or more.
         verify_ssl: False accepts any certificate. For experiments only: the token is at risk.
         ssl_ca_cert: Path of a PEM file with the certificate authorities to trust, instead of
             the system's.
@@ -198,9 +134,14 @@ class Configuration:
             to urllib3's own (TCP_NODELAY).
         allow_insecure_http: Permits plain http:// to hosts other than loopback. The token
             then crosses the network in clear text.
+        enabled: False makes clients that validate, send nothing and need no token: for development
+            machines and staging. True, or from `CMS_ENABLED`: 1 or 0, true or false, yes or no, on
+            or off.
 
     Raises:
         ApiValueError: A value, or its environment variable, can't be used.
+        ApiAttributeError: A setting that doesn't exist is assigned, or one of a configuration that
+            a client was made from.
     """
 
     host: str = field(default_factory=lambda: _environment("CMS_HOST") or DEFAULT_HOST)
@@ -226,59 +167,69 @@ class Configuration:
     assert_hostname: Union[str, Literal[False], None] = None
     tls_server_name: Optional[str] = None
     proxy: Optional[str] = field(default=None, repr=False)
-    proxy_headers: Optional[Mapping[str, str]] = field(default=None, repr=False, hash=False)
+    proxy_headers: Optional[Mapping[str, str]] = field(default=None, repr=False)
     connection_pool_maxsize: int = 32
     socket_options: Sequence[SocketOption] = ()
     allow_insecure_http: bool = False
+    enabled: bool = field(default_factory=_enabled)
 
     _default: ClassVar[Optional["Configuration"]] = None
+    _frozen: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        if self.access_token is not None:
-            check_token("token (or CMS_BEARER_TOKEN)", self.access_token)
-        self._set("host", _check_host(self.host, self.allow_insecure_http))
-        self._set("timeout", check_seconds("timeout", self.timeout))
-        self._set("request_timeout", check_attempt_timeout("request_timeout", self.request_timeout))
-        self._set("retries", check_count("retries (or max_retries)", self.retries))
-        self._check_tls()
-        if self.proxy is not None:
-            check_proxy("proxy", self.proxy)
-        if self.proxy_headers is not None:
-            headers = check_headers("proxy_headers", self.proxy_headers)
-            self._set("proxy_headers", MappingProxyType(headers))
-        maxsize = self.connection_pool_maxsize
-        _require(_is_whole(maxsize) and maxsize > 0, "connection_pool_maxsize", "1 or more")
-        self._set("socket_options", _check_socket_options(self.socket_options))
-        _require(isinstance(self.allow_insecure_http, bool), "allow_insecure_http", "True or False")
+        self._check_key_file()
 
-    def _check_tls(self) -> None:
-        _require(isinstance(self.verify_ssl, bool), "verify_ssl", "True or False")
-        for name in ("ssl_ca_cert", "cert_file", "key_file"):
-            value = getattr(self, name)
-            usable = value is None or (isinstance(value, str) and value != "")
-            _require(usable, name, "the path of a PEM file, as text")
-        paired = self.key_file is None or self.cert_file is not None
-        _require(paired, "key_file", "given with cert_file, or not at all")
-        data = self.ca_cert_data
-        usable = data is None or (isinstance(data, (str, bytes)) and len(data) > 0)
-        _require(usable, "ca_cert_data", "PEM text or DER bytes")
-        for name in ("assert_hostname", "tls_server_name"):
-            value = getattr(self, name)
-            if value is not None and not (value is False and name == "assert_hostname"):
-                usable = isinstance(value, str) and _HOST_NAME.fullmatch(value) is not None
-                _require(usable, name, "a host name")
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name not in _CHECKS:
+            raise ApiAttributeError(f"Configuration has no setting {name}")
+        if self._frozen:
+            raise ApiAttributeError(
+                f"{name} can't be assigned: a client was made from this configuration. Make "
+                f"another one: dataclasses.replace(configuration, {name}=...)"
+            )
+        if value is not None or name not in _MAY_BE_NONE:
+            value = _CHECKS[name](_LABELS.get(name, name), value)
+        settings = {**self.__dict__, name: value}
+        if name in ("host", "allow_insecure_http") and "allow_insecure_http" in settings:
+            check_scheme(settings["host"], settings["allow_insecure_http"])
+        object.__setattr__(self, name, value)
+
+    def __delattr__(self, name: str) -> None:
+        raise ApiAttributeError(f"{name} can't be deleted: assign another value")
+
+    def __copy__(self) -> "Configuration":
+        return replace(self)
 
     def __deepcopy__(self, memo: object) -> "Configuration":
-        return self  # it can't be changed
+        return replace(self)  # no setting has a value that can be changed
 
-    def _set(self, name: str, value: object) -> None:
-        """Normalise a field of this frozen object, while it is being made."""
-        object.__setattr__(self, name, value)
+    def __reduce__(self) -> tuple[Any, ...]:
+        secret = ("access_token", "proxy", "proxy_headers")
+        settings = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in secret}
+        if self.proxy is not None:
+            parts = urlsplit(self.proxy)
+            settings["proxy"] = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+        return _restore, (type(self), settings)
+
+    def freeze(self) -> None:
+        """
+        Fix the settings, as a client is made from them: they can't be assigned any more.
+
+        Raises:
+            ApiValueError: Settings don't fit together.
+        """
+        self._check_key_file()
+        object.__setattr__(self, "_frozen", True)
+
+    def _check_key_file(self) -> None:
+        """Not checked when assigned, so that the two files can be assigned in either order."""
+        if self.key_file is not None and self.cert_file is None:
+            raise ApiValueError("key_file must be given with cert_file, or not at all", "key_file")
 
     @classmethod
     def get_default(cls, **changes: Any) -> "Configuration":
         """
-        Return what `set_default` was given, else a new one from the environment.
+        Return a copy of what `set_default` was given, else a new one from the environment.
 
         Args:
             changes: Settings to use instead of the default's.
@@ -287,5 +238,10 @@ class Configuration:
 
     @classmethod
     def set_default(cls, default: Optional["Configuration"]) -> None:
-        """Set what clients without a configuration of their own use; None undoes it."""
+        """Set what clients without a configuration of their own use a copy of; None undoes it."""
         cls._default = default
+
+
+def _restore(cls: type[Configuration], settings: dict[str, Any]) -> Configuration:
+    """Make the configuration that a pickle describes."""
+    return cls(**settings)

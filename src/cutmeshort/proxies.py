@@ -8,7 +8,8 @@ from contextlib import suppress
 from typing import NamedTuple, Optional
 from urllib.parse import unquote, urlsplit
 
-from .configuration import STANDARD_PORTS, Configuration, check_proxy, is_loopback
+from .checks import check_proxy, is_loopback
+from .configuration import STANDARD_PORTS, Configuration
 
 
 class Proxy(NamedTuple):

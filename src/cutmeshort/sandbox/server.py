@@ -7,7 +7,7 @@ from typing import Optional
 
 from typing_extensions import Literal, Self
 
-from ..configuration import check_count, check_seconds, check_token
+from ..checks import check_count, check_seconds, check_token
 from ..exceptions import ApiValueError
 from ..models import LeadPayload, SalePayload
 from .app import create_app
