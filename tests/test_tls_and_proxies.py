@@ -5,6 +5,7 @@ import itertools
 import logging
 import os
 import pickle
+import re
 import select
 import socket
 import ssl
@@ -220,12 +221,24 @@ def test_plain_http_goes_through_an_https_proxy_in_time(
             assert time.monotonic() - begin < 2.5
 
 
+@pytest.mark.parametrize("name", ["ssl_ca_cert", "cert_file", "key_file"])
+def test_a_file_that_is_not_pem_is_named(name: str, tmp_path: Path, authority_file: str) -> None:
+    """The message has the path of a file that has no certificate or key."""
+    path = tmp_path / "empty.pem"
+    path.write_text("nothing")
+    files = {name: str(path)}
+    if name == "key_file":
+        files["cert_file"] = authority_file
+    with pytest.raises(ApiValueError, match=re.escape(f"{name} ({str(path)!r})")):
+        CMSClient(TOKEN, configuration=Configuration(**files))  # type: ignore[arg-type]
+
+
 def test_a_proxys_certificate_is_not_blamed_on_the_host(authority: trustme.CA) -> None:
     """The error names the proxy."""
     with Server(OK, tls=_tls(authority, "127.0.0.1")) as proxy:
         result = _track(proxy, "https://api.example", proxy=proxy.url)
     assert result["type"] == "tls_error"
-    assert result["error"].startswith("The certificate of the proxy was refused")
+    assert result["error"].startswith(f"The certificate of the proxy {proxy.url} was refused")
 
 
 def test_verification_can_be_switched_off(tls: ssl.SSLContext) -> None:

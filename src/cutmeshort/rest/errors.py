@@ -24,9 +24,15 @@ _PROXY = "Check the proxy's address."
 _ADVICE = {9: _CLOCK, 10: _CLOCK, 62: _NAME, 64: _NAME}
 
 
-def translate_error(error: Exception, host: str, sent: bool) -> ApiException:
+def translate_error(error: Exception, host: str, proxy: str, sent: bool) -> ApiException:
     """
     Make the exception for what urllib3 raised, before or after the request was sent.
+
+    Args:
+        error: What was raised.
+        host: The service's host, for messages.
+        proxy: The proxy's address without user and password; empty without a proxy.
+        sent: Whether the request was sent.
 
     Raises what the application's signal handler raised, if urllib3 took that for a failure.
     """
@@ -37,7 +43,7 @@ def translate_error(error: Exception, host: str, sent: bool) -> ApiException:
     if isinstance(error, urllib3_errors.ClosedPoolError):
         message = "The client is closed: make a new one."
         return ApiException(0, "client_closed", message, retryable=True)
-    kind, message = _kind_and_message(error, cause, host, sent)
+    kind, message = _kind_and_message(error, cause, host, proxy, sent)
     return ApiException(0, kind, message, retryable=is_retried(0, kind))
 
 
@@ -72,16 +78,17 @@ def clear_locals(error: BaseException) -> None:
 
 
 def _kind_and_message(
-    error: Exception, cause: BaseException, host: str, sent: bool
+    error: Exception, cause: BaseException, host: str, proxy: str, sent: bool
 ) -> tuple[str, str]:
-    tls_message = _tls_message(error, cause, host, sent)
+    tls_message = _tls_message(error, cause, host, proxy, sent)
     if tls_message is not None:
         # Once there was a handshake, the service is trusted: what fails then is the network.
         return "network_error" if sent else "tls_error", tls_message
     kind = "network_error"
     if isinstance(cause, ResponseError):
-        what = f"{host} sent a response" if sent else f"{host}, or the proxy, sent something"
-        message = f"{what} that can't be used: {cause}."
+        sender = host if sent or not proxy else f"{host}, or the proxy {proxy},"
+        what = "a response" if sent else "something"
+        message = f"{sender} sent {what} that can't be used: {cause}."
     elif isinstance(error, urllib3_errors.ProxyError):
         refused = re.match(_REFUSED_TUNNEL, str(cause))
         what = (
@@ -89,7 +96,7 @@ def _kind_and_message(
             if refused
             else "can't be reached"
         )
-        message = f"The proxy {what}: check its address, user and password."
+        message = f"The proxy {proxy} {what}: check its address, user and password."
     elif isinstance(error, urllib3_errors.NameResolutionError):
         message = f"The name {host} could not be resolved."
     elif isinstance(error, urllib3_errors.NewConnectionError):  # to urllib3, it is a timeout, too
@@ -103,13 +110,16 @@ def _kind_and_message(
     return kind, message
 
 
-def _tls_message(error: Exception, cause: BaseException, host: str, sent: bool) -> Optional[str]:
+def _tls_message(
+    error: Exception, cause: BaseException, host: str, proxy: str, sent: bool
+) -> Optional[str]:
     """Say why TLS failed, if it did; one that was closed early is the network's failure."""
+    at_proxy = isinstance(error, urllib3_errors.ProxyError)
+    peer = f"the proxy {proxy}" if at_proxy else host
     if isinstance(cause, ssl.SSLCertVerificationError):
         advice = _ADVICE.get(cause.verify_code, _TRUST)
-        if isinstance(error, urllib3_errors.ProxyError):
-            host, advice = "the proxy", _PROXY if advice is _NAME else advice
-        return f"The certificate of {host} was refused ({cause.verify_message}). {advice}"
+        advice = _PROXY if at_proxy and advice is _NAME else advice
+        return f"The certificate of {peer} was refused ({cause.verify_message}). {advice}"
     reason = getattr(cause, "reason", None) or "unknown reason"
     if (
         isinstance(cause, ssl.SSLError)
@@ -117,10 +127,11 @@ def _tls_message(error: Exception, cause: BaseException, host: str, sent: bool) 
         and reason != _EARLY_END
     ):
         if reason.endswith("CERTIFICATE_REQUIRED"):
-            return f"{host} asks for a client's certificate: pass Configuration(cert_file=...)."
+            what = "asks for a client's certificate: pass Configuration(cert_file=...)"
+            return f"The TLS server {peer} {what}."
         if sent:
-            return f"The TLS connection to {host} failed ({reason})."
-        return f"No TLS connection to {host} could be made ({reason}): does this port speak TLS?"
+            return f"The TLS connection to {peer} failed ({reason})."
+        return f"No TLS connection to {peer} could be made ({reason}): does this port speak TLS?"
     if isinstance(error, urllib3_errors.SSLError) and not isinstance(cause, OSError):
-        return f"The certificate of {host} is for another name: {cause}."
+        return f"The certificate of {peer} is for another name: {cause}."
     return None

@@ -2,6 +2,7 @@
 
 import ssl
 from functools import partial
+from pathlib import Path
 from typing import Any, Optional
 
 from urllib3.util.ssltransport import SSLTransport
@@ -13,26 +14,48 @@ from .attempt import current_attempt
 
 def make_ssl_context(configuration: Configuration) -> ssl.SSLContext:
     """Make what all connections share; raise ApiValueError if a certificate can't be used."""
-    try:
-        context = ssl.create_default_context(
-            cafile=configuration.ssl_ca_cert, cadata=configuration.ca_cert_data
-        )
-    except (OSError, TypeError, ValueError):
-        raise ApiValueError("ssl_ca_cert or ca_cert_data is not readable as PEM or DER") from None
+    for name in ("ssl_ca_cert", "cert_file", "key_file"):
+        _check_file(name, getattr(configuration, name))
+    context = _make_context(configuration)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.hostname_checks_common_name = False
     # Set by Python 3.9, it treats a truncated TLS stream as one that ended.
     context.options &= ~getattr(ssl, "OP_IGNORE_UNEXPECTED_EOF", 0)
     context.wrap_socket = partial(_wrap, context)  # type: ignore[method-assign, assignment]
-    try:
-        if configuration.cert_file is not None:
-            # An empty password: else an encrypted key would ask for one on the terminal.
-            context.load_cert_chain(configuration.cert_file, configuration.key_file, password="")
-    except OSError:
-        raise ApiValueError("cert_file or key_file is not PEM, or the key has a password") from None
     if not configuration.verify_ssl:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def _check_file(name: str, path: Optional[str]) -> None:
+    if path is None:
+        return
+    try:
+        with Path(path).open("rb"):
+            pass
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or type(error).__name__
+        raise ApiValueError(f"{name} can't be read: {path!r} ({reason})", name) from None
+
+
+def _make_context(configuration: Configuration) -> ssl.SSLContext:
+    ca_file, ca_data = configuration.ssl_ca_cert, configuration.ca_cert_data
+    cert_file, key_file = configuration.cert_file, configuration.key_file
+    try:
+        context = ssl.create_default_context(cafile=ca_file, cadata=ca_data)
+    except (OSError, TypeError, ValueError):
+        given = [f"ssl_ca_cert ({ca_file!r})"] * bool(ca_file) + ["ca_cert_data"] * bool(ca_data)
+        text = f"{' or '.join(given)} has no certificates in PEM or DER"
+        raise ApiValueError(text, "ssl_ca_cert" if ca_file else "ca_cert_data") from None
+    try:
+        if cert_file is not None:
+            # An empty password: else an encrypted key would ask for one on the terminal.
+            context.load_cert_chain(cert_file, key_file, password="")
+    except OSError:
+        given = [f"cert_file ({cert_file!r})"] + [f"key_file ({key_file!r})"] * bool(key_file)
+        text = f"{' or '.join(given)} is not PEM, or they don't match, or the key has a password"
+        raise ApiValueError(text, "cert_file") from None
     return context
 
 
