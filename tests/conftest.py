@@ -81,26 +81,27 @@ def nowhere() -> Iterator[CMSClient]:
 
 def assert_documented(result: Any) -> None:
     """Check that a result has the documented keys and kinds, and no token."""
-    expected: dict[str, Any]
+    required: dict[str, Any]
+    optional: dict[str, Any] = {"request_id": str, "warnings": list}
     if result["success"] is True:
-        expected = {"success": bool, "message": str, "data": dict}
+        required = {"success": bool, "message": str, "data": dict}
+        optional["duplicate"] = bool
     else:
         assert result["success"] is False
-        expected = {
+        required = {
             "success": bool,
             "error": str,
             "status_code": int,
             "type": str,
             "retryable": bool,
+            "attempts": int,
         }
-        if "details" in result:
-            expected["details"] = (dict, list)
-        if "retry_after" in result:
-            expected["retry_after"] = float
+        optional.update(details=(dict, list), retry_after=float)
         assert result["error"].isprintable()
         assert 0 < len(result["error"]) <= 500 or result["type"] == "validation_error"
-    assert result.keys() == expected.keys()
-    assert all(isinstance(result[key], kind) for key, kind in expected.items())
+    assert required.keys() <= result.keys() <= {*required, *optional}
+    types = {**required, **optional}
+    assert all(isinstance(value, types[key]) for key, value in result.items())
     assert TOKEN not in repr(result)
     json.dumps(result)
 

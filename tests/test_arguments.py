@@ -4,9 +4,12 @@ import logging
 import random
 from datetime import date, datetime, time, timedelta, timezone, tzinfo
 from decimal import Decimal
+from enum import IntEnum
 from typing import Any
+from uuid import UUID
 
 import pytest
+from pydantic.alias_generators import to_camel
 
 from cutmeshort import CMSClient
 
@@ -23,24 +26,14 @@ REFUSED = [
     ("event_name", "\ud800", "valid string"),
     ("customer_external_id", "", "at least 1 character"),
     ("customer_external_id", LONG, "at most 255 characters"),
-    ("customer_external_id", 42, "valid string"),
-    ("click_id", "", "at least 1 character"),
+    ("customer_external_id", None, "a str, an int or a UUID"),
+    ("customer_external_id", True, "a str, an int or a UUID"),
+    ("customer_external_id", 42.0, "a str, an int or a UUID"),
+    ("customer_external_id", 10**255, "at most 255 characters"),
+    pytest.param("customer_external_id", 10**10_000, "at most 255 digits", id="huge"),
     ("click_id", LONG, "at most 255 characters"),
     ("click_id", 7, "valid string"),
-    ("customer_name", LONG, "at most 255 characters"),
-    ("customer_name", ["Ann"], "valid string"),
-    ("customer_email", "ann", "x@y"),
-    ("customer_email", "ann lee@example.com", "x@y"),
-    ("customer_email", "ann@example.com\n", "x@y"),
-    ("customer_email", "@", "x@y"),
-    ("customer_email", "a@" + LONG, "at most 255 characters"),
-    ("customer_avatar", "example.com/a.png", "http:// or https://"),
-    ("customer_avatar", "ftp://example.com", "http:// or https://"),
-    ("customer_avatar", "https://", "http:// or https://"),
-    ("customer_avatar", "https://example.com/a b", "http:// or https://"),
-    ("customer_avatar", "https://" + "x" * 2048, "at most 2048 characters"),
     ("timestamp", "yesterday", "ISO 8601"),
-    ("timestamp", "", "ISO 8601"),
     ("timestamp", "0" * 100, "ISO 8601"),
     ("timestamp", 1767225600, "ISO 8601"),
     ("timestamp", date(2026, 1, 1), "ISO 8601"),
@@ -63,7 +56,8 @@ def test_a_refused_argument_is_named(
     [
         ("invoice_id", "", "at least 1 character"),
         ("invoice_id", LONG, "at most 255 characters"),
-        ("invoice_id", 7, "valid string"),
+        ("invoice_id", None, "a str, an int or a UUID"),
+        ("invoice_id", False, "a str, an int or a UUID"),
         ("amount", 49.99, "4999"),
         ("amount", 50.0, "4999"),
         ("amount", float("nan"), "4999"),
@@ -93,6 +87,7 @@ def test_a_refused_argument_of_a_sale_is_named(
     ("changes", "name", "says"),
     [
         ({"mode": "deferred", "click_id": None}, "click_id", 'required with mode="deferred"'),
+        ({"mode": "deferred", "click_id": ""}, "click_id", 'required with mode="deferred"'),
         ({"mode": "later"}, "mode", "'deferred'"),
         ({"mode": True}, "mode", "'deferred'"),
     ],
@@ -137,10 +132,30 @@ def _assert_refused(result: Any, name: str, says: str, value: Any) -> None:
         "status_code": 422,
         "type": "validation_error",
         "retryable": False,
+        "attempts": 0,
         "details": [detail],
     }
-    if len(str(value)) > 3 and str(value) not in says:
-        assert str(value) not in result["error"]
+    if isinstance(value, str) and len(value) > 3 and value not in says:
+        assert value not in result["error"]
+
+
+@pytest.mark.parametrize(
+    ("value", "naive"),
+    [
+        (datetime(2026, 1, 31, 12), True),
+        (datetime(2026, 1, 31, 12, tzinfo=timezone.utc), False),
+        ("2026-01-31T12:00:00", True),
+        ("2026-01-31", True),
+        ("2026-01-31T12:00:00Z", False),
+        ("2026-01-31T12:00:00+02:00", False),
+    ],
+)
+def test_a_naive_timestamp_is_in_the_warnings(value: Any, naive: bool) -> None:
+    """The result says that a timestamp without an offset was taken as UTC."""
+    with Server() as server, client_of(server) as client:
+        result = lead(client, timestamp=value)
+    fields = [warning["field"] for warning in result.get("warnings", [])]
+    assert (result["success"], fields) == (True, ["timestamp"] * naive)
 
 
 def test_several_refused_arguments_are_named_at_once(nowhere: CMSClient) -> None:
@@ -149,7 +164,6 @@ def test_several_refused_arguments_are_named_at_once(nowhere: CMSClient) -> None
         "event_name": "",
         "amount": 49.99,
         "currency": "dollars",
-        "customer_email": "x",
         "timeout": 0,
         "max_retries": -1,
     }
@@ -177,7 +191,6 @@ def test_an_unknown_keyword_is_a_type_error(nowhere: CMSClient) -> None:
         ("customer_external_id", "0"),
         ("click_id", "not-a-uuid"),
         ("click_id", None),
-        ("customer_name", ""),
         ("customer_email", "a@b"),
         ("customer_email", '"a@b"@example.com'),
         ("customer_email", "ünï@cödé.example"),
@@ -193,6 +206,92 @@ def test_what_may_be_right_is_sent(name: str, value: Any) -> None:
             part.title() if index else part for index, part in enumerate(name.split("_"))
         )
         assert server.requests[0].json.get(wire_name) == value
+
+
+DECORATION = [
+    ("customer_name", LONG, "at most 255 characters"),
+    ("customer_name", ["Ann"], "valid string"),
+    ("customer_name", "\ud800", "valid string"),
+    ("customer_email", "ann", "x@y"),
+    ("customer_email", "ann lee@example.com", "x@y"),
+    ("customer_email", "ann@example.com\n", "x@y"),
+    ("customer_email", "@", "x@y"),
+    ("customer_email", "a@" + LONG, "at most 255 characters"),
+    ("customer_email", 7, "valid string"),
+    ("customer_avatar", "example.com/a.png", "http:// or https://"),
+    ("customer_avatar", "ftp://example.com", "http:// or https://"),
+    ("customer_avatar", "https://", "http:// or https://"),
+    ("customer_avatar", "https://example.com/a b", "http:// or https://"),
+    ("customer_avatar", "https://" + "x" * 2048, "at most 2048 characters"),
+    ("customer_avatar", b"https://example.com", "valid string"),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "says"), DECORATION)
+@pytest.mark.parametrize("track", [lead, sale])
+def test_invalid_decoration_costs_no_conversion(
+    track: Any, name: str, value: Any, says: str
+) -> None:
+    """A name, address or avatar that breaks its rule is left out, and the result says so."""
+    with Server() as server, client_of(server) as client:
+        result = track(client, **{name: value})
+        (warning,) = result["warnings"]
+        assert result["success"] is True
+        assert warning["field"] == name
+        assert warning["message"].startswith("Left out of the event: ")
+        assert says in warning["message"]
+        without = track(client)
+        assert "warnings" not in without
+        first, second = server.requests
+        assert first.json == second.json
+
+
+def test_decoration_is_not_among_what_is_refused(nowhere: CMSClient) -> None:
+    """An event that is refused for another argument lists its decoration in `warnings`."""
+    result = lead(nowhere, event_name="", customer_email="x", customer_name=LONG)
+    assert [detail["field"] for detail in result["details"]] == ["event_name"]
+    fields = [warning["field"] for warning in result["warnings"]]
+    assert sorted(fields) == ["customer_email", "customer_name"]
+    assert "customer" not in result["error"]
+
+
+@pytest.mark.parametrize(
+    "name", ["click_id", "customer_name", "customer_email", "customer_avatar", "timestamp", "mode"]
+)
+@pytest.mark.parametrize("empty", ["", None, type("Text", (str,), {})()])
+def test_an_empty_optional_argument_is_not_set(name: str, empty: Any) -> None:
+    """`""` and `None` in an optional argument are not sent, and no reason for a warning."""
+    with Server() as server, client_of(server) as client:
+        for track in (lead, sale) if name != "mode" else (lead,):
+            result = track(client, **{name: empty})
+            assert result["success"] is True
+            assert "warnings" not in result
+        assert not any(to_camel(name) in request.json for request in server.requests)
+
+
+class _Number(IntEnum):
+    SEVEN = 7
+
+
+@pytest.mark.parametrize(
+    ("value", "sent"),
+    [
+        (42, "42"),
+        (0, "0"),
+        (-1, "-1"),
+        (10**200, "1" + "0" * 200),
+        (_Number.SEVEN, "7"),
+        (UUID(int=1), "00000000-0000-0000-0000-000000000001"),
+        ("007", "007"),
+    ],
+)
+def test_an_id_may_be_a_primary_key(value: Any, sent: str) -> None:
+    """Ids are sent as text: an int in digits, a UUID in its usual form."""
+    with Server() as server, client_of(server) as client:
+        assert lead(client, customer_external_id=value)["success"] is True
+        assert sale(client, customer_external_id=value, invoice_id=value)["success"] is True
+        ids = [(r.json["customerExternalId"], r.json.get("invoiceId")) for r in server.requests]
+        assert ids == [(sent, None), (sent, sent)]
 
 
 class _NoOffset(tzinfo):
@@ -230,7 +329,7 @@ class _Odd(datetime):
     ],
 )
 def test_a_timestamp_is_sent_with_its_offset(value: Any, sent: Any) -> None:
-    """Timestamps keep their offset; naive ones are UTC; what can't be said in ISO is refused."""
+    """Timestamps keep their offset; naive ones are UTC; what ISO 8601 can't express is refused."""
     with Server() as server, client_of(server) as client:
         result = lead(client, timestamp=value)
         assert result["success"] is (sent is not None)
@@ -258,7 +357,7 @@ def test_a_log_handler_that_fails_does_not_reach_the_application() -> None:
     log, handler = logging.getLogger("cutmeshort"), _FailingHandler()
     log.addHandler(handler)
     with Server() as server, client_of(server) as client:
-        client._api_client._base = _Path("secret")
+        client.api_client._base = _Path("secret")
         assert lead(client)["type"] == "internal_error"
     log.removeHandler(handler)
 
@@ -266,13 +365,14 @@ def test_a_log_handler_that_fails_does_not_reach_the_application() -> None:
 def test_a_bug_of_the_sdk_is_an_internal_error(caplog: pytest.LogCaptureFixture) -> None:
     """What isn't foreseen is logged with its frames, without its text, and returned."""
     with Server() as server, client_of(server) as client, caplog.at_level(logging.DEBUG):
-        client._api_client._base = _Path("se" + "cret")
+        client.api_client._base = _Path("se" + "cret")
         assert lead(client) == {
             "success": False,
             "error": "The SDK failed (LookupError); its log has the details.",
             "status_code": 0,
             "type": "internal_error",
             "retryable": True,
+            "attempts": 0,
         }
     assert "LookupError in a tracking call" in caplog.text
     assert "api_client.py" in caplog.text

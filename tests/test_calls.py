@@ -21,6 +21,7 @@ from cutmeshort import (
     TrackingApi,
     __version__,
 )
+from cutmeshort.sandbox import Sandbox
 
 from .conftest import PAYLOAD, TOKEN, client_of, lead, sale
 from .faults import CHUNKED, FINE
@@ -185,15 +186,81 @@ def test_a_retry_after_of_the_whole_deadline_is_returned_at_once(
         (raw(b"HTTP/1.1 409 -\r\nContent-Length: 9\r\n\r\n{}"), False),
     ],
 )
-def test_a_409_after_an_attempt_that_may_have_landed_is_success(first: Any, recorded: bool) -> None:
-    """A 409 to a repeat means that the earlier attempt landed, unless that one was refused."""
+def test_a_409_after_an_attempt_that_may_be_recorded_is_success(first: Any, recorded: bool) -> None:
+    """A 409 to a retry of a sale means that the earlier attempt was recorded, if it may be."""
     with Server(first, reply(409)) as server, client_of(server) as client:
         result = sale(client)
         assert result["success"] is recorded
         if recorded:
-            assert result == {"success": True, "message": "Event tracked successfully", "data": {}}
+            assert result == {
+                "success": True,
+                "message": "The event was tracked by an earlier attempt of this call",
+                "data": {},
+                "duplicate": True,
+            }
         else:
             assert result["type"] == "conflict"
+
+
+CONFLICT = {"error": "Not again", "type": "conflict", "requestId": "req_1"}
+DUPLICATE = {**CONFLICT, "type": "duplicate_event"}
+ATTRIBUTED = {**CONFLICT, "type": "duplicate_attribution"}
+
+
+@pytest.mark.usefixtures("no_wait")
+@pytest.mark.parametrize(
+    ("track", "changes", "body", "recorded"),
+    [
+        (sale, {}, CONFLICT, True),
+        (sale, {"click_id": None}, ATTRIBUTED, True),
+        (sale, {}, None, True),
+        (lead, {"click_id": None}, CONFLICT, True),
+        (lead, {"click_id": ""}, None, True),
+        (lead, {}, DUPLICATE, True),
+        (lead, {"mode": "deferred"}, DUPLICATE, True),
+        (lead, {}, CONFLICT, False),
+        (lead, {}, ATTRIBUTED, False),
+        (lead, {}, {"type": ["duplicate_event"]}, False),
+        (lead, {}, None, False),
+        (lead, {"mode": "deferred"}, CONFLICT, False),
+    ],
+)
+def test_a_409_is_a_success_only_where_it_can_mean_nothing_else(
+    track: Any, changes: Any, body: Any, recorded: bool
+) -> None:
+    """A 409 to a retry of a lead with a click may be about another click, unless its type says."""
+    refusal = reply(409, b"") if body is None else reply(409, json=body)
+    with Server(reply(503), refusal) as server, client_of(server) as client:
+        result = track(client, **changes)
+        assert result["success"] is recorded
+        assert len(server.requests) == 2
+    assert result.get("request_id") == (body or {}).get("requestId")
+    if recorded:
+        assert result["duplicate"] is True
+    else:
+        assert result["error"].endswith("An earlier attempt of this call may have been recorded.")
+        assert (result["status_code"], result["attempts"]) == (409, 2)
+        assert result["retryable"] is False
+
+
+@pytest.mark.parametrize("track", [lead, sale])
+@pytest.mark.parametrize("body", [CONFLICT, DUPLICATE, ATTRIBUTED])
+def test_a_409_to_a_first_attempt_is_an_error(track: Any, body: dict[str, str]) -> None:
+    """The service's type is passed on, and nothing is said of an earlier attempt."""
+    with Server(reply(409, json=body)) as server, client_of(server) as client:
+        result = track(client)
+    assert (result["success"], result["type"]) == (False, body["type"])
+    assert (result["error"], result["attempts"]) == ("Not again", 1)
+
+
+def test_a_lead_of_a_customer_with_another_click_is_no_success() -> None:
+    """A lead that the service can't attribute is an error after a retry, and not recorded."""
+    with Sandbox() as sandbox, CMSClient(sandbox.token, sandbox.url) as client:
+        assert lead(client, mode="deferred")["success"] is True
+        sandbox.fail_next(status=503)
+        result = lead(client, event_name="Trial", click_id="click_2")
+        assert (result["success"], result["status_code"]) == (False, 409)
+        assert len(sandbox.leads) == 1
 
 
 @pytest.mark.parametrize("retries", [0, 1, 2])

@@ -46,6 +46,7 @@ def test_a_closed_client_returns_an_error() -> None:
             "status_code": 0,
             "type": "client_closed",
             "retryable": True,
+            "attempts": 0,
         }
         assert len(server.requests) == 1
 
@@ -167,7 +168,7 @@ def test_other_failures_of_a_kept_connection_are_waited_for(
     with Server(first, late, OK) as server, client_of(server) as client:
         lead(client)
         assert first is OK or server.wait_until_all_closed()
-        TrackingApi(client._api_client).track_lead(
+        TrackingApi(client.api_client).track_lead(
             PAYLOAD,
             _request_timeout=0.2,
         )
@@ -383,7 +384,7 @@ def test_a_call_works_with_many_files_open() -> None:
     try:
         with Server(OK) as server, client_of(server) as client:
             assert lead(client)["success"] is lead(client)["success"] is True
-            assert client._api_client._rest._pool.pool is not None
+            assert client.api_client._rest._pool.pool is not None
     finally:
         for file in files:
             os.close(file)

@@ -29,7 +29,7 @@ from .exceptions import (
     UnprocessableEntityException,
 )
 from .models import ErrorResponse, LeadPayload, SalePayload, TrackResponse
-from .results import TrackError, TrackResult, TrackSuccess
+from .results import Outcome, TrackError, TrackResult, TrackSuccess
 
 __all__ = [
     "ApiAttributeError",
@@ -48,6 +48,7 @@ __all__ = [
     "LeadPayload",
     "NotFoundException",
     "OpenApiException",
+    "Outcome",
     "RequestOptions",
     "SalePayload",
     "ServiceException",

@@ -1,11 +1,10 @@
-"""An operation and a payload become one HTTP request; its answer, a model or an exception."""
+"""An operation and a payload become one HTTP request; its response, a model or an exception."""
 
-import re
 import sys
 import warnings
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Any, ClassVar, NamedTuple, Optional, TypeVar, Union
+from typing import Any, ClassVar, NamedTuple, Optional, Union
 from urllib.parse import SplitResult, urlsplit
 
 import urllib3
@@ -13,26 +12,19 @@ from typing_extensions import Self, TypedDict, Unpack
 
 from ._version import __version__
 from .api_response import ApiResponse
-from .configuration import (
-    STANDARD_PORTS,
+from .checks import (
     AttemptTimeout,
-    Configuration,
     check_attempt_timeout,
     check_count,
     check_headers,
     check_seconds,
     check_token,
 )
-from .exceptions import ApiException, ApiTypeError, ApiValueError, kind_of
-from .models import ErrorResponse, EventPayload, Model, TrackResponse, read_json
+from .configuration import STANDARD_PORTS, Configuration
+from .exceptions import ApiException, ApiTypeError, ApiValueError
+from .models import EventPayload, TrackResponse
+from .responses import make_exception, read_response
 from .rest import RESTClientObject, RESTRequest, RESTResponse
-from .retry import is_retryable
-
-M = TypeVar("M", bound=Model)
-
-_REDACTED = "[redacted]"
-# What may stand in a result as the service's own `type`: a word or a few, no data.
-_TYPE = r"[A-Za-z0-9_ .:/-]{1,100}"
 
 
 class Operation(NamedTuple):
@@ -40,11 +32,13 @@ class Operation(NamedTuple):
     One operation of the API.
 
     Attributes:
+        name: Its name in the log.
         method: The HTTP method.
         path: The path below the host.
         request_model: What goes there.
     """
 
+    name: str
     method: str
     path: str
     request_model: type[EventPayload]
@@ -55,10 +49,10 @@ class RequestOptions(TypedDict, total=False):
     What can be said for one call alone; None stands for the configuration's setting.
 
     Attributes:
-        _request_timeout: Seconds for one attempt, to connect and for the whole answer: a number
+        _request_timeout: Seconds for one attempt, to connect and for the whole response: a number
             for both or a (connect, read) pair. Never beyond the deadline.
-        _deadline: Seconds for the whole call, repeats and waits included.
-        _max_retries: How often a failed attempt is repeated.
+        _deadline: Seconds for the whole call, retries and waits included.
+        _max_retries: How often a failed attempt is retried.
         _request_auth: Another bearer token.
         _headers: Headers to add, or to send instead of the SDK's own; compared without case.
     """
@@ -80,10 +74,11 @@ class ApiClient:
     Use it as a context manager, or call `close`, to give its connections back.
 
     Args:
-        configuration: The settings; Configuration.get_default() by default.
+        configuration: The settings; Configuration.get_default() by default. They can't be assigned
+            any more.
 
     Raises:
-        ApiTypeError: `configuration` is no Configuration.
+        ApiTypeError: `configuration` is not a Configuration.
         ApiValueError: A certificate, key or proxy of the configuration can't be used.
     """
 
@@ -94,21 +89,27 @@ class ApiClient:
             configuration = Configuration.get_default()
         elif not isinstance(configuration, Configuration):
             raise ApiTypeError("configuration must be a Configuration")
+        configuration.freeze()
         self.configuration = configuration
         self._attempt_timeout = check_attempt_timeout(
             "request_timeout", configuration.request_timeout
         )
-        if not configuration.verify_ssl:
-            warnings.warn(
-                "verify_ssl=False: anyone on the network can read the token and the events. "
-                "To trust a private certificate authority, pass ssl_ca_cert=...",
-                stacklevel=_stack_level(),
-            )
-        self._rest = RESTClientObject(configuration)
-        runtime = "{}.{}.{}".format(*sys.version_info)
         url = urlsplit(configuration.host)
-        self._base = configuration.host if self._rest.forwarded else url.path
-        self._headers = {
+        self._base = url.path
+        # A disabled client reads no certificates: they may not exist on a development machine.
+        self._rest: Optional[RESTClientObject] = None
+        if configuration.enabled:
+            if not configuration.verify_ssl:
+                warnings.warn(
+                    "verify_ssl=False: anyone on the network can read the token and the events. "
+                    "To trust a private certificate authority, pass ssl_ca_cert=...",
+                    stacklevel=_stack_level(),
+                )
+            self._rest = RESTClientObject(configuration)
+            if self._rest.forwarded:
+                self._base = configuration.host
+        runtime = "{}.{}.{}".format(*sys.version_info)
+        self._own_headers = {
             "Host": _host_header(url),
             "Accept-Encoding": "identity",
             "Accept": "application/json",
@@ -118,6 +119,7 @@ class ApiClient:
             "X-CMS-SDK-Version": __version__,
             "X-CMS-SDK-Runtime": "python",
         }
+        self._headers = self._own_headers
 
     def call_api(
         self,
@@ -126,7 +128,7 @@ class ApiClient:
         **options: Unpack[RequestOptions],
     ) -> ApiResponse[TrackResponse]:
         """
-        Send a payload and read the answer.
+        Send a payload and read the response.
 
         Args:
             operation: Where to send it.
@@ -134,25 +136,15 @@ class ApiClient:
             options: See RequestOptions.
 
         Raises:
-            pydantic.ValidationError: The mapping is no valid payload.
+            pydantic.ValidationError: The mapping is not a valid payload.
             ApiTypeError: The payload is neither, or an option has an unknown name.
             ApiValueError: An option can't be used, or there is no token.
-            ApiException: The service refused the payload or gave no usable answer.
+            ApiException: The service refused the payload or sent no usable response, or the client
+                is disabled.
         """
         token = self._token(options)
-        response = self._rest.request(self._request(operation, payload, token, options))
-        body = response.content or b""
-        secret = token.encode()
-        echoed = min(secret) in body and secret in body  # to find one byte, or none, takes no time
-        data: Optional[TrackResponse] = None
-        if response.status // 100 == 2 and response.content is not None:
-            data = _read(TrackResponse, token, body, echoed)
-        elif response.status == 409 and response.retried:
-            data = TrackResponse()
-        if data is None or not data.success:
-            raise _exception(response, token, understood=data is not None)
-        headers = _redact_headers(token, response)
-        return ApiResponse(response.status, headers, data, _redact(token, body) if echoed else body)
+        payload = _as_model(operation, payload)
+        return read_response(self._send(operation, payload, token, options), payload, token)
 
     def call_api_without_preload_content(
         self,
@@ -164,26 +156,38 @@ class ApiClient:
         Send a payload and return urllib3's response, of whatever status, with its body to be read.
 
         The body was received, and decompressed, within the limits of `call_api`; it is not searched
-        for the token. Arguments and errors are those of `call_api`, but a status outside 2xx is an
-        error only where the body is too large or can't be decompressed.
+        for the token. Arguments and errors are those of `call_api`, except that a status outside
+        2xx is an error only where the body is too large or can't be decompressed.
         """
         token = self._token(options)
-        response = self._rest.request(self._request(operation, payload, token, options))
+        payload = _as_model(operation, payload)
+        response = self._send(operation, payload, token, options)
         if response.content is None:
-            raise _exception(response, token, understood=False)
+            raise make_exception(response, payload, token, None)
         return response.unread()
 
-    def set_default_header(self, name: str, value: str) -> None:
+    def set_default_header(self, name: str, value: Optional[str]) -> None:
         """
         Send a header with every call, instead of the one of that name if there is one.
 
-        Authorization is always the token's; `_headers` of a call alone go before it.
+        Authorization is always the token's; a call's own `_headers` take precedence.
+
+        Args:
+            name: The header's name, compared without case.
+            value: Its value; None removes what was set before, so that the SDK's own header of that
+                name, if there is one, is sent again.
 
         Raises:
             ApiValueError: The name or value can't stand in a request.
         """
-        header = check_headers("header", {name: value})
-        if name.lower() != "authorization":
+        header = check_headers("header", {name: "" if value is None else value})
+        if name.lower() == "authorization":
+            return
+        if value is None:
+            header = {k: v for k, v in self._own_headers.items() if k.lower() == name.lower()}
+            others = {k: v for k, v in self._headers.items() if k.lower() != name.lower()}
+            self._headers = {**others, **header}
+        else:
             self._headers = _merge(self._headers, header)
 
     @property
@@ -197,7 +201,8 @@ class ApiClient:
 
     def close(self) -> None:
         """Close all connections; calls after that fail. Closing twice is fine."""
-        self._rest.close()
+        if self._rest is not None:
+            self._rest.close()
 
     def __enter__(self) -> Self:
         return self
@@ -226,25 +231,29 @@ class ApiClient:
         token = options.get("_request_auth")
         if token is not None:
             return check_token("_request_auth", token)
-        if self.configuration.access_token is None:
+        if self.configuration.access_token is None and self.configuration.enabled:
             raise ApiValueError(
                 "there is no token: set CMS_BEARER_TOKEN, or pass "
                 "Configuration(access_token=...) or _request_auth"
             )
-        return self.configuration.access_token
+        return self.configuration.access_token or ""
+
+    def _send(
+        self, operation: Operation, payload: EventPayload, token: str, options: RequestOptions
+    ) -> RESTResponse:
+        request = self._request(operation, payload, token, options)
+        if self._rest is None:
+            message = "Nothing was sent: the client is disabled (enabled=False or CMS_ENABLED)."
+            raise ApiException(0, "disabled", message)
+        return self._rest.request(request)
 
     def _request(
-        self,
-        operation: Operation,
-        payload: Union[EventPayload, Mapping[str, Any]],
-        token: str,
-        options: RequestOptions,
+        self, operation: Operation, payload: EventPayload, token: str, options: RequestOptions
     ) -> RESTRequest:
         configuration = self.configuration
         if options:
             _check_names(options)
-        if not isinstance(payload, operation.request_model):
-            payload = _as_model(operation, payload)
+        forwarded = self._rest is not None and self._rest.forwarded
         headers = {**self._headers, "Authorization": f"Bearer {token}"}
         own = options.get("_headers")
         if own is not None:
@@ -253,10 +262,11 @@ class ApiClient:
         deadline = options.get("_deadline")
         retries = options.get("_max_retries")
         return RESTRequest(
+            operation=operation.name,
             method=operation.method,
             target=self._base + operation.path,
             # urllib3 replaces headers for a proxy whatever their case in this alone.
-            headers=urllib3.HTTPHeaderDict(headers) if self._rest.forwarded else headers,
+            headers=urllib3.HTTPHeaderDict(headers) if forwarded else headers,
             body=payload.to_json().encode(),
             timeout=configuration.timeout
             if deadline is None
@@ -304,73 +314,8 @@ def _check_names(options: RequestOptions) -> None:
 def _as_model(
     operation: Operation, payload: Union[EventPayload, Mapping[str, Any]]
 ) -> EventPayload:
+    if isinstance(payload, operation.request_model):
+        return payload
     if isinstance(payload, Mapping):
         return operation.request_model.from_dict(payload)
     raise ApiTypeError(f"payload must be a {operation.request_model.__name__} or a dict")
-
-
-def _read(model: type[M], token: str, body: bytes, echoed: bool) -> Optional[M]:
-    """Read a response, whose body may have the token; None where it is not one of the service's."""
-    try:
-        response = model.model_validate(read_json(body) if body.strip() else {})
-        if echoed or b"\\" in body:  # an escape may hide it
-            # After the flags were read: a token may be any word.
-            for name in model.model_fields:
-                setattr(response, name, _redact(token, getattr(response, name)))
-            _redact(token, response.model_extra)
-    except (RecursionError, ValueError):
-        return None
-    return response
-
-
-def _exception(response: RESTResponse, token: str, *, understood: bool) -> ApiException:
-    status = response.status
-    kind = kind_of(status)
-    name, message = kind.type, kind.message
-    if not understood and status // 100 == 2:
-        name = "invalid_response"
-        message = (
-            "The response is not the service's, or can't be read; the event may or may not have "
-            "been tracked. Check the host argument or CMS_HOST, and proxies."
-        )
-    retryable = is_retryable(status, name)
-    body = response.content
-    data = None
-    if body is not None and name != "invalid_response":
-        data = _read(ErrorResponse, token, body, token.encode() in body)
-        if data is not None and data.type and re.fullmatch(_TYPE, data.type):
-            name = data.type
-    return kind.exception(
-        status,
-        name,
-        message,
-        retryable=retryable,
-        retry_after=response.retry_after(),
-        headers=_redact_headers(token, response),
-        body=_redact(token, body),
-        data=data,
-    )
-
-
-def _redact_headers(token: str, response: RESTResponse) -> Mapping[str, str]:
-    headers = response.headers
-    if token.encode() not in response.head:
-        return headers
-    return urllib3.HTTPHeaderDict(
-        (_redact(token, name), _redact(token, value)) for name, value in headers.items()
-    )
-
-
-def _redact(token: str, value: Any) -> Any:
-    """Take the token out of an answer that echoes it; lists and dicts are changed in place."""
-    if isinstance(value, str):
-        return value.replace(token, _REDACTED)
-    if isinstance(value, bytes):
-        return value.replace(token.encode(), _REDACTED.encode())
-    if isinstance(value, list):
-        value[:] = [_redact(token, item) for item in value]
-    elif isinstance(value, dict):
-        items = [(_redact(token, key), _redact(token, item)) for key, item in value.items()]
-        value.clear()
-        value.update(items)
-    return value

@@ -1,9 +1,10 @@
 """CMSClient, the facade: keyword arguments in, a result dict out, whatever happens."""
 
 import dataclasses
+import inspect
+import itertools
 import logging
-import traceback
-from contextlib import suppress
+import time
 from datetime import datetime
 from types import TracebackType
 from typing import Any, Callable, Optional, Union
@@ -14,13 +15,30 @@ from typing_extensions import Literal, Self
 from .api import TrackingApi
 from .api_client import ApiClient, RequestOptions
 from .api_response import ApiResponse
-from .configuration import Configuration, check_count, check_seconds
+from .checks import check_count, check_seconds
+from .configuration import Configuration
 from .exceptions import ApiTypeError, ApiValueError, is_application_error
-from .models import EventPayload, LeadPayload, SalePayload, TrackResponse
-from .results import TrackError, TrackResult, TrackSuccess, failure, invalid, success
-
-_log = logging.getLogger("cutmeshort")
-_log.addHandler(logging.NullHandler())
+from .logs import OutcomeLog, logger
+from .models import (
+    DECORATION,
+    EventPayload,
+    ExternalId,
+    LeadPayload,
+    SalePayload,
+    TrackResponse,
+)
+from .results import (
+    Outcome,
+    TrackError,
+    TrackResult,
+    TrackSuccess,
+    explain,
+    failure,
+    invalid,
+    list_refusals,
+    make_outcome,
+    success,
+)
 
 
 class CMSClient:
@@ -36,14 +54,23 @@ class CMSClient:
     Args:
         token: Bearer token, or from `CMS_BEARER_TOKEN`.
         host: Base URL of the service, or from `CMS_HOST`; `https://api.cme.sh`. A path is kept.
-        timeout: Seconds for one call, repeats and waits included, or from `CMS_TIMEOUT`; 10.
-        max_retries: How often a failed attempt is repeated, or from `CMS_MAX_RETRIES`; 3.
-        configuration: All other settings; the arguments above go before its own.
+        timeout: Seconds for one call, retries and waits included, or from `CMS_TIMEOUT`; 10.
+        max_retries: How often a failed attempt is retried, or from `CMS_MAX_RETRIES`; 3.
+        enabled: False makes a client that validates, sends nothing and needs no token, or from
+            `CMS_ENABLED` (1 or 0, true or false, yes or no, on or off); True.
+        on_outcome: Called with an Outcome after each call, in the caller's thread. What it raises
+            is caught, and logged once.
+        configuration: All other settings; the arguments above take precedence over its own. They
+            can't be assigned any more.
+
+    Attributes:
+        api_client: The ApiClient that sends the requests.
+        tracking_api: The TrackingApi, whose methods raise exceptions.
 
     Raises:
         ApiValueError: There is no token, or a setting can't be used. The message says what to
             write and doesn't show the token.
-        ApiTypeError: `configuration` is no Configuration.
+        ApiTypeError: `configuration` is not a Configuration, or `on_outcome` can't be called.
     """
 
     def __init__(
@@ -53,6 +80,8 @@ class CMSClient:
         *,
         timeout: Optional[float] = None,
         max_retries: Optional[int] = None,
+        enabled: Optional[bool] = None,
+        on_outcome: Optional[Callable[[Outcome], object]] = None,
         configuration: Optional[Configuration] = None,
     ) -> None:
         arguments = {
@@ -60,24 +89,30 @@ class CMSClient:
             "host": host,
             "timeout": timeout,
             "retries": max_retries,
+            "enabled": enabled,
         }
         given: dict[str, Any] = {k: v for k, v in arguments.items() if v is not None}
         if configuration is None:
             configuration = Configuration.get_default(**given)
         elif isinstance(configuration, Configuration):
+            configuration.freeze()
             configuration = dataclasses.replace(configuration, **given)
         else:
             raise ApiTypeError("configuration must be a Configuration")
-        if configuration.access_token is None:
+        if configuration.access_token is None and configuration.enabled:
             raise ApiValueError("there is no token: pass token=... or set CMS_BEARER_TOKEN")
-        self._configuration = configuration
-        self._api_client = ApiClient(configuration)
-        self._api = TrackingApi(self._api_client)
+        if on_outcome is not None and not _is_function(on_outcome):
+            raise ApiTypeError("on_outcome must be a function that takes an Outcome, not async")
+        self._log = OutcomeLog(enabled=configuration.enabled)
+        self._on_outcome = on_outcome
+        self._hook_failures = itertools.count()  # as an int, two threads might both find it 0
+        self.api_client = ApiClient(configuration)
+        self.tracking_api = TrackingApi(self.api_client)
 
     def track_lead(
         self,
         event_name: str,
-        customer_external_id: str,
+        customer_external_id: ExternalId,
         click_id: Optional[str] = None,
         customer_name: Optional[str] = None,
         customer_email: Optional[str] = None,
@@ -89,24 +124,27 @@ class CMSClient:
         max_retries: Optional[int] = None,
     ) -> TrackResult:
         """
-        Track a lead: somebody who clicked has signed up, or done something else of note.
+        Track a lead: a visitor who clicked has signed up, or done something else of value.
 
-        The service counts a customer's event once, so that a repeated call is safe.
+        The service deduplicates by customer and event, so that calling again is safe. `None` and
+        `""` in an optional argument mean that it is not set.
 
         Args:
             event_name: What happened, in free text, like "Sign up". 1 to 255 characters.
-            customer_external_id: The customer's id in your own system. 1 to 255 characters.
+            customer_external_id: The customer's id in your own system. 1 to 255 characters; an int
+                or a UUID is sent as text.
             click_id: The click to credit, at most 255 characters. Required, but left out of the
                 calls that follow a deferred one.
-            customer_name: At most 255 characters.
+            customer_name: At most 255 characters. A name, address or avatar that breaks its rule is
+                left out of the event, and the result's `warnings` say so.
             customer_email: x@y without spaces, at most 255 characters.
             customer_avatar: http(s) URL of a picture, at most 2048 characters.
             timestamp: When it happened, if not now: a datetime, or ISO 8601 text. Without an
-                offset it is UTC.
+                offset it is UTC, and the result's `warnings` say so.
             mode: "deferred" binds the click to the customer now; a later call without `mode` and
                 `click_id` counts the lead.
             timeout: Seconds for this call, instead of the client's.
-            max_retries: Repeats for this call, instead of the client's.
+            max_retries: Retries for this call, instead of the client's.
 
         Returns:
             TrackSuccess or TrackError, told apart by `success`.
@@ -121,15 +159,14 @@ class CMSClient:
             "timestamp": timestamp,
             "mode": mode,
         }
-        return self._track(
-            self._api.track_lead_with_http_info, LeadPayload, fields, timeout, max_retries
-        )
+        send = self.tracking_api.track_lead_with_http_info
+        return self._track("track_lead", send, LeadPayload, fields, timeout, max_retries)
 
     def track_sale(
         self,
         event_name: str,
-        customer_external_id: str,
-        invoice_id: str,
+        customer_external_id: ExternalId,
+        invoice_id: ExternalId,
         amount: int,
         currency: str,
         click_id: Optional[str] = None,
@@ -142,26 +179,30 @@ class CMSClient:
         max_retries: Optional[int] = None,
     ) -> TrackResult:
         """
-        Track a sale: somebody who clicked has paid.
+        Track a sale: a visitor who clicked has paid.
 
-        The service counts an invoice once, so that a repeated call is safe.
+        The service deduplicates by invoice, so that calling again is safe. `None` and `""` in an
+        optional argument mean that it is not set.
 
         Args:
             event_name: What happened, in free text, like "Purchase". 1 to 255 characters.
-            customer_external_id: The customer's id in your own system. 1 to 255 characters.
-            invoice_id: Your id of the invoice or payment. 1 to 255 characters.
+            customer_external_id: The customer's id in your own system. 1 to 255 characters; an int
+                or a UUID is sent as text.
+            invoice_id: Your id of the invoice or payment. 1 to 255 characters; an int or a UUID is
+                sent as text.
             amount: What was paid, an int in the currency's minor unit: 4999 for 49.99 USD, 500
                 for 500 JPY. 0 or more.
             currency: Three letters, like "USD"; sent in upper case.
             click_id: The click to credit, at most 255 characters. Required, unless the customer
                 has a deferred lead.
-            customer_name: At most 255 characters.
+            customer_name: At most 255 characters. A name, address or avatar that breaks its rule is
+                left out of the event, and the result's `warnings` say so.
             customer_email: x@y without spaces, at most 255 characters.
             customer_avatar: http(s) URL of a picture, at most 2048 characters.
             timestamp: When it happened, if not now: a datetime, or ISO 8601 text. Without an
-                offset it is UTC.
+                offset it is UTC, and the result's `warnings` say so.
             timeout: Seconds for this call, instead of the client's.
-            max_retries: Repeats for this call, instead of the client's.
+            max_retries: Retries for this call, instead of the client's.
 
         Returns:
             TrackSuccess or TrackError, told apart by `success`.
@@ -178,13 +219,12 @@ class CMSClient:
             "customer_avatar": customer_avatar,
             "timestamp": timestamp,
         }
-        return self._track(
-            self._api.track_sale_with_http_info, SalePayload, fields, timeout, max_retries
-        )
+        send = self.tracking_api.track_sale_with_http_info
+        return self._track("track_sale", send, SalePayload, fields, timeout, max_retries)
 
     def close(self) -> None:
         """Close all connections; calls after that return an error. Closing twice is fine."""
-        self._api_client.close()
+        self.api_client.close()
 
     def __enter__(self) -> Self:
         return self
@@ -198,52 +238,82 @@ class CMSClient:
         self.close()
 
     def __repr__(self) -> str:
-        return f"CMSClient(host={self._configuration.host!r})"
+        return f"CMSClient(host={self.api_client.configuration.host!r})"
 
     def _track(
         self,
+        operation: str,
         send: Callable[..., ApiResponse[TrackResponse]],
         model: type[EventPayload],
         fields: dict[str, Any],
         timeout: Optional[float],
         max_retries: Optional[int],
     ) -> TrackResult:
+        started = time.monotonic()
         refused: list[Union[ApiValueError, ValidationError]] = []
-        payload = None
-        sending = False
+        warnings: list[dict[str, str]] = []
+        payload: Optional[EventPayload] = None
+        response: Optional[ApiResponse[TrackResponse]] = None
+        sending, explanation = False, ""
         result: Union[TrackSuccess, TrackError]
         try:
-            payload = _checked(refused, model.model_validate, fields)
+            context = {"warnings": warnings}
+            payload = _checked(refused, model.model_validate, fields, context=context)
             options: RequestOptions = {}
             if timeout is not None:
                 options["_deadline"] = _checked(refused, check_seconds, "timeout", timeout)
             if max_retries is not None:
                 options["_max_retries"] = _checked(refused, check_count, "max_retries", max_retries)
             if refused:
-                result = invalid(refused)
+                details = list_refusals(refused)
+                result = invalid(details)
+                explanation = ", ".join(detail["field"] for detail in details)
             else:
                 sending = True
-                result = success(send(payload, **options))
+                response = send(payload, **options)
+                result = success(response)
         except Exception as error:
             if sending and is_application_error(error):
                 raise  # the application's own, which one of its signal handlers raised
             result = failure(error, payload, sent=sending)
+            explanation = explain(error)
             if result["type"] == "internal_error":
-                with suppress(Exception):  # a log handler is the application's code
-                    # Not the exception's text, which may quote the customer's data.
-                    frames = "".join(traceback.format_tb(error.__traceback__))
-                    _log.error("%s in a tracking call\n%s", type(error).__name__, frames)
+                self._log.failure("a tracking call", error)
+        if warnings:
+            result["warnings"] = warnings
+        level = logging.DEBUG if result["success"] else self._log.warning
+        if self._on_outcome is not None or warnings or logger.isEnabledFor(level):
+            seconds = time.monotonic() - started
+            self._report(make_outcome(operation, result, response, seconds), explanation, warnings)
         return result  # pyright: ignore[reportReturnType]
+
+    def _report(self, outcome: Outcome, explanation: str, warnings: list[dict[str, str]]) -> None:
+        """Log a call and tell `on_outcome`."""
+        self._log.outcome(outcome, explanation)
+        left_out = [warning["field"] for warning in warnings if warning["field"] in DECORATION]
+        if left_out:
+            self._log.left_out(outcome, left_out)
+        if self._on_outcome is not None:
+            try:
+                self._on_outcome(outcome)
+            except Exception as error:  # noqa: BLE001 - it is the application's code
+                if next(self._hook_failures) == 0:
+                    self._log.failure("on_outcome", error)
+
+
+def _is_function(hook: object) -> bool:
+    return callable(hook) and not inspect.iscoroutinefunction(hook)
 
 
 def _checked(
     refused: list[Union[ApiValueError, ValidationError]],
     check: Callable[..., Any],
     *arguments: object,
+    **options: object,
 ) -> Any:
     """Check, and collect the refusal: an application is told of all at once."""
     try:
-        return check(*arguments)
+        return check(*arguments, **options)
     except (ApiValueError, ValidationError) as error:
         refused.append(error)
         return None

@@ -4,11 +4,11 @@ Everything that the SDK raises, in one tree.
 ::
 
     OpenApiException
-    ├── ApiTypeError (TypeError)               an argument of a wrong kind
+    ├── ApiTypeError (TypeError)               an argument of a wrong type
     ├── ApiValueError (ValueError)             an argument or a setting that can't be used
+    ├── ApiAttributeError (AttributeError)     a setting that doesn't exist or can't be assigned
     ├── ApiKeyError (KeyError)                 kept for `except` clauses; not raised
-    ├── ApiAttributeError (AttributeError)     kept for `except` clauses; not raised
-    └── ApiException                           the call failed; status 0 when there was no answer
+    └── ApiException                           the call failed; status 0 without a response
         ├── BadRequestException                400
         ├── UnauthorizedException              401
         ├── ForbiddenException                 403
@@ -52,28 +52,31 @@ class ApiValueError(OpenApiException, ValueError):
 
 
 class ApiKeyError(OpenApiException, KeyError):
-    """A key is missing. Kept so that existing `except` clauses go on to work."""
+    """A key is missing. Not raised; kept so that existing `except` clauses still work."""
 
 
 class ApiAttributeError(OpenApiException, AttributeError):
-    """An attribute is missing. Kept so that existing `except` clauses go on to work."""
+    """A setting doesn't exist, or can't be assigned any more."""
 
 
 class ApiException(OpenApiException):
     """
-    A call failed: the service refused it, or gave no usable answer.
+    A call failed: the service refused it, or sent no usable response.
 
-    Pickling keeps the first five attributes; the answer itself may hold a
-    customer's data and is left behind.
+    Pickling leaves out `reason`, `headers`, `body` and `data`: they may have a customer's data.
 
     Attributes:
-        status: The HTTP status code, 0 when the service gave no answer.
-        type: What happened, for programs: `unauthorized`, `timeout`, ….
-        message: What happened, for people: one line without data of the call.
+        status: The HTTP status code; 0 when there was no response.
+        type: What happened, machine-readable: `unauthorized`, `timeout`, ….
+        message: What happened, human-readable: one line from the SDK, without data of the call.
+        hint: What the SDK knows beyond `message` of this call: one line, or empty.
+        reason: The reason phrase of the HTTP status line; None without a response.
         retryable: Whether the same event, sent again later, may succeed.
         retry_after: Seconds that the service asks to wait, if it does.
-        headers: The answer's headers, looked up without case; None without an answer.
-        body: The answer's body; None without an answer, or when it could not be read.
+        attempts: How many attempts were made; 0 when nothing was sent.
+        request_id: The service's id of the request, for its support, if it is known.
+        headers: The response's headers, looked up without case; None without a response.
+        body: The response's body as text; None without a response, or when it can't be read.
         data: The body as ErrorResponse, where it is one.
     """
 
@@ -83,24 +86,36 @@ class ApiException(OpenApiException):
         type: str,
         message: str,
         *,
+        hint: str = "",
+        reason: Optional[str] = None,
         retryable: bool = False,
         retry_after: Optional[float] = None,
+        attempts: int = 0,
+        request_id: Optional[str] = None,
         headers: Optional[Mapping[str, str]] = None,
-        body: Optional[bytes] = None,
+        body: Optional[str] = None,
         data: "Optional[ErrorResponse]" = None,
     ) -> None:
-        super().__init__(f"{status}: {message}" if status else message)
+        super().__init__(message)
         self.status = status
         self.type = type
         self.message = message
+        self.hint = hint
+        self.reason = reason
         self.retryable = retryable
         self.retry_after = retry_after
+        self.attempts = attempts
+        self.request_id = request_id
         self.headers = headers
         self.body = body
         self.data = data
 
+    def __str__(self) -> str:
+        text = f"{self.message} {self.hint}".strip()
+        return f"{self.status}: {text}" if self.status else text
+
     def __reduce__(self) -> tuple[Any, ...]:
-        kept: dict[str, Any] = {"retryable": self.retryable, "retry_after": self.retry_after}
+        kept = {**self.__dict__, "reason": None, "headers": None, "body": None, "data": None}
         return (self.__class__, (self.status, self.type, self.message), kept)
 
 

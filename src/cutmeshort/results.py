@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Optional, Union
 
 from pydantic import ValidationError
@@ -18,9 +19,43 @@ _MAX_SEARCHED_LENGTH = 4096  # to search more would take seconds
 _PERSONAL = ("customer_external_id", "customer_name", "customer_email", "customer_avatar")
 
 
+FieldWarnings = list[dict[str, str]]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """
+    What came of one call, without data of the customer: for logs and metrics.
+
+    Attributes:
+        operation: `track_lead` or `track_sale`.
+        success: Whether the event was tracked.
+        type: The result's `type`; None when the event was tracked.
+        status_code: The HTTP status; 0 without a response; 422 for a refused argument.
+        attempts: How many attempts were made; 0 when nothing was sent.
+        seconds: How long the call took, waits between attempts included.
+        retryable: Whether the same event, sent again later, may succeed.
+        retry_after: Seconds that the service asks to wait, if it does.
+        request_id: The service's id of the request, for its support, if it is known.
+    """
+
+    operation: str
+    success: bool
+    type: Optional[str]
+    status_code: int
+    attempts: int
+    seconds: float
+    retryable: bool
+    retry_after: Optional[float]
+    request_id: Optional[str]
+
+
 class _SuccessKeys(TypedDict):
     message: str
     data: dict[str, Any]
+    duplicate: NotRequired[Literal[True]]
+    request_id: NotRequired[str]
+    warnings: NotRequired[FieldWarnings]
 
 
 class _ErrorKeys(TypedDict):
@@ -28,8 +63,11 @@ class _ErrorKeys(TypedDict):
     status_code: int
     type: str
     retryable: bool
+    attempts: int
     details: NotRequired[Union[dict[str, Any], list[Any]]]
     retry_after: NotRequired[float]
+    request_id: NotRequired[str]
+    warnings: NotRequired[FieldWarnings]
 
 
 class TrackSuccess(_SuccessKeys):
@@ -38,8 +76,13 @@ class TrackSuccess(_SuccessKeys):
 
     Attributes:
         success: True.
-        message: What the service says, for people.
+        message: What the service says, human-readable.
         data: What the service adds; often empty.
+        duplicate: True, where the service had the event already, from an earlier attempt of this
+            call (409).
+        request_id: The service's id of the request, for its support, where it is known.
+        warnings: What the SDK left out of the event or assumed, where it did: a list of dicts with
+            `field` and `message`.
     """
 
     success: Literal[True]
@@ -47,17 +90,21 @@ class TrackSuccess(_SuccessKeys):
 
 class TrackError(_ErrorKeys):
     """
-    The event was not tracked, or nobody knows.
+    The event was not tracked, or the SDK does not know whether it was.
 
     Attributes:
         success: False.
         error: One line that a person can act on.
-        status_code: The HTTP status; 0 when there was no answer.
-        type: What happened, for programs.
-        retryable: Whether the same event, sent again later, may succeed. It can't count twice.
+        status_code: The HTTP status; 0 without a response; 422 for a refused argument.
+        type: What happened, machine-readable.
+        retryable: Whether the same event, sent again later, may succeed. The service deduplicates.
+        attempts: How many attempts were made; 0 when nothing was sent.
         details: What is wrong with which field, where known: a list of dicts with `field` and
             `message` when the SDK refused it, else what the service says.
         retry_after: Seconds that the service asks to wait, if it does.
+        request_id: The service's id of the request, for its support, where it is known.
+        warnings: What the SDK left out of the event or assumed, where it did: a list of dicts with
+            `field` and `message`.
     """
 
     success: Literal[False]
@@ -78,29 +125,42 @@ else:  # seen by Pyright alone
 
 
 def success(response: ApiResponse[TrackResponse]) -> TrackSuccess:
-    """Make the dict for an answer."""
-    return {"success": True, "message": response.data.message, "data": response.data.data}
+    """Make the dict for a response."""
+    data = response.data
+    result: TrackSuccess = {"success": True, "message": data.message, "data": data.data}
+    if response.duplicate:
+        result["duplicate"] = True
+    if response.request_id is not None:
+        result["request_id"] = response.request_id
+    return result
 
 
-def invalid(errors: Sequence[Union[ApiValueError, ValidationError]]) -> TrackError:
-    """Make the dict for arguments that were refused before anything was sent."""
-    lines: list[str] = []
-    details: list[dict[str, Any]] = []
+def list_refusals(errors: Sequence[Union[ApiValueError, ValidationError]]) -> list[dict[str, str]]:
+    """Say for each argument that was refused what is wrong with it."""
+    details: list[dict[str, str]] = []
     for error in errors:
         if isinstance(error, ApiValueError):
-            lines.append(str(error))
-            details.append({"field": error.argument, "message": str(error)})
+            details.append({"field": str(error.argument), "message": str(error)})
         else:
             for part in error.errors(include_url=False):
                 field = ".".join(map(str, part["loc"]))
-                lines.append(f"{field}: {part['msg']}")
                 details.append({"field": field, "message": part["msg"]})
+    return details
+
+
+def invalid(details: list[dict[str, str]]) -> TrackError:
+    """Make the dict for arguments that were refused before anything was sent."""
+    lines = []
+    for detail in details:
+        field, message = detail["field"], detail["message"]
+        lines.append(message if message.startswith(field) else f"{field}: {message}")
     return {
         "success": False,
         "error": "; ".join(lines),
         "status_code": 422,
         "type": "validation_error",
         "retryable": False,
+        "attempts": 0,
         "details": details,
     }
 
@@ -119,28 +179,65 @@ def failure(error: Exception, payload: Optional[EventPayload], *, sent: bool) ->
         return _refused(error, payload)
     return {
         "success": False,
-        "error": f"The SDK failed ({type(error).__name__}); its log has the details.",
+        "error": explain(error),
         "status_code": 0,
         "type": "internal_error",
         "retryable": sent,
+        "attempts": getattr(error, "attempts", 0),
     }
+
+
+def explain(error: Exception) -> str:
+    """Say in one line what an exception means, with nothing of the event or of a response."""
+    if isinstance(error, ApiException):
+        return f"{error.message} {error.hint}".strip()
+    return f"The SDK failed ({type(error).__name__}); its log has the details."
+
+
+def make_outcome(
+    operation: str,
+    result: Union[TrackSuccess, TrackError],
+    response: Optional[ApiResponse[TrackResponse]],
+    seconds: float,
+) -> Outcome:
+    """
+    Make the outcome of a call.
+
+    Args:
+        operation: `track_lead` or `track_sale`.
+        result: The call's dict.
+        response: Where the result comes from, if it is a success.
+        seconds: How long the call took.
+    """
+    request_id = result.get("request_id")
+    if result["success"] is False:
+        kind, status, attempts = result["type"], result["status_code"], result["attempts"]
+        retryable, retry_after = result["retryable"], result.get("retry_after")
+        error = (kind, status, attempts, seconds, retryable, retry_after, request_id)
+        return Outcome(operation, False, *error)
+    status, attempts = (response.status_code, response.attempts) if response else (0, 0)
+    return Outcome(operation, True, None, status, attempts, seconds, False, None, request_id)
 
 
 def _refused(error: ApiException, payload: Optional[EventPayload]) -> TrackError:
     data = error.data
     texts = [] if data is None else [data.error, data.message]
-    lines = (_one_line(text, payload) for text in texts if text)
+    limit = _MAX_ERROR_LENGTH - len(f" {error.hint}".rstrip())
+    lines = (_one_line(text, payload)[:limit] for text in texts if text)
     result: TrackError = {
         "success": False,
-        "error": next(filter(None, lines), error.message),
+        "error": f"{next(filter(None, lines), error.message)} {error.hint}".strip(),
         "status_code": error.status,
         "type": error.type,
         "retryable": error.retryable,
+        "attempts": error.attempts,
     }
     if data is not None and data.details is not None:
         result["details"] = data.details
     if error.retry_after is not None:
         result["retry_after"] = error.retry_after
+    if error.request_id is not None:
+        result["request_id"] = error.request_id
     return result
 
 
@@ -158,7 +255,7 @@ def _one_line(text: str, payload: Optional[EventPayload]) -> str:
             line = re.sub(pattern, "[redacted]", line, flags=re.IGNORECASE)
     if len(text) > _MAX_SEARCHED_LENGTH:
         line = line[:-_MAX_VALUE_LENGTH]  # it may end with a part of a value
-    return line[:_MAX_ERROR_LENGTH]
+    return line
 
 
 def _words(text: str) -> str:

@@ -16,7 +16,7 @@ from cutmeshort.rest.attempt import Attempt, current_attempt
 
 from .contestants import LEAD, TOKEN, Call
 
-_TRACK_LEAD = Operation("POST", "/track/lead", LeadPayload)
+_TRACK_LEAD = Operation("track_lead", "POST", "/track/lead", LeadPayload)
 
 
 @contextmanager

@@ -101,7 +101,8 @@ def wrapper(api: TrackingApi, lead: LeadPayload, **options: Unpack[RequestOption
 
 def settings() -> None:
     configuration = Configuration(timeout=5, socket_options=[(1, 2, 3)])
-    configuration.timeout = 3  # type: ignore[misc]
+    configuration.timeout = 3
+    configuration.timeout = "3"  # type: ignore[assignment]
     with ApiClient(configuration) as api_client:
         assert_type(api_client, ApiClient)
     with CMSClient(configuration=configuration) as client:

@@ -13,8 +13,8 @@ from ..models import LeadPayload, SalePayload, TrackResponse
 Lead = Union[LeadPayload, Mapping[str, Any]]
 Sale = Union[SalePayload, Mapping[str, Any]]
 
-_TRACK_LEAD = Operation("POST", "/track/lead", LeadPayload)
-_TRACK_SALE = Operation("POST", "/track/sale", SalePayload)
+_TRACK_LEAD = Operation("track_lead", "POST", "/track/lead", LeadPayload)
+_TRACK_SALE = Operation("track_sale", "POST", "/track/sale", SalePayload)
 
 
 class TrackingApi:

@@ -1,5 +1,6 @@
 """A call: its attempts and its deadline."""
 
+import logging
 import random
 import time
 from collections.abc import Mapping
@@ -12,7 +13,8 @@ import urllib3
 from urllib3.exceptions import HTTPError
 
 from ..configuration import Configuration
-from ..exceptions import ApiException
+from ..exceptions import ApiException, is_application_error
+from ..logs import log_attempt, logger
 from ..proxies import find_proxy
 from ..retry import RetryPolicy, is_retried
 from .attempt import Attempt, current_attempt
@@ -30,6 +32,7 @@ class RESTRequest:
     One call, ready to be sent.
 
     Attributes:
+        operation: Its name, for the log.
         method: The HTTP method.
         target: What stands in the request line: a path, or a URL for a proxy that forwards.
         headers: All headers but Content-Length, with the names as they are sent.
@@ -39,6 +42,7 @@ class RESTRequest:
         max_retries: Attempts after the first.
     """
 
+    operation: str
     method: str
     target: str
     headers: Mapping[str, str] = field(repr=False)
@@ -64,6 +68,7 @@ class RESTClientObject:
         proxy = find_proxy(configuration)
         self.forwarded = proxy is not None and url.scheme == "http"
         self._host = url.netloc
+        self._proxy = "" if proxy is None else proxy.url
         self._pool = make_pool(configuration, proxy)
 
     def request(self, request: RESTRequest) -> RESTResponse:
@@ -76,21 +81,33 @@ class RESTClientObject:
         attempts, retried = 0, False
         while True:
             attempts += 1
+            started = time.monotonic()
             attempt = Attempt(deadline, *request.attempt_timeout)
             wait: Optional[float] = None
             try:
                 response = self._send(request, attempt)
             except ApiException as error:
+                if error.type == "client_closed":
+                    attempts -= 1  # it was none
+                error.attempts = attempts
                 # A kept connection that the service closed meanwhile says nothing of its state.
                 stale = attempt.stale and error.type == "network_error"
                 if is_retried(0, error.type):
                     wait = _wait(request, attempts, deadline, 0.0 if stale else None)
+                if logger.isEnabledFor(logging.DEBUG):
+                    log_attempt(request, attempts, error.type, started, wait)
                 if wait is None:
                     raise
+            except Exception as error:
+                if not is_application_error(error):  # a bug, whose result says so
+                    error.attempts = attempts  # type: ignore[attr-defined]
+                raise
             else:
-                response.retried = retried
+                response.retried, response.attempts = retried, attempts
                 if is_retried(response.status):
                     wait = _wait(request, attempts, deadline, response.retry_after())
+                if logger.isEnabledFor(logging.DEBUG):
+                    log_attempt(request, attempts, response.status, started, wait)
                 if wait is None:
                     return response
             retried = retried or (attempt.sent and not attempt.refused)
@@ -120,7 +137,10 @@ class RESTClientObject:
                 timeout=_timeout(None, *request.attempt_timeout),
             )
         except (HTTPError, OSError) as error:
-            failure = translate_error(error, self._host, attempt.sent), safe_cause(error)
+            failure = (
+                translate_error(error, self._host, self._proxy, attempt.sent),
+                safe_cause(error),
+            )
         except BaseException as error:  # of the application, or Ctrl-C
             clear_locals(error)
             raise

@@ -40,11 +40,13 @@ class RESTResponse(urllib3.HTTPResponse):
         head: Status line and headers as they came: searched faster than one by one.
         content: The body, decompressed; None if it is too large or can't be decompressed.
         retried: Whether an earlier attempt of the same call may have reached the service.
+        attempts: How many attempts the call has made.
     """
 
     head = b""
     content: Optional[bytes] = None
     retried = False
+    attempts = 1
 
     def retry_after(self) -> Optional[float]:
         """Seconds that the service asks to wait, if it does."""
