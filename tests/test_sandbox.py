@@ -125,8 +125,9 @@ def test_a_follow_up_with_a_click_is_refused(sandbox: Sandbox, client: CMSClient
     lead(client, mode="deferred")
     lead(client, click_id=None)
     result = lead(client)
-    assert (result["status_code"], result["type"]) == (409, "conflict")
-    assert result["error"].startswith("Duplicate attribution")
+    assert (result["status_code"], result["type"]) == (409, "duplicate_attribution")
+    assert "deferred lead" in result["error"]
+    assert "Leave clickId out" in result["error"]
     assert lead(client, mode="deferred")["data"]["duplicate"] is True
     assert len(sandbox.leads) == 2
 
@@ -169,6 +170,21 @@ def test_a_duplicate_is_recorded_once(status: Any) -> None:
                     assert result["success"] is (number == 0 or status == 200)
                     assert result.get("status_code", 200) == (status if number else 200)
         assert (len(sandbox.leads), len(sandbox.sales)) == (1, 1)
+
+
+def test_a_duplicate_says_what_makes_it_one() -> None:
+    """A 409 for a recorded event has a type of its own, and names the fields that are the key."""
+    with (
+        Sandbox(duplicate_status=409) as sandbox,
+        CMSClient(sandbox.token, sandbox.url) as client,
+    ):
+        for track, fields in ((lead, "customerExternalId and eventName"), (sale, "invoiceId")):
+            assert track(client)["success"] is True
+            result = track(client)
+            assert (result["status_code"], result["type"]) == (409, "duplicate_event")
+            assert f"with this {fields} was recorded before" in result["error"]
+            for value in ("user_42", "Sign up", "inv_1", "click_1"):
+                assert value not in result["error"]
 
 
 @pytest.mark.parametrize(

@@ -98,10 +98,11 @@ class Service:
             if bound and not (lead.mode == "deferred" and key in self._recorded):
                 raise Refusal(
                     409,
-                    "conflict",
-                    "Duplicate attribution: the customer is bound to a click, leave clickId out.",
+                    "duplicate_attribution",
+                    "Duplicate attribution: an earlier deferred lead bound the customerExternalId "
+                    "to a click. Leave clickId out of the customer's later leads.",
                 )
-            data = self._duplicate(key)
+            data = self._duplicate(key, "a lead with this customerExternalId and eventName")
             if data is not None:
                 return data
             click_id = self._click(lead)
@@ -115,18 +116,18 @@ class Service:
         """Record a sale once and return what the answer's `data` holds."""
         key = ("sale", sale.invoice_id)
         with self._lock:
-            data = self._duplicate(key)
+            data = self._duplicate(key, "a sale with this invoiceId")
             if data is not None:
                 return data
             click_id = self._click(sale)
             self._recorded[key] = click_id, sale
         return {"clickId": click_id}
 
-    def _duplicate(self, key: tuple[object, ...]) -> Optional[dict[str, Any]]:
+    def _duplicate(self, key: tuple[object, ...], event: str) -> Optional[dict[str, Any]]:
         if key not in self._recorded:
             return None
         if self._duplicate_status == 409:
-            raise Refusal(409, "conflict", "The event was tracked before.")
+            raise Refusal(409, "duplicate_event", f"Duplicate event: {event} was recorded before.")
         return {"clickId": self._recorded[key][0], "duplicate": True}
 
     def _click(self, payload: Payload) -> str:
