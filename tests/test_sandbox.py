@@ -565,6 +565,14 @@ def test_too_many_requests_are_answered_with_429() -> None:
         assert len(sandbox.sales) == 2
 
 
+def test_reset_starts_the_rate_limit_again() -> None:
+    """After `reset`, a client has all requests of the minute again, and no more than these."""
+    with Sandbox(rate_limit=2) as sandbox:
+        for _ in range(2):
+            assert [post(sandbox, {}).status for _ in range(3)] == [422, 422, 429]
+            sandbox.reset()
+
+
 def test_the_rate_limit_is_per_minute_and_token() -> None:
     """A request is taken again when the one that filled the minute is a minute old."""
     limit = RateLimit(2)

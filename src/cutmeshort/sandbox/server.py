@@ -93,10 +93,11 @@ class Sandbox:
         self.token = check_token("token", token)
         self._address = (host, port)
         self._service = Service(duplicate_status)
+        self._rate_limit = RateLimit(rate_limit)
         app = create_app(
             self._service,
             token=token,
-            rate_limit=RateLimit(rate_limit),
+            rate_limit=self._rate_limit,
             reply=reply,
             error_status=error_status,
             error_reply=error_reply,
@@ -177,8 +178,13 @@ class Sandbox:
         self._faults.pending.extend([fault] * times)
 
     def reset(self) -> None:
-        """Forget all events, all customers' clicks, and what was to fail."""
+        """
+        Forget all events, all customers' clicks, and the faults still to come.
+
+        The rate limit starts again: earlier requests don't count.
+        """
         self._service.reset()
+        self._rate_limit.reset()
         self._faults.pending.clear()
 
     def __enter__(self) -> Self:

@@ -155,6 +155,10 @@ class RateLimit:
         self._limit = limit
         self._times: defaultdict[str, deque[float]] = defaultdict(deque)
 
+    def reset(self) -> None:
+        """Forget the requests so far: the next ones are within the limit again."""
+        self._times.clear()
+
     def check(self, token: str, now: float) -> None:
         """
         Count a request.
