@@ -5,6 +5,7 @@ import gc
 import json
 import logging
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -297,6 +298,42 @@ def test_a_fault_has_the_form_of_other_errors() -> None:
         sandbox.fail_next(status=503)
         answer = post(sandbox, {})
         assert (answer.status, answer.headers["Content-Type"][:9]) == (503, "text/html")
+
+
+REQUEST_ID = re.compile(r"req_[0-9a-f]{12}")
+EVENT = {"eventName": "a", "customerExternalId": "b", "clickId": "c"}
+
+
+@pytest.mark.parametrize("reply", get_args(Reply))
+def test_each_response_has_a_request_id(reply: Any) -> None:
+    """Every success has an id of its own in a header; `flat` has the same id in the body."""
+    with Sandbox(reply=reply) as sandbox:
+        responses = [post(sandbox, EVENT) for _ in range(3)]
+    ids = [response.headers["X-Request-Id"] for response in responses]
+    assert all(REQUEST_ID.fullmatch(request_id) for request_id in ids)
+    assert len(set(ids)) == 3
+    if reply == "flat":
+        assert [response.json()["requestId"] for response in responses] == ids
+
+
+@pytest.mark.parametrize("form", get_args(ErrorReply))
+def test_each_error_has_a_request_id(form: Any) -> None:
+    """Errors of every origin have an id of their own, which `code` has in the body as well."""
+    with Sandbox(error_reply=form, rate_limit=3) as sandbox:
+        sandbox.fail_next(status=503)
+        sandbox.fail_next(status=503, recorded=True)
+        sandbox.fail_next(latency=0.01)
+        large = b" " * (MAX_BODY_BYTES + 1)
+        responses = [post(sandbox, body, retries=False) for body in ({}, {}, {}, large, {})]
+        responses.append(post(sandbox, {}, Authorization="Bearer wrong"))
+        with urllib3.PoolManager() as pool:
+            responses.append(pool.request("GET", sandbox.url + "/track/sale"))
+    assert [response.status for response in responses] == [503, 503, 422, 413, 429, 401, 405]
+    ids = [response.headers["X-Request-Id"] for response in responses]
+    assert all(REQUEST_ID.fullmatch(request_id) for request_id in ids)
+    assert len(set(ids)) == len(ids)
+    if form == "code":
+        assert [response.json()["requestId"] for response in responses] == ids
 
 
 def test_a_late_answer_does_not_hold_the_sandbox() -> None:

@@ -18,7 +18,7 @@ from .._version import __version__
 from ..exceptions import kind_of
 from ..models import ErrorResponse, LeadPayload, SalePayload, TrackResponse, read_json
 from .bodies import BodyTooLarge, LastResponse, LimitedRequest
-from .replies import REJECTIONS, SUCCESSES, refuse
+from .replies import REJECTIONS, refuse, succeed
 from .service import RateLimit, Refusal, Service
 
 _RESPONSES: dict[Any, dict[str, Any]] = {
@@ -62,9 +62,6 @@ def create_app(
 
             return guard
 
-    def success(text: str, data: dict[str, Any]) -> Response:
-        return SUCCESSES[reply](text, data)
-
     router = APIRouter(
         route_class=GuardedRoute,
         dependencies=[Security(HTTPBearer(auto_error=False))],
@@ -72,12 +69,14 @@ def create_app(
     )
 
     @router.post("/track/lead", response_model=TrackResponse, operation_id="track_lead")
-    async def track_lead(payload: LeadPayload) -> Response:
-        return success("Lead tracked successfully", service.track_lead(payload))
+    async def track_lead(request: Request, payload: LeadPayload) -> Response:
+        data = service.track_lead(payload)
+        return succeed(request, reply, "Lead tracked successfully", data)
 
     @router.post("/track/sale", response_model=TrackResponse, operation_id="track_sale")
-    async def track_sale(payload: SalePayload) -> Response:
-        return success("Sale tracked successfully", service.track_sale(payload))
+    async def track_sale(request: Request, payload: SalePayload) -> Response:
+        data = service.track_sale(payload)
+        return succeed(request, reply, "Sale tracked successfully", data)
 
     app = FastAPI(
         title="CutMeShort tracking API (sandbox)", version=__version__, redirect_slashes=False
@@ -85,8 +84,8 @@ def create_app(
     app.include_router(router)
 
     @app.exception_handler(Refusal)
-    async def answer(_request: Request, refusal: Exception) -> Response:
-        return refuse(error_reply, cast(Refusal, refusal))
+    async def answer(request: Request, refusal: Exception) -> Response:
+        return refuse(request, error_reply, cast(Refusal, refusal))
 
     @app.exception_handler(BodyTooLarge)
     async def refuse_body(request: Request, error: Exception) -> Response:

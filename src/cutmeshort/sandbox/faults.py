@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Optional
 
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
@@ -78,7 +79,7 @@ class Faults:
             kind = kind_of(fault.status)
             wish = {} if fault.retry_after is None else {"Retry-After": str(fault.retry_after)}
             refusal = Refusal(fault.status, kind.type, kind.message, headers=wish)
-            await refuse(self._error_reply, refusal)(scope, receive, send)
+            await refuse(Request(scope), self._error_reply, refusal)(scope, receive, send)
         else:
             for message in answer:
                 await send(message)

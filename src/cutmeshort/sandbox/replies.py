@@ -3,6 +3,7 @@
 from datetime import datetime, timezone
 from typing import Any, Callable
 
+from fastapi import Request
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 
 from .service import Refusal
@@ -14,16 +15,20 @@ def _now() -> str:
     return datetime.now(timezone.utc).isoformat()
 
 
-Success = Callable[[str, dict[str, Any]], Response]
-Error = Callable[[Refusal], Response]
+Success = Callable[[str, dict[str, Any], str], Response]  # message, data, request id
+Error = Callable[[Refusal, str], Response]
 
 SUCCESSES: dict[str, Success] = {
-    "message": lambda text, data: JSONResponse({"success": True, "message": text, "data": data}),
-    "timestamp": lambda _text, _data: JSONResponse({"success": True, "timestamp": _now()}),
-    "status_text": lambda text, _data: JSONResponse({"status": True, "data": text}),
-    "status_ok": lambda _text, _data: JSONResponse({"status": "ok"}),
-    "flat": lambda text, data: JSONResponse({"message": text, **data}),
-    "empty": lambda _text, _data: Response(status_code=204),
+    "message": lambda text, data, _id: JSONResponse(
+        {"success": True, "message": text, "data": data}
+    ),
+    "timestamp": lambda _text, _data, _id: JSONResponse({"success": True, "timestamp": _now()}),
+    "status_text": lambda text, _data, _id: JSONResponse({"status": True, "data": text}),
+    "status_ok": lambda _text, _data, _id: JSONResponse({"status": "ok"}),
+    "flat": lambda text, data, request_id: JSONResponse(
+        {"message": text, "requestId": request_id, **data}
+    ),
+    "empty": lambda _text, _data, _id: Response(status_code=204),
 }
 
 # Answers with status 200 to an event that was not tracked.
@@ -36,7 +41,7 @@ REJECTIONS: dict[str, Callable[[], Response]] = {
 }
 
 
-def _envelope(refusal: Refusal) -> Response:
+def _envelope(refusal: Refusal, _id: str) -> Response:
     body: dict[str, Any] = {
         "success": False,
         "error": refusal.error,
@@ -48,20 +53,29 @@ def _envelope(refusal: Refusal) -> Response:
     return JSONResponse(body, refusal.status)
 
 
-def refuse(form: str, refusal: Refusal) -> Response:
-    """Answer with an error in one of the forms; 304 has no body in any of them."""
-    response = Response(status_code=304) if refusal.status == 304 else ERRORS[form](refusal)
+def succeed(request: Request, form: str, message: str, data: dict[str, Any]) -> Response:
+    """Respond to an event that was recorded, in one of the forms."""
+    return SUCCESSES[form](message, data, request.state.request_id)
+
+
+def refuse(request: Request, form: str, refusal: Refusal) -> Response:
+    """Respond with an error in one of the forms; 304 has no body in any of them."""
+    response = (
+        Response(status_code=304)
+        if refusal.status == 304
+        else ERRORS[form](refusal, request.state.request_id)
+    )
     response.headers.update(refusal.headers or {})
     return response
 
 
 ERRORS: dict[str, Error] = {
     "envelope": _envelope,
-    "message": lambda refusal: JSONResponse({"message": refusal.error}, refusal.status),
-    "code": lambda refusal: JSONResponse(
-        {"code": refusal.type.upper(), "message": refusal.error, "requestId": "req_sandbox"},
+    "message": lambda refusal, _id: JSONResponse({"message": refusal.error}, refusal.status),
+    "code": lambda refusal, request_id: JSONResponse(
+        {"code": refusal.type.upper(), "message": refusal.error, "requestId": request_id},
         refusal.status,
     ),
-    "html": lambda refusal: HTMLResponse(_PAGE, refusal.status),
-    "empty": lambda refusal: Response(status_code=refusal.status),
+    "html": lambda refusal, _id: HTMLResponse(_PAGE, refusal.status),
+    "empty": lambda refusal, _id: Response(status_code=refusal.status),
 }

@@ -14,6 +14,7 @@ from .app import create_app
 from .background import BackgroundServer, listen
 from .faults import Fault, Faults
 from .replies import ERRORS, REJECTIONS, SUCCESSES
+from .request_log import RequestLog
 from .service import Attribution, RateLimit, Service
 
 DEFAULT_TOKEN = "sandbox-token"
@@ -42,7 +43,9 @@ class Sandbox:
         with Sandbox() as sandbox:
             client = CMSClient(sandbox.token, sandbox.url)
 
-    It refuses a request whose body has more than 1 MiB with 413, and closes the connection.
+    It refuses a request whose body has more than 1 MiB with 413, and closes the connection. Each
+    response has an id of its own in the X-Request-Id header, and in the body where its form has a
+    `requestId`.
 
     Args:
         host: Address to listen on: loopback by default.
@@ -103,6 +106,7 @@ class Sandbox:
             error_reply=error_reply,
         )
         self._faults = Faults(app, error_reply)
+        self._requests = RequestLog(self._faults)
         self._lock = threading.Lock()
         self._running = False
         self._exits = ExitStack()
@@ -199,7 +203,7 @@ class Sandbox:
             self._url = None
             host, port = self._address
             listener = listen(host, port)
-            server = BackgroundServer(self._faults, listener)
+            server = BackgroundServer(self._requests, listener)
             exits.callback(server.stop)
             server.start()
             name = f"[{host}]" if ":" in host else host
