@@ -11,6 +11,7 @@ except ModuleNotFoundError as error:
     raise ModuleNotFoundError(
         f'the sandbox needs {error.name}: pip install "cutmeshort[sandbox]"', name=error.name
     ) from error
+from .request_log import Refused
 from .service import Attribution
 
-__all__ = ["Attribution", "Sandbox"]
+__all__ = ["Attribution", "Refused", "Sandbox"]

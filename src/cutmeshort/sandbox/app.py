@@ -18,7 +18,7 @@ from .._version import __version__
 from ..exceptions import kind_of
 from ..models import ErrorResponse, LeadPayload, SalePayload, TrackResponse, read_json
 from .bodies import BodyTooLarge, LastResponse, LimitedRequest
-from .replies import REJECTIONS, refuse, succeed
+from .replies import REJECTIONS, refuse, reject, succeed
 from .service import RateLimit, Refusal, Service
 
 _RESPONSES: dict[Any, dict[str, Any]] = {
@@ -28,6 +28,7 @@ _RESPONSES: dict[Any, dict[str, Any]] = {
 _WIRE_NAMES = {
     field.alias for model in (LeadPayload, SalePayload) for field in model.model_fields.values()
 }
+_SHOWN = 100  # characters of an unknown name
 
 
 def create_app(
@@ -57,7 +58,7 @@ def create_app(
                 if error_status is not None:
                     raise _refusal(error_status, kind_of(error_status).message)
                 if reply in REJECTIONS:
-                    return REJECTIONS[reply]()
+                    return reject(request, reply)
                 return await handle(limited)
 
             return guard
@@ -110,6 +111,10 @@ def create_app(
         refusal = _refusal(http.status_code, str(http.detail), headers=http.headers)
         return await answer(request, refusal)
 
+    @app.exception_handler(Exception)
+    async def report_bug(request: Request, _error: Exception) -> Response:
+        return await answer(request, _refusal(500, "The sandbox has a bug: see its log."))
+
     return app
 
 
@@ -127,7 +132,7 @@ def _check_json(content_type: str, body: bytes) -> None:
         fields = None
     if not isinstance(fields, dict):
         raise _refusal(400, "The body must be a JSON object.")
-    unknown = sorted(fields.keys() - _WIRE_NAMES)[:10]
+    unknown = [name[:_SHOWN] for name in sorted(fields.keys() - _WIRE_NAMES)[:10]]
     if unknown:
         details = [{"field": name, "message": "Unknown field"} for name in unknown]
         raise _refusal(422, f"Unknown fields: {', '.join(unknown)}", details)

@@ -13,7 +13,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from ..exceptions import kind_of
 from .replies import refuse
-from .service import Refusal
+from .service import OPERATIONS, Refusal
 
 _DROP = "cutmeshort.drop"
 
@@ -57,8 +57,7 @@ class Faults:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or don't."""
-        tracking = scope["type"] == "http" and scope["path"].startswith("/track/")
-        fault = self._next() if tracking else None
+        fault = self._next() if scope["path"] in OPERATIONS else None
         if fault is None:
             await self._app(scope, receive, send)
             return
@@ -72,6 +71,7 @@ class Faults:
         if fault.latency:
             with suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(_disconnected(receive), fault.latency)
+                return  # the client left: there is no response
         if fault.drop:
             scope["extensions"][_DROP]()
             await _disconnected(receive)

@@ -41,6 +41,13 @@ REJECTIONS: dict[str, Callable[[], Response]] = {
 }
 
 
+def reject(request: Request, form: str) -> Response:
+    """Respond with 200 to an event that is not recorded, in one of the forms."""
+    kind = "invalid_response" if form in ("html", "list") else "api_error"
+    request.state.refusal = Refusal(200, kind, f'Not tracked: the sandbox has reply="{form}".')
+    return REJECTIONS[form]()
+
+
 def _envelope(refusal: Refusal, _id: str) -> Response:
     body: dict[str, Any] = {
         "success": False,
@@ -59,7 +66,12 @@ def succeed(request: Request, form: str, message: str, data: dict[str, Any]) -> 
 
 
 def refuse(request: Request, form: str, refusal: Refusal) -> Response:
-    """Respond with an error in one of the forms; 304 has no body in any of them."""
+    """
+    Respond with an error in one of the forms; 304 has no body in any of them.
+
+    Every error response is made here or in `reject`, which note the refusal for the request log.
+    """
+    request.state.refusal = refusal
     response = (
         Response(status_code=304)
         if refusal.status == 304

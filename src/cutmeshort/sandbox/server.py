@@ -14,7 +14,7 @@ from .app import create_app
 from .background import BackgroundServer, listen
 from .faults import Fault, Faults
 from .replies import ERRORS, REJECTIONS, SUCCESSES
-from .request_log import RequestLog
+from .request_log import Refused, RequestLog
 from .service import Attribution, RateLimit, Service
 
 DEFAULT_TOKEN = "sandbox-token"
@@ -129,6 +129,18 @@ class Sandbox:
         """The sales that were recorded, in the order of arrival."""
         return [event for event in self._service.payloads() if isinstance(event, SalePayload)]
 
+    @property
+    def refused(self) -> list[Refused]:
+        """
+        The error responses to requests to the two operations, in the order they were sent.
+
+        Of a call that is retried, each attempt has its own. Among them are the responses with
+        status 200 of a `reply` that records nothing, and those of `fail_next`; if such an event was
+        recorded all the same, it is in both lists. A request without a response is not: the sandbox
+        dropped the connection, or the client closed it first. Only the newest 1,000 are kept.
+        """
+        return self._requests.refused()
+
     def attribution(self, customer_external_id: str) -> list[Attribution]:
         """Return what is credited to a customer's clicks: one item for each click, in order."""
         return self._service.attribution(customer_external_id)
@@ -183,12 +195,13 @@ class Sandbox:
 
     def reset(self) -> None:
         """
-        Forget all events, all customers' clicks, and the faults still to come.
+        Forget all events, all customers' clicks, what was refused, and the faults still to come.
 
         The rate limit starts again: earlier requests don't count.
         """
         self._service.reset()
         self._rate_limit.reset()
+        self._requests.reset()
         self._faults.pending.clear()
 
     def __enter__(self) -> Self:

@@ -6,7 +6,12 @@ from collections import defaultdict, deque
 from dataclasses import dataclass, field
 from typing import Any, Optional, Union
 
+from typing_extensions import Literal
+
 from ..models import LeadPayload, SalePayload
+
+Operation = Literal["track_lead", "track_sale"]
+OPERATIONS: dict[str, Operation] = {"/track/lead": "track_lead", "/track/sale": "track_sale"}
 
 Payload = Union[LeadPayload, SalePayload]
 
