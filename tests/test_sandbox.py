@@ -26,6 +26,7 @@ from typing_extensions import get_args
 from cutmeshort import ApiValueError, CMSClient, LeadPayload, SalePayload
 from cutmeshort.sandbox import Attribution, Refused, Sandbox, bodies
 from cutmeshort.sandbox.bodies import MAX_BODY_BYTES
+from cutmeshort.sandbox.logs import LOGGER
 from cutmeshort.sandbox.replies import ERRORS, REJECTIONS, SUCCESSES
 from cutmeshort.sandbox.server import ErrorReply, Reply
 from cutmeshort.sandbox.service import RateLimit, Refusal
@@ -50,6 +51,14 @@ def sandbox(running: Sandbox) -> Sandbox:
 def client(sandbox: Sandbox) -> Iterator[CMSClient]:
     with CMSClient(sandbox.token, sandbox.url) as client:
         yield client
+
+
+@pytest.fixture
+def log(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
+    """The records of the sandbox's own log, among others."""
+    LOGGER.addHandler(caplog.handler)
+    yield caplog
+    LOGGER.removeHandler(caplog.handler)
 
 
 def post(
@@ -261,7 +270,7 @@ def test_the_next_request_fails_as_it_is_told(
     recorded: bool,
     sandbox: Sandbox,
     client: CMSClient,
-    caplog: pytest.LogCaptureFixture,
+    log: pytest.LogCaptureFixture,
 ) -> None:
     """A fault comes before or after the event is recorded; the request after it is served."""
     sandbox.fail_next(**fault)
@@ -269,7 +278,7 @@ def test_the_next_request_fails_as_it_is_told(
     assert len(sandbox.sales) == recorded
     assert sale(client, max_retries=0)["success"] is True
     assert len(sandbox.sales) == 1
-    assert not caplog.records
+    assert not log.records
 
 
 def test_faults_queue_up(sandbox: Sandbox, client: CMSClient) -> None:
@@ -480,15 +489,144 @@ def test_refused_has_no_values_of_the_request() -> None:
     assert "secret" not in repr(sandbox.refused)
 
 
-def test_a_bug_of_the_sandbox_is_an_error_like_others(
-    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_bug_of_the_sandbox_is_an_error_like_others(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is 500, in the form of other errors, and in `refused`."""
-    monkeypatch.setattr(sandbox._service, "track_lead", lambda _lead: 1 // 0)
-    response = post(sandbox, EVENT)
+    with Sandbox() as sandbox:
+        monkeypatch.setattr(sandbox._service, "track_lead", lambda _lead: 1 // 0)
+        response = post(sandbox, EVENT)
     assert (response.status, response.json()["type"]) == (500, "internal_server_error")
     assert response.headers["X-Request-Id"]
     assert [refused.status for refused in sandbox.refused] == [500]
+
+
+LIBRARIES = ("uvicorn", "uvicorn.error", "uvicorn.access", "uvicorn.asgi", "asyncio")
+
+
+def settings_of_loggers() -> list[Any]:
+    """Tell how the loggers of the libraries, and the root logger, are set."""
+    loggers = [logging.getLogger(), *map(logging.getLogger, LIBRARIES)]
+    return [
+        (logger.level, logger.handlers[:], logger.filters[:], logger.propagate, logger.disabled)
+        for logger in loggers
+    ]
+
+
+@contextlib.contextmanager
+def application_log() -> Iterator[list[logging.LogRecord]]:
+    """Log as an application may: all levels, and handlers on the libraries' own loggers too."""
+    records: list[logging.LogRecord] = []
+
+    class Keep(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if record not in records:  # it passes the handlers of several loggers
+                records.append(record)
+
+    root, handler = logging.getLogger(), Keep()
+    level = root.level
+    loggers = [root, *map(logging.getLogger, LIBRARIES)]
+    for logger in loggers:
+        logger.addHandler(handler)
+    root.setLevel(1)
+    try:
+        yield records
+    finally:
+        root.setLevel(level)
+        for logger in loggers:
+            logger.removeHandler(handler)
+
+
+def exercise(sandbox: Sandbox) -> None:
+    """Let the sandbox log whatever it can: an access, a warning and a bug."""
+    assert post(sandbox, EVENT).status == 200
+    with connect(sandbox) as connection:
+        connection.sendall(b"nonsense\r\n\r\n")
+        assert read_to_end(connection).startswith(b"HTTP/1.1 400")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sandbox._service, "track_lead", lambda _lead: 1 // 0)
+        assert post(sandbox, EVENT).status == 500
+
+
+def test_the_application_does_not_see_what_the_sandbox_logs(
+    caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The server's lines reach no handler of the application; its warnings are on stderr."""
+    with caplog.at_level(1), application_log() as records, Sandbox() as sandbox:
+        exercise(sandbox)
+    for record in records + caplog.records:
+        assert record.threadName != "cutmeshort-sandbox"
+        assert record.name not in LIBRARIES
+    assert "urllib3.connectionpool" in {record.name for record in records}
+    warning, *traceback = capfd.readouterr().err.splitlines()
+    assert warning == "Invalid HTTP request received."
+    assert traceback[0] == "Exception in ASGI application"
+    assert traceback[-1].startswith("ZeroDivisionError")
+
+
+def test_the_sandbox_has_a_log_of_its_own(log: pytest.LogCaptureFixture) -> None:
+    """Whatever the libraries log in the sandbox's thread goes to the sandbox's logger."""
+    with application_log(), Sandbox() as sandbox:
+        exercise(sandbox)
+    own = [record for record in log.records if record.threadName == "cutmeshort-sandbox"]
+    assert {record.name for record in own} == {*LIBRARIES} - {"uvicorn"}
+    lines = [record.getMessage() for record in own]
+    for line in ("Started server", "Using selector", "Invalid HTTP", 'lead HTTP/1.1" 200'):
+        assert any(line in seen for seen in lines)
+
+
+def test_an_application_with_a_uvicorn_of_its_own_sees_its_lines() -> None:
+    """While sandboxes start, run and stop, its own server logs as ever."""
+
+    async def serve_elsewhere(scope: Any, _receive: Any, send: Any) -> None:
+        logging.getLogger("uvicorn.error").warning("called %s", scope["path"])
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body"})
+
+    config = uvicorn.Config(serve_elsewhere, port=0, log_config=None, ws="none", lifespan="off")
+    server = uvicorn.Server(config)
+    with application_log() as records, socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        own = threading.Thread(target=lambda: server.run(sockets=[listener]), name="application")
+        own.start()
+        try:
+            with urllib3.PoolManager() as pool:
+                assert pool.request("GET", f"{url}/before").status == 204
+                with Sandbox() as first, Sandbox() as second:
+                    exercise(first)
+                    assert pool.request("GET", f"{url}/during").status == 204
+                    first.__exit__(None, None, None)
+                    exercise(second)
+                assert pool.request("GET", f"{url}/after").status == 204
+        finally:
+            server.should_exit = True
+            own.join()
+    assert not [record for record in records if record.threadName == "cutmeshort-sandbox"]
+    lines = [record.getMessage() for record in records if record.threadName == "application"]
+    for path in ("before", "during", "after"):
+        assert lines.count(f"called /{path}") == 1
+        assert len([line for line in lines if f'"GET /{path} HTTP/1.1" 204' in line]) == 1
+    for line in ("Using selector", "Started server process", "Finished server process"):
+        assert any(seen.startswith(line) for seen in lines)
+
+
+def test_the_libraries_loggers_are_left_as_they_were(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While it runs, the sandbox sets no level or handler; afterwards, there is no trace of it."""
+
+    async def leave(_server: Any, sockets: Any = None) -> None:
+        assert sockets
+        sys.exit(3)
+
+    before = settings_of_loggers()
+    with Sandbox() as sandbox, Sandbox():
+        exercise(sandbox)
+        for old, new in zip(before, settings_of_loggers()):
+            assert new[:2] + new[3:] == old[:2] + old[3:]
+        sandbox.__exit__(None, None, None)
+        assert settings_of_loggers() != before
+    assert settings_of_loggers() == before
+    monkeypatch.setattr(uvicorn.Server, "startup", leave)
+    with pytest.raises(OSError, match="could not start"), Sandbox():
+        pytest.fail("it started")
+    assert settings_of_loggers() == before
 
 
 def test_a_late_answer_does_not_hold_the_sandbox() -> None:
@@ -513,7 +651,7 @@ def test_starting_and_ending_take_no_time() -> None:
 
 @pytest.mark.parametrize("kind", ["idle", "half a head", "half a body", "pending"])
 def test_open_connections_do_not_hold_the_sandbox(
-    kind: str, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+    kind: str, log: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """Whatever a client waits for, leaving the block closes its connection and logs nothing."""
     with contextlib.ExitStack() as connections, Sandbox() as sandbox:
@@ -531,7 +669,7 @@ def test_open_connections_do_not_hold_the_sandbox(
         sandbox.__exit__(None, None, None)
         assert time.monotonic() - begin < 3
         read_to_end(connection)
-    assert not caplog.records
+    assert not log.records
     assert capfd.readouterr().err == ""
 
 
@@ -546,7 +684,7 @@ def test_connections_that_have_just_been_opened_are_closed() -> None:
 
 
 def test_a_client_may_leave_during_its_request(
-    sandbox: Sandbox, client: CMSClient, caplog: pytest.LogCaptureFixture
+    sandbox: Sandbox, client: CMSClient, log: pytest.LogCaptureFixture
 ) -> None:
     """A body that is only a part of what was announced is not an event, and not an error."""
     event = b'{"eventName": "a", "customerExternalId": "b", "clickId": "c"}'
@@ -557,7 +695,7 @@ def test_a_client_may_leave_during_its_request(
             connection.sendall(event)
     assert lead(client)["success"] is True
     assert len(sandbox.leads) == 1
-    assert not caplog.records
+    assert not log.records
 
 
 def test_it_can_be_started_again() -> None:
@@ -906,14 +1044,15 @@ def test_a_start_may_be_interrupted(caplog: pytest.LogCaptureFixture) -> None:
 
     class Interrupt(logging.Handler):
         def emit(self, _record: logging.LogRecord) -> None:
-            logger.removeHandler(self)
+            LOGGER.removeHandler(self)
             signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 
-    logger = logging.getLogger("uvicorn.error")
-    logger.addHandler(Interrupt())
+    LOGGER.addHandler(Interrupt())
     sandbox = Sandbox()
-    with caplog.at_level("INFO", logger.name), pytest.raises(KeyboardInterrupt), sandbox:
+    before = settings_of_loggers()
+    with caplog.at_level("INFO", "uvicorn.error"), pytest.raises(KeyboardInterrupt), sandbox:
         pytest.fail("it started")
+    assert settings_of_loggers() == before
     with sandbox, CMSClient(sandbox.token, sandbox.url) as client:
         assert lead(client)["success"] is True
 

@@ -7,6 +7,7 @@ import sys
 import threading
 
 from ..exceptions import ApiValueError
+from .logs import LOGGER
 from .replies import ERRORS, REJECTIONS, SUCCESSES
 from .server import DEFAULT_TOKEN, Sandbox
 
@@ -40,6 +41,7 @@ def main() -> None:
     arguments = parser.parse_args()
     logging.basicConfig(format="%(message)s")
     logging.getLogger("uvicorn.access").setLevel(logging.INFO)
+    LOGGER.parent = logging.getLogger()  # here, the sandbox is the application
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())

@@ -4,7 +4,6 @@ import asyncio
 import os
 import selectors
 import socket
-import threading
 import weakref
 from concurrent.futures import Future
 from contextlib import closing, suppress
@@ -15,6 +14,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from .faults import DroppingProtocol
+from .logs import LogFilter, ServerThread
 
 _listeners: "weakref.WeakSet[socket.socket]" = weakref.WeakSet()
 
@@ -56,7 +56,8 @@ class BackgroundServer(uvicorn.Server):
         self._listener = listener
         # Once it serves: the function that ends it, to be called from any thread.
         self._end: Future[Callable[[], object]] = Future()
-        self._thread = threading.Thread(target=self._run, name="cutmeshort-sandbox", daemon=True)
+        self._thread = ServerThread(target=self._run, name="cutmeshort-sandbox", daemon=True)
+        self._log_filter = LogFilter()
 
     def start(self) -> None:
         """
@@ -66,6 +67,7 @@ class BackgroundServer(uvicorn.Server):
             OSError: It could not start; call `stop` all the same.
         """
         failure: Optional[BaseException]
+        self._log_filter.install()
         try:
             self._thread.start()
             failure = self._end.exception()
@@ -80,6 +82,7 @@ class BackgroundServer(uvicorn.Server):
             with suppress(Exception, SystemExit):  # it failed, and ends by itself
                 self._end.result()()
             self._thread.join()
+        self._log_filter.remove()
         self._listener.close()
 
     def _run(self) -> None:

@@ -47,6 +47,8 @@ class Sandbox:
     response has an id of its own in the X-Request-Id header, and in the body where its form has a
     `requestId`.
 
+    What its server logs stays out of the application's log; its warnings are shown on stderr.
+
     Args:
         host: Address to listen on: loopback by default.
         port: Port to listen on; 0 takes a free one.
