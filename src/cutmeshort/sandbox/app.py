@@ -113,7 +113,8 @@ def create_app(
 
     @app.exception_handler(Exception)
     async def report_bug(request: Request, _error: Exception) -> Response:
-        return await answer(request, _refusal(500, "The sandbox has a bug: see its log."))
+        text = "The sandbox has a bug; its traceback is on stderr."
+        return await answer(request, _refusal(500, text))
 
     return app
 

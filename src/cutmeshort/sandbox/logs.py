@@ -7,7 +7,7 @@ import threading
 # that getLogger returns: pytest puts its handlers even on those that do not propagate.
 LOGGER = logging.Logger("cutmeshort.sandbox")
 
-_LIBRARIES = ("uvicorn", "uvicorn.error", "uvicorn.access", "uvicorn.asgi", "asyncio")
+_LIBRARIES = ("uvicorn.error", "uvicorn.access", "uvicorn.asgi", "asyncio")
 
 
 class ServerThread(threading.Thread):

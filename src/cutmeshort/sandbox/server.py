@@ -136,10 +136,10 @@ class Sandbox:
         """
         The error responses to requests to the two operations, in the order they were sent.
 
-        Of a call that is retried, each attempt has its own. Among them are the responses with
-        status 200 of a `reply` that records nothing, and those of `fail_next`; if such an event was
-        recorded all the same, it is in both lists. A request without a response is not: the sandbox
-        dropped the connection, or the client closed it first. Only the newest 1,000 are kept.
+        Each attempt of a call is a request of its own. Responses of `fail_next` are included, even
+        if the event was recorded, and so are the responses with status 200 of a `reply` that
+        records nothing. A request without a response is not: the sandbox dropped the connection,
+        or the client closed it first. The newest 1,000 are kept.
         """
         return self._requests.refused()
 
