@@ -56,9 +56,9 @@ class Sandbox:
         rate_limit: Requests per minute that it takes, answered beyond with 429; None takes any
             number. The service takes 60.
         duplicate_status: The status of its response to an event that it has already recorded: 200,
-            or 409 with the type `duplicate_event`. The event is never recorded twice. (A lead with
-            a `click_id`, of a customer whom a deferred lead bound to a click, is always 409 with
-            the type `duplicate_attribution`.)
+            or 409 with the type `duplicate_event`. The event is never recorded twice. (Another lead
+            with a `click_id`, of a customer whom a deferred lead bound to a click, is always 409,
+            with the type `duplicate_attribution`.)
         reply: The form of its answers to valid events. `message`, `timestamp`, `status_text`,
             `status_ok`, `flat` and `empty` mean success; `success_false`, `status_false`,
             `status_error`, `html` and `list` come with status 200 and record nothing.
