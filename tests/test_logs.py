@@ -227,11 +227,11 @@ def test_the_sdk_leaves_logging_alone() -> None:
 EVENT = {
     **CUSTOMER,
     "event_name": "Bought-Elephant",
-    "click_id": "click-99182",
+    "click_id": "click-zebra",
     "timestamp": "2026-01-31T12:00:00Z",
 }
-SALE = {"invoice_id": "invoice-55021", "amount": 918273, "currency": "CHF"}
-PRIVATE = [*SECRETS, "Elephant", "99182", "55021", "918273", "CHF"]
+SALE = {"invoice_id": "invoice-walrus", "amount": 9182736450, "currency": "CHF"}
+PRIVATE = [*SECRETS, "Elephant", "zebra", "walrus", "9182736450", "CHF"]
 
 
 ECHOED = ["eventName", "customerExternalId", "clickId", "invoiceId", "amount", "customerEmail"]
@@ -271,8 +271,9 @@ def test_no_record_and_no_outcome_has_anything_of_the_event(
         track(client, **{**event, "customer_email": "zoe.secret.example", "customer_name": 7})
         track(client, **{**event, "event_name": "Bought-Elephant" * 99, "timestamp": "Secretson"})
         assert len(server.requests) == len(steps) + 1
-    records = [record for record in log.records if record.name == "cutmeshort"]
-    text = str([vars(record) for record in records]) + str(told)
+    records = [vars(record) for record in log.records if record.name == "cutmeshort"]
+    said = [[record[name] for name in ("msg", "args", "exc_text")] for record in records]
+    text = str(said) + str([record.get("cms") for record in records]) + str(told)
     assert records
     assert [secret for secret in PRIVATE if secret in text] == []
 

@@ -143,7 +143,8 @@ class ApiClient:
                 is disabled.
         """
         token = self._token(options)
-        payload = _as_model(operation, payload)
+        if not isinstance(payload, operation.request_model):
+            payload = _as_model(operation, payload)
         return read_response(self._send(operation, payload, token, options), payload, token)
 
     def call_api_without_preload_content(
@@ -160,7 +161,8 @@ class ApiClient:
         2xx is an error only where the body is too large or can't be decompressed.
         """
         token = self._token(options)
-        payload = _as_model(operation, payload)
+        if not isinstance(payload, operation.request_model):
+            payload = _as_model(operation, payload)
         response = self._send(operation, payload, token, options)
         if response.content is None:
             raise make_exception(response, payload, token, None)
@@ -314,8 +316,6 @@ def _check_names(options: RequestOptions) -> None:
 def _as_model(
     operation: Operation, payload: Union[EventPayload, Mapping[str, Any]]
 ) -> EventPayload:
-    if isinstance(payload, operation.request_model):
-        return payload
     if isinstance(payload, Mapping):
         return operation.request_model.from_dict(payload)
     raise ApiTypeError(f"payload must be a {operation.request_model.__name__} or a dict")
