@@ -54,12 +54,16 @@ def main() -> None:
         with CMSClient("token", f"http://127.0.0.1:{server.server_port}") as client:
             done = {"success": True, "message": "Done", "data": {}}
             assert client.track_lead("Sign up", "user_42", click_id="click_1") == done
-            assert client.track_sale("Buy", "user_42", "inv", 1, "usd", timestamp="2026") == done
+            sale = client.track_sale("Buy", 42, 7, 1, "usd", timestamp="2026", customer_email="")
+            assert [warning["field"] for warning in sale.pop("warnings")] == ["timestamp"]
+            assert sale == done
+            left_out = client.track_lead("Sign up", "user_42", "click_1", customer_email="x")
+            assert left_out["warnings"][0]["field"] == "customer_email"
             for amount, currency in ((1.5, "usd"), (1, "us-dollars")):
                 refused = client.track_sale("Buy", "user_42", "inv", amount, currency)
                 assert refused["type"] == "validation_error"
         server.shutdown()
-    assert [path for path, _ in received] == ["/track/lead", "/track/sale"]
+    assert [path for path, _ in received] == ["/track/lead", "/track/sale", "/track/lead"]
     assert received[1][1]["timestamp"] == "2026-01-01T00:00:00Z"
     versions = f"cutmeshort {cutmeshort.__version__} with pydantic {version('pydantic')}"
     print(f"{versions} works as installed")

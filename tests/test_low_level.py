@@ -292,6 +292,58 @@ def test_headers_of_a_call_go_before_token_and_defaults() -> None:
     assert second.headers["accept-encoding"] == ["gzip"]
 
 
+def test_a_default_header_can_be_removed() -> None:
+    """`None` removes what was set, so that the SDK's own header is sent again."""
+    with Server() as server:
+        api = api_of(server)
+        with api.api_client as api_client:
+            for name in ("X-Team", "User-Agent", "Host", "Authorization", "X-Unknown"):
+                api_client.set_default_header(name, "set")
+                api_client.set_default_header(name.upper(), None)
+            api.track_lead(LEAD)
+            with pytest.raises(ApiValueError, match="header"):
+                api_client.set_default_header("two words", None)
+    (request,) = server.requests
+    assert "x-team" not in request.headers
+    assert "x-unknown" not in request.headers
+    assert request.headers["host"] == [f"127.0.0.1:{server.port}"]
+    assert request.headers["authorization"] == [f"Bearer {TOKEN}"]
+    assert request.headers["user-agent"][0].startswith("cutmeshort-python/")
+
+
+def test_the_layers_below_a_client_can_be_used() -> None:
+    """`tracking_api` and `api_client` of a client raise exceptions, over its connections."""
+    with Server(reply(), reply(401)) as server, client_of(server) as client:
+        assert client.tracking_api.api_client is client.api_client
+        assert client.tracking_api.track_lead(LEAD).success is True
+        with pytest.raises(ApiException):
+            client.tracking_api.track_lead(LEAD)
+        assert server.connections == 1
+
+
+@pytest.mark.parametrize("status", [400, 422])
+@pytest.mark.parametrize(
+    ("click_id", "body", "hinted"),
+    [
+        (None, b"", True),
+        (None, b"<html>", True),
+        (None, b'{"details": []}', True),
+        (None, b'{"error": "No such customer"}', False),
+        ("click_1", b"", False),
+    ],
+)
+def test_a_refusal_without_a_reason_names_a_missing_click(
+    status: int, click_id: Any, body: bytes, hinted: bool
+) -> None:
+    """Where the service doesn't say what is wrong, the SDK says that there is no click."""
+    with Server(reply(status, body)) as server, client_of(server) as client:
+        result = client.track_lead("Sign up", "user_42", click_id)
+        with pytest.raises(ApiException) as caught:
+            client.tracking_api.track_lead({**LEAD.to_dict(), "clickId": click_id})
+    assert ("has no click_id" in result["error"]) is hinted
+    assert ("has no click_id" in str(caught.value)) is hinted
+
+
 class _Name(str, Enum):
     TRACE = "X-Trace"
 

@@ -1,6 +1,7 @@
 """The package's shape: its names, the direction of its imports, its former name, its examples."""
 
 import ast
+import importlib
 import importlib.metadata
 import re
 import subprocess
@@ -150,6 +151,39 @@ def test_the_former_name_works_and_warns() -> None:
     assert cms_python.__all__ == cutmeshort.__all__
     for name in PUBLIC:
         assert getattr(cms_python, name) is getattr(cutmeshort, name)
+
+
+def test_the_former_names_of_modules_work_and_warn() -> None:
+    """`cms_python.models` and its siblings are the modules of `cutmeshort`."""
+    for name in [name for name in sys.modules if name.partition(".")[0] == "cms_python"]:
+        del sys.modules[name]
+    with pytest.warns(DeprecationWarning, match="now called cutmeshort") as caught:
+        from cms_python.models import LeadPayload
+    assert caught[0].filename == __file__
+    assert LeadPayload is cutmeshort.LeadPayload
+    for name in (
+        *("api", "api.tracking_api", "api_client", "api_response", "client", "configuration"),
+        *("exceptions", "models", "models.error_response", "models.lead_payload"),
+        *("models.sale_payload", "models.track_response", "rest"),
+    ):
+        former = importlib.import_module(f"cms_python.{name}")
+        assert former is importlib.import_module(f"cutmeshort.{name}")
+
+
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [
+        ("lead_payload", "LeadPayload"),
+        ("sale_payload", "SalePayload"),
+        ("track_response", "TrackResponse"),
+        ("error_response", "ErrorResponse"),
+    ],
+)
+def test_a_model_is_in_the_module_of_its_name(module: str, name: str) -> None:
+    """The modules are those that the generator makes."""
+    model = getattr(importlib.import_module(f"cutmeshort.models.{module}"), name)
+    assert model is getattr(cutmeshort, name)
+    assert model.__module__ == f"cutmeshort.models.{module}"
 
 
 def test_the_version_is_said_once() -> None:

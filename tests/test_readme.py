@@ -51,7 +51,7 @@ def test_every_python_block_runs(environment: Sandbox, tmp_path: Path) -> None:
             example.evaluate()
     document.namespace["client"].close()
     assert [sale.invoice_id for sale in environment.sales] == ["inv_1001", "inv_1002"]
-    assert len(environment.leads) == 5
+    assert len(environment.leads) == 7
     assert not queue
     (source,) = tests
     (tmp_path / "test_application.py").write_text(source)
@@ -132,6 +132,7 @@ def test_the_table_of_types_is_complete() -> None:
         "timeout",
         "tls_error",
         "client_closed",
+        "disabled",
         "internal_error",
     }
     assert documented == by_status | own

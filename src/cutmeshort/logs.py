@@ -62,6 +62,8 @@ class OutcomeLog:
             outcome: What came of the call; the record has it as `cms`.
             explanation: Why the event was not tracked, without data of the event.
         """
+        if not logger.isEnabledFor(logging.DEBUG if outcome.success else self.warning):
+            return  # there is a hook, or a warning
         attempts = f"{outcome.attempts} attempt{'' if outcome.attempts == 1 else 's'}"
         course = f"after {attempts} in {_duration(outcome.seconds)}"
         if outcome.success:

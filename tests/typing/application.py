@@ -9,8 +9,9 @@ needed.
 
 from datetime import datetime
 from typing import Any, Optional, Union
+from uuid import UUID
 
-from typing_extensions import Unpack, assert_type
+from typing_extensions import Literal, Unpack, assert_type
 
 from cutmeshort import (
     ApiClient,
@@ -18,6 +19,7 @@ from cutmeshort import (
     CMSClient,
     Configuration,
     LeadPayload,
+    Outcome,
     RequestOptions,
     SalePayload,
     TrackError,
@@ -35,12 +37,16 @@ def results(client: CMSClient) -> Optional[float]:
         assert_type(result, TrackSuccess)  # pyright: ignore[reportAssertTypeFailure]
         assert_type(result["message"], str)
         assert_type(result["data"], dict[str, Any])
+        assert_type(result.get("duplicate"), Optional[Literal[True]])
     else:
         assert_type(result, TrackError)  # pyright: ignore[reportAssertTypeFailure]
         assert_type(result["error"], str)
         assert_type(result["status_code"], int)
         assert_type(result["type"], str)
         assert_type(result["retryable"], bool)
+        assert_type(result["attempts"], int)
+        assert_type(result.get("request_id"), Optional[str])
+        assert_type(result.get("warnings"), Optional[list[dict[str, str]]])
         assert_type(result.get("retry_after"), Optional[float])
         if "details" in result:
             assert_type(result["details"], Union[dict[str, Any], list[Any]])
@@ -68,6 +74,8 @@ def arguments(client: CMSClient) -> None:
     client.track_lead("Sign up", "user_42", timestamp=datetime.now())
     client.track_lead("Sign up", "user_42", timestamp="2026-01-31T12:00:00Z", timeout=3)
     client.track_sale("Purchase", "user_42", "inv_1", 4999, "USD", max_retries=0)
+    client.track_sale("Purchase", 42, UUID(int=1), 4999, "USD")
+    client.track_lead("Sign up", 4.2)  # type: ignore[arg-type]
     client.track_sale("Purchase", "user_42", "inv_1", 49.99, "USD")  # type: ignore[arg-type]
     client.track_lead("Sign up")  # type: ignore[call-arg]
     client.track_lead("Sign up", "user_42", mode="later")  # type: ignore[arg-type]
@@ -97,6 +105,18 @@ def operations(api: TrackingApi, lead: LeadPayload, sale: SalePayload) -> None:
 
 def wrapper(api: TrackingApi, lead: LeadPayload, **options: Unpack[RequestOptions]) -> str:
     return api.track_lead(lead, **options).message
+
+
+def hook(outcome: Outcome) -> None:
+    assert_type(outcome.type, Optional[str])
+    assert_type(outcome.seconds, float)
+    outcome.success = False  # type: ignore[misc]
+
+
+def hooks() -> None:
+    CMSClient(on_outcome=hook)
+    CMSClient(on_outcome=print, enabled=False)
+    CMSClient(on_outcome=len)  # type: ignore[arg-type]
 
 
 def settings() -> None:

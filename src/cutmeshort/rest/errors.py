@@ -84,11 +84,10 @@ def _kind_and_message(
     if tls_message is not None:
         # Once there was a handshake, the service is trusted: what fails then is the network.
         return "network_error" if sent else "tls_error", tls_message
-    kind = "network_error"
+    kind, route = "network_error", f"{host}, through the proxy {proxy}," if proxy else host
     if isinstance(cause, ResponseError):
-        sender = host if sent or not proxy else f"{host}, or the proxy {proxy},"
         what = "a response" if sent else "something"
-        message = f"{sender} sent {what} that can't be used: {cause}."
+        message = f"{route} sent {what} that can't be used: {cause}."
     elif isinstance(error, urllib3_errors.ProxyError):
         refused = re.match(_REFUSED_TUNNEL, str(cause))
         what = (
@@ -104,9 +103,9 @@ def _kind_and_message(
     elif isinstance(error, urllib3_errors.TimeoutError) or isinstance(
         cause, (socket.timeout, TimeoutError)
     ):
-        kind, message = "timeout", f"{host} did not respond in time."
+        kind, message = "timeout", f"{route} did not respond in time."
     else:
-        message = f"The connection to {host} failed before the whole response came."
+        message = f"The connection to {route} failed before the whole response came."
     return kind, message
 
 

@@ -1,0 +1,84 @@
+"""The table "Upgrading from 1.x" is true: old forms do what it says now, and new forms work."""
+
+import builtins
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pydantic
+import pytest
+
+import cutmeshort
+from cutmeshort.sandbox import Sandbox
+
+TEXT = (Path(__file__).parent.parent / "docs" / "upgrading.md").read_text(encoding="utf-8")
+SETUP = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
+LINES = re.findall(r"^\| (?!In 1\.x|---|\*\*)(.*) \|$", TEXT, re.MULTILINE)
+ROWS = [line.split(" | ") for line in LINES]
+
+
+def _code(cell: str) -> list[str]:
+    return re.findall(r"`([^`]+)`", cell)
+
+
+OLD = [(code, now) for old, now, _, _ in ROWS for code in _code(old)]
+NEW = [code for _, _, new, _ in ROWS for code in _code(new)]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """Run code with the names that the document defines; return the value of an expression."""
+    names: dict[str, Any] = {}
+    with Sandbox() as sandbox:
+        monkeypatch.setenv("CMS_HOST", sandbox.url)
+        monkeypatch.setenv("CMS_BEARER_TOKEN", sandbox.token)
+        (setup,) = SETUP
+        exec(setup, names)
+
+        def evaluate(code: str) -> Any:
+            try:
+                compiled = compile(code, code, "eval")
+            except SyntaxError:
+                compiled = compile(code, code, "exec")
+            return eval(compiled, names)
+
+        yield evaluate
+        names["client"].close()
+        names["api_client"].close()
+
+
+def _kinds(now: str) -> tuple[type[BaseException], ...]:
+    """The exceptions and warnings that the second column names."""
+    places = (builtins, cutmeshort, pydantic)
+    found = [getattr(place, name, None) for name in _code(now) for place in places]
+    return tuple(kind for kind in found if isinstance(kind, type))
+
+
+@pytest.mark.parametrize(("code", "now"), OLD)
+def test_an_old_form_does_what_the_table_says(code: str, now: str, run: Any) -> None:
+    """It raises or warns, returns an error of that type, or works."""
+    for name in [name for name in sys.modules if name.partition(".")[0] == "cms_python"]:
+        del sys.modules[name]
+    kinds = _kinds(now)
+    if kinds:
+        with pytest.raises(kinds):  # also of warnings, which are errors in this suite
+            run(code)
+    elif now.startswith("works"):
+        run(code)
+    else:
+        assert [run(code)["type"]] == _code(now)
+
+
+@pytest.mark.parametrize("code", NEW)
+def test_a_new_form_works(code: str, run: Any) -> None:
+    """It neither raises nor warns, and an event is tracked."""
+    value = run(code)
+    assert not isinstance(value, dict) or value.get("success", True) is True
+
+
+def test_each_line_has_a_new_form_and_a_reason() -> None:
+    """What an application writes now stands in each line but that of the versions."""
+    assert [row for row in ROWS if len(row) != 4 or not row[3].endswith(".")] == []
+    assert [row[0] for row in ROWS if not _code(row[2])] == ["Python 3.8, pydantic 2.0"]
