@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,6 +20,8 @@ from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser
 from cutmeshort import CMSClient, Configuration, LeadPayload, SalePayload
 from cutmeshort.exceptions import kind_of
 from cutmeshort.sandbox import Sandbox
+
+from .server import Server, reply
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -58,6 +61,44 @@ def test_every_python_block_runs(environment: Sandbox, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
     assert "1 passed" in done.stdout
+
+
+CONFLICT, DUPLICATE = {"type": "conflict"}, {"type": "duplicate_event"}
+
+
+@pytest.mark.parametrize(
+    ("function", "status", "body", "outcome"),
+    [
+        ("track_purchase", 409, CONFLICT, "tracked"),
+        ("track_purchase", 409, DUPLICATE, "tracked"),
+        ("track_purchase", 503, {}, "queued"),
+        ("track_purchase", 401, {}, "logged"),
+        ("track_sign_up", 409, DUPLICATE, "tracked"),
+        ("track_sign_up", 409, CONFLICT, "logged"),
+        ("track_sign_up", 409, {"type": "duplicate_attribution"}, "logged"),
+        ("track_sign_up", 503, {}, "queued"),
+    ],
+)
+def test_the_queue_example_drops_no_event(
+    function: str, status: int, body: dict[str, str], outcome: str
+) -> None:
+    """What was not tracked is queued or logged, and what was tracked before is neither."""
+    done: list[str] = []
+    log = SimpleNamespace(error=lambda *_: done.append("logged"))
+    names: dict[str, Any] = {"enqueue": lambda *_, **__: done.append("queued"), "log": log}
+    (source,) = (
+        str(example.parsed)
+        for example in _document(PythonCodeBlockParser()).examples()
+        if "def track_sign_up" in str(example.parsed)
+    )
+    with (
+        Server(reply(200), reply(200), reply(status, json=body)) as server,
+        CMSClient("token", server.url, max_retries=0) as client,
+    ):
+        names["client"] = client
+        exec(source, names)  # which tracks one event of each
+        names[function]("user_42", "inv_or_click", *([999] * (function == "track_purchase")))
+    assert (done or ["tracked"]) == [outcome]
 
 
 def _run(*arguments: str) -> None:

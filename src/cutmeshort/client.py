@@ -2,9 +2,9 @@
 
 import dataclasses
 import inspect
-import itertools
 import logging
 import time
+from contextlib import suppress
 from datetime import datetime
 from types import TracebackType
 from typing import Any, Callable, Optional, Union
@@ -105,7 +105,7 @@ class CMSClient:
             raise ApiTypeError("on_outcome must be a function that takes an Outcome, not async")
         self._log = OutcomeLog(enabled=configuration.enabled)
         self._on_outcome = on_outcome
-        self._hook_failures = itertools.count()  # as an int, two threads might both find it 0
+        self._hook_failures_to_log = ["on_outcome"]  # one; a list, as its pop() is atomic
         self.api_client = ApiClient(configuration)
         self.tracking_api = TrackingApi(self.api_client)
 
@@ -276,15 +276,21 @@ class CMSClient:
             if sending and is_application_error(error):
                 raise  # the application's own, which one of its signal handlers raised
             result = failure(error, payload, sent=sending)
-            explanation = explain(error)
-            if result["type"] == "internal_error":
-                self._log.failure("a tracking call", error)
+            try:
+                explanation = explain(error, result)
+                if result["type"] == "internal_error":
+                    self._log.failure("a tracking call", error)
+            except Exception:  # noqa: BLE001, S110 - there may be no stack left for a log
+                pass
         if warnings:
             result["warnings"] = warnings
-        level = logging.DEBUG if result["success"] else self._log.warning
-        if self._on_outcome is not None or warnings or logger.isEnabledFor(level):
-            seconds = time.monotonic() - started
-            self._report(make_outcome(operation, result, response, seconds), explanation, warnings)
+        try:
+            level = logging.DEBUG if result["success"] else self._log.warning
+            if self._on_outcome is not None or warnings or logger.isEnabledFor(level):
+                outcome = make_outcome(operation, result, response, time.monotonic() - started)
+                self._report(outcome, explanation, warnings)
+        except Exception:  # noqa: BLE001, S110 - the same
+            pass
         return result  # pyright: ignore[reportReturnType]
 
     def _report(self, outcome: Outcome, explanation: str, warnings: list[dict[str, str]]) -> None:
@@ -297,8 +303,8 @@ class CMSClient:
             try:
                 self._on_outcome(outcome)
             except Exception as error:  # noqa: BLE001 - it is the application's code
-                if next(self._hook_failures) == 0:
-                    self._log.failure("on_outcome", error)
+                with suppress(IndexError):  # it was logged before
+                    self._log.failure(self._hook_failures_to_log.pop(), error)
 
 
 def _is_function(hook: object) -> bool:

@@ -179,7 +179,7 @@ def failure(error: Exception, payload: Optional[EventPayload], *, sent: bool) ->
         return _refused(error, payload)
     return {
         "success": False,
-        "error": explain(error),
+        "error": f"The SDK failed ({type(error).__name__}); its log has the details.",
         "status_code": 0,
         "type": "internal_error",
         "retryable": sent,
@@ -187,11 +187,11 @@ def failure(error: Exception, payload: Optional[EventPayload], *, sent: bool) ->
     }
 
 
-def explain(error: Exception) -> str:
+def explain(error: Exception, result: TrackError) -> str:
     """Say in one line what an exception means, with nothing of the event or of a response."""
     if isinstance(error, ApiException):
         return f"{error.message} {error.hint}".strip()
-    return f"The SDK failed ({type(error).__name__}); its log has the details."
+    return result["error"]
 
 
 def make_outcome(
