@@ -314,15 +314,21 @@ def test_a_setting_is_checked_when_it_is_assigned() -> None:
     configuration.proxy = None
 
 
-def test_the_two_files_of_a_client_certificate_may_be_assigned_in_any_order() -> None:
-    """Whether `key_file` has its `cert_file` is checked when a client is made."""
+def test_a_setting_can_be_assigned_after_a_client_could_not_be_made() -> None:
+    """What was refused can be corrected; a key and its certificate can come in either order."""
     configuration = Configuration(access_token=TOKEN)
     configuration.key_file = "key.pem"
     with pytest.raises(ApiValueError, match="key_file must be given with cert_file"):
         CMSClient(configuration=configuration)
     configuration.cert_file = "cert.pem"
-    with pytest.raises(ApiValueError, match=r"cert_file can't be read: 'cert\.pem'"):
+    for make in (CMSClient, ApiClient):
+        with pytest.raises(ApiValueError, match=r"cert_file can't be read: 'cert\.pem'"):
+            make(configuration=configuration)
+    configuration.key_file = configuration.cert_file = None
+    configuration.access_token = None
+    with pytest.raises(ApiValueError, match="there is no token"):
         CMSClient(configuration=configuration)
+    configuration.access_token = TOKEN
 
 
 def test_a_default_can_be_assigned_for_clients_to_come() -> None:

@@ -89,7 +89,7 @@ class ApiClient:
             configuration = Configuration.get_default()
         elif not isinstance(configuration, Configuration):
             raise ApiTypeError("configuration must be a Configuration")
-        configuration.freeze()
+        configuration.check()
         self.configuration = configuration
         self._attempt_timeout = check_attempt_timeout(
             "request_timeout", configuration.request_timeout
@@ -120,6 +120,7 @@ class ApiClient:
             "X-CMS-SDK-Runtime": "python",
         }
         self._headers = self._own_headers
+        configuration.freeze()
 
     def call_api(
         self,

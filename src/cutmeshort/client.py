@@ -93,21 +93,22 @@ class CMSClient:
         }
         given: dict[str, Any] = {k: v for k, v in arguments.items() if v is not None}
         if configuration is None:
-            configuration = Configuration.get_default(**given)
+            settings = Configuration.get_default(**given)
         elif isinstance(configuration, Configuration):
-            configuration.freeze()
-            configuration = dataclasses.replace(configuration, **given)
+            settings = dataclasses.replace(configuration, **given)
         else:
             raise ApiTypeError("configuration must be a Configuration")
-        if configuration.access_token is None and configuration.enabled:
+        if settings.access_token is None and settings.enabled:
             raise ApiValueError("there is no token: pass token=... or set CMS_BEARER_TOKEN")
         if on_outcome is not None and not _is_function(on_outcome):
             raise ApiTypeError("on_outcome must be a function that takes an Outcome, not async")
-        self._log = OutcomeLog(enabled=configuration.enabled)
+        self._log = OutcomeLog(enabled=settings.enabled)
         self._on_outcome = on_outcome
         self._hook_failures_to_log = ["on_outcome"]  # one; a list, as its pop() is atomic
-        self.api_client = ApiClient(configuration)
+        self.api_client = ApiClient(settings)
         self.tracking_api = TrackingApi(self.api_client)
+        if configuration is not None:
+            configuration.freeze()
 
     def track_lead(
         self,

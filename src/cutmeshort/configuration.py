@@ -177,7 +177,7 @@ class Configuration:
     _frozen: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        self._check_key_file()
+        self.check()
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name not in _CHECKS:
@@ -211,20 +211,19 @@ class Configuration:
             settings["proxy"] = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
         return _restore, (type(self), settings)
 
-    def freeze(self) -> None:
+    def check(self) -> None:
         """
-        Fix the settings, as a client is made from them: they can't be assigned any more.
+        Check what isn't when it is assigned: two files can be assigned in either order.
 
         Raises:
-            ApiValueError: Settings don't fit together.
+            ApiValueError: There is a `key_file` without its `cert_file`.
         """
-        self._check_key_file()
-        object.__setattr__(self, "_frozen", True)
-
-    def _check_key_file(self) -> None:
-        """Not checked when assigned, so that the two files can be assigned in either order."""
         if self.key_file is not None and self.cert_file is None:
             raise ApiValueError("key_file must be given with cert_file, or not at all", "key_file")
+
+    def freeze(self) -> None:
+        """Fix the settings, as a client was made from them: they can't be assigned any more."""
+        object.__setattr__(self, "_frozen", True)
 
     @classmethod
     def get_default(cls, **changes: Any) -> "Configuration":
