@@ -25,7 +25,14 @@ def test_the_command_prints_all_tables_and_writes_all_values(tmp_path: Path) -> 
         if left_out not in lines:
             assert sum(line.startswith(f"| {contestant.name} |") for line in lines) == 1
             assert f"{contestant.name}: CPU" in names
-    for row in ("answer of 1,000,000 bytes", "3 repeats", "16 threads (wall)", "all"):
+    for row in (
+        "no hook",
+        "`on_outcome`",
+        "answer of 1,000,000 bytes",
+        "3 repeats",
+        "16 threads (wall)",
+        "all",
+    ):
         assert sum(line.startswith(f"| {row} |") for line in lines) == 1
     assert "cutmeshort: 3 repeats" in names
     assert "cutmeshort grows by" in done.stdout

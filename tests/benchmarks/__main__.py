@@ -155,6 +155,19 @@ def profile(server: FastServer, effort: Effort, report: Report) -> None:
     )
 
 
+def reporting(server: FastServer, effort: Effort, report: Report) -> None:
+    """Say what a hook adds to a call."""
+    calls = {
+        "no hook": cutmeshort(server.url),
+        "`on_outcome`": cutmeshort(server.url, on_outcome=lambda _: None),
+    }
+    cost = costs(calls, effort.rounds, effort.calls)
+    for name, (cpu, _) in cost.items():
+        report.keep(f"{SDK}: {name}", cpu)
+    rows = [[name, f"{median(cpu) * 1e6:.1f}"] for name, (cpu, _) in cost.items()]
+    report.table(["one lead", "CPU, µs"], rows)
+
+
 def growth(server: FastServer, effort: Effort, report: Report) -> None:
     """Say how the cost of a call grows."""
     pairs: dict[str, tuple[Call, Call]] = {}
@@ -219,6 +232,7 @@ def main() -> None:
         fresh = Fresh(server.url, compiled)
         compare(server, effort, fresh, report)
         profile(server, effort, report)
+        reporting(server, effort, report)
         growth(server, effort, report)
         memory(effort, fresh)
     report.write(arguments.json)

@@ -48,11 +48,11 @@ def wire(lead: dict[str, str]) -> dict[str, str]:
     }
 
 
-def cutmeshort(url: str, lead: dict[str, str] = LEAD) -> Call:
+def cutmeshort(url: str, lead: dict[str, str] = LEAD, **settings: Any) -> Call:
     """Use this SDK."""
     from cutmeshort import CMSClient
 
-    client = CMSClient(TOKEN, url)
+    client = CMSClient(TOKEN, url, **settings)
 
     def call() -> None:
         assert client.track_lead(**lead)["success"]  # type: ignore[arg-type]
