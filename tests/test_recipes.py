@@ -1,0 +1,208 @@
+"""The recipes of docs/observability.md do what it says, with the real packages."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sybil import Sybil
+from sybil.parsers.markdown import PythonCodeBlockParser
+
+from cutmeshort.exceptions import kind_of
+
+from .conftest import CUSTOMER, SECRETS, TOKEN
+from .server import Server, reply
+
+PATH = Path(__file__).parent.parent / "docs" / "observability.md"
+TEXT = PATH.read_text(encoding="utf-8")
+FENCED = re.compile(r"^```(.*?)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+PRIVATE = [*SECRETS, "Sign up", "Purchase", "user_42", "click_1", "inv_1"]
+
+RETRY = reply(503, headers={"Retry-After": "0"})
+OK = reply(json={"success": True, "requestId": "req_8f2"})
+
+
+def _recipes() -> dict[str, str]:
+    """The Python code below each heading that has some."""
+    text = FENCED.sub(lambda block: "\n" * block[0].count("\n"), TEXT)  # without code's comments
+    headings = [(n, line) for n, line in enumerate(text.splitlines(), 1) if line.startswith("#")]
+    recipes: dict[str, str] = {}
+    for example in Sybil([PythonCodeBlockParser()]).parse(PATH).examples():
+        heading = [line.strip("# ") for number, line in headings if number < example.line][-1]
+        recipes[heading] = f"{recipes.get(heading, '')}\n{example.parsed}"
+    return recipes
+
+
+RECIPES = _recipes()
+tested: set[str] = set()
+
+
+def recipe(heading: str) -> Any:
+    """Give a test the code below a heading, which it runs."""
+    tested.add(heading)
+    return pytest.mark.parametrize("code", [RECIPES[heading]], ids=[heading])
+
+
+def output(language: str, start: str) -> str:
+    """The block of a language that starts with some text."""
+    blocks = [block for name, block in FENCED.findall(TEXT) if name == language]
+    (found,) = (block for block in blocks if block.startswith(start))
+    return str(found)
+
+
+# Their values are not in the program, whose source may stand in stack traces.
+LEAD = {**CUSTOMER, "event_name": "Sign up", "click_id": "click_1"}
+SALE = {"invoice_id": "inv_1", "amount": 4999, "currency": "USD"}
+EVENTS = {"LEAD": LEAD, "SALE": {**CUSTOMER, **SALE, "event_name": "Purchase"}}
+SHOW_ERRORS = "logging.basicConfig(level=logging.ERROR)"  # of on_outcome
+PROGRAM = """
+import json
+import logging
+import os
+
+from cutmeshort import CMSClient
+
+LEAD, SALE = json.loads(os.environ["LEAD"]), json.loads(os.environ["SALE"])
+
+
+def lead(client, **changes):
+    return client.track_lead(**{**LEAD, **changes})
+
+
+def sale(client, **changes):
+    return client.track_sale(**{**SALE, **changes})
+"""
+
+
+def run(*code: str, server: Server, **environment: str) -> "subprocess.CompletedProcess[str]":
+    """Run a program in a process of its own: recipes change what is global."""
+    environment.update({name: json.dumps(event) for name, event in EVENTS.items()})
+    environment.update(CMS_BEARER_TOKEN=TOKEN, CMS_HOST=server.url)
+    command = [sys.executable, "-W", "error", "-c", "\n".join([PROGRAM, *code])]
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+def assert_private(text: str) -> None:
+    """Check that there is nothing of the token, the event and the customer."""
+    assert [value for value in PRIVATE if value in text] == []
+
+
+def test_each_python_block_is_run() -> None:
+    """A block below a heading without a test, or in another form than the tests read, is found."""
+    assert set(RECIPES) == tested
+    assert {language for language, _ in FENCED.findall(TEXT)} <= {"python", "json", "text"}
+    fences = re.findall(r"^\s*(?:```|~~~).*", TEXT, re.MULTILINE)
+    assert len(fences) == 2 * len(FENCED.findall(TEXT))
+
+
+# The log
+
+
+@recipe("Turn DEBUG on")
+def test_the_log_has_the_lines_of_the_table(code: str) -> None:
+    """With DEBUG on, each line of the table appears, and no other warning or error."""
+    rows = re.findall(r"^\| (DEBUG|WARNING|ERROR) \| [^|]* \| `(.*?)`", TEXT, re.MULTILINE)
+    calls = """
+def fail(outcome):
+    raise LookupError
+
+
+with CMSClient() as client, CMSClient(on_outcome=fail) as failing:
+    sale(client)
+    lead(client)
+    lead(client)
+    lead(client, customer_email="zoe")
+    sale(client, amount=1.5, currency="dollars")
+    sale(failing)
+    sale(failing)
+    client.tracking_api.track_lead_with_http_info = None  # as a bug
+    assert lead(client, max_retries=0)["type"] == "internal_error"
+"""
+    with Server(RETRY, OK, reply(401), RETRY, RETRY, RETRY, RETRY, OK) as server:
+        text = run(code, calls, server=server).stderr
+    assert_private(text)
+    lines = re.findall(r"^[0-9-]+ [0-9:,]+ ([A-Z]+) cutmeshort: (.*)$", text, re.MULTILINE)
+    documented, logged = (
+        [(level, re.sub(r"[0-9]+\.[0-9]+ s\b", "TIME", line)) for level, line in each]
+        for each in (rows, lines)
+    )
+    assert len(documented) == 9
+    assert set(documented) <= set(logged)
+    bug = "track_lead not tracked: internal_error (retryable): The SDK failed (TypeError); "
+    for level, line in set(logged) - set(documented):
+        assert level == "DEBUG" or line == f"{bug}its log has the details."
+    assert logged.count(("ERROR", "LookupError in on_outcome")) == 1
+
+
+def test_without_logging_set_up_nothing_is_shown() -> None:
+    """A program that sets up no log handler sees no warning."""
+    with Server(reply(401)) as server:
+        done = run('assert lead(CMSClient())["type"] == "unauthorized"', server=server)
+    assert (done.stdout, done.stderr) == ("", "")
+
+
+@recipe("Log as JSON")
+def test_a_json_line_has_the_outcome(code: str) -> None:
+    """A warning of the SDK has `cms` as the page shows it; a record of another logger has none."""
+    calls = 'lead(CMSClient())\nlogging.getLogger("shop").warning("closed")'
+    too_many = reply(429, json={"requestId": "req_8f2"}, headers={"Retry-After": "60"})
+    with Server(too_many) as server:
+        text = run(code, calls, server=server).stderr
+    assert_private(text)
+    warning, other = map(json.loads, text.splitlines())
+    shown = json.loads(output("json", "{"))
+    assert 0 < warning["cms"].pop("seconds") < shown.pop("seconds") + 5
+    assert warning["cms"] == shown
+    assert (warning["level"], warning["logger"]) == ("WARNING", "cutmeshort")
+    assert warning["message"].startswith("track_lead not tracked: rate_limit_exceeded (429)")
+    assert (other["message"], other.keys()) == ("closed", warning.keys() - {"cms"})
+
+
+# Prometheus
+
+PRINT_METRICS = """
+from prometheus_client import generate_latest
+
+print(generate_latest().decode())
+"""
+
+
+@recipe("Prometheus")
+def test_metrics_are_counted_by_operation_and_type(code: str) -> None:
+    """Two calls give the lines that the page shows, and times of both calls."""
+    calls = 'lead(client)\nsale(client)\nsale(client, currency="dollars")'
+    with Server(RETRY, OK, reply(401)) as server:
+        done = run(SHOW_ERRORS, code, calls, PRINT_METRICS, server=server)
+    lines = done.stdout.splitlines()
+    shown = output("text", "cutmeshort_calls_total").splitlines()
+    counters = ("cutmeshort_calls_total", "cutmeshort_attempts_total", "cutmeshort_retries_total")
+    refused = 'cutmeshort_calls_total{operation="track_sale",type="validation_error"} 1.0'
+    assert {line for line in lines if line.startswith(counters)} == {*shown, refused}
+    for operation in ("track_lead", "track_sale"):
+        assert f'cutmeshort_call_seconds_count{{operation="{operation}"}} 1.0' in lines
+    assert done.stderr == ""
+    assert_private(done.stdout)
+
+
+@recipe("Prometheus")
+def test_types_of_the_service_do_not_become_labels(code: str) -> None:
+    """Types that aren't in the allow-list are `other`; all that the SDK knows are in it."""
+    steps = [reply(400, json={"type": f"limit of shop {number}"}) for number in range(3)]
+    calls = "for _ in range(3):\n    sale(client)\nprint(*sorted(TYPES))"
+    with Server(*steps) as server:
+        first, *lines = run(code, calls, PRINT_METRICS, server=server).stdout.splitlines()
+    found = [line for line in lines if line.startswith("cutmeshort_calls_total")]
+    assert found == ['cutmeshort_calls_total{operation="track_sale",type="other"} 3.0']
+    own = "validation_error invalid_response network_error timeout tls_error client_closed"
+    conflicts = "duplicate_attribution duplicate_event"
+    by_status = {kind_of(status).type for status in range(300, 600)}
+    known = {*own.split(), *conflicts.split(), "internal_error", "disabled", *by_status}
+    assert first.split() == sorted(known)
