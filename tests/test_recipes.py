@@ -14,7 +14,7 @@ from sybil.parsers.markdown import PythonCodeBlockParser
 from cutmeshort.exceptions import kind_of
 
 from .conftest import CUSTOMER, SECRETS, TOKEN
-from .server import Server, reply
+from .server import Connection, Server, drop, reply
 
 PATH = Path(__file__).parent.parent / "docs" / "observability.md"
 TEXT = PATH.read_text(encoding="utf-8")
@@ -206,3 +206,91 @@ def test_types_of_the_service_do_not_become_labels(code: str) -> None:
     by_status = {kind_of(status).type for status in range(300, 600)}
     known = {*own.split(), *conflicts.split(), "internal_error", "disabled", *by_status}
     assert first.split() == sorted(known)
+
+
+# OpenTelemetry
+
+PROVIDER = """
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+exporter = InMemorySpanExporter()
+provider = TracerProvider()
+provider.add_span_processor(SimpleSpanProcessor(exporter))
+trace.set_tracer_provider(provider)
+"""
+PRINT_SPANS = """
+for span in exporter.get_finished_spans():
+    print(span.to_json(indent=None))
+"""
+
+
+def spans_of(*code: str, server: Server, **environment: str) -> list[dict[str, Any]]:
+    done = run(SHOW_ERRORS, PROVIDER, *code, PRINT_SPANS, server=server, **environment)
+    assert done.stderr == ""
+    assert_private(done.stdout.replace(TOKEN, "the token") if environment else done.stdout)
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+@recipe("OpenTelemetry")
+def test_the_spans_of_a_call_are_beneath_one(code: str) -> None:
+    """Each attempt is a span beneath the one around the call, with the attributes shown."""
+    with Server(RETRY, drop, OK) as server:
+        *attempts, parent = spans_of(code, server=server)
+    assert parent["parent_id"] is None
+    assert {span["parent_id"] for span in attempts} == {parent["context"]["span_id"]}
+    lines = [
+        [span["name"], span["status"]["status_code"]]
+        + [f"{name}={value}" for name, value in span["attributes"].items()]
+        for span in [parent, *attempts]
+    ]
+    shown = output("text", "track_lead").replace("https://api.cme.sh", server.url)
+    assert lines == [line.split() for line in shown.splitlines()]
+    assert [[event["name"] for event in span["events"]] for span in attempts] == [
+        [],
+        ["exception"],
+        [],
+    ]
+    sent = [request.headers["traceparent"][0].split("-")[2] for request in server.requests]
+    assert [f"0x{each}" for each in sent] == [span["context"]["span_id"] for span in attempts]
+
+
+def echo(connection: Connection) -> bool:
+    """Refuse an event, with all that was sent in the body and in a header."""
+    assert connection.request is not None
+    sent = {**connection.request.json, "token": TOKEN}
+    body = {"type": "unknown", "error": str(sent), "details": [sent]}
+    return reply(400, json=body, headers={"X-Sent": json.dumps(sent)})(connection)
+
+
+@recipe("OpenTelemetry")
+def test_a_call_that_fails_is_an_error_without_private_data(code: str) -> None:
+    """The span around it has type and status of the failure; no span has data of the event."""
+    calls = """
+with tracer.start_as_current_span("track_sale"):
+    sale(client, max_retries=0)
+    sale(client, max_retries=0)
+"""
+    with Server(OK, drop, echo) as server:
+        *_, unreachable, refused, parent = spans_of(code, calls, server=server)
+    assert unreachable["status"]["status_code"] == "ERROR"
+    assert refused["attributes"]["http.status_code"] == 400
+    assert parent["status"] == {"status_code": "ERROR", "description": "unknown"}
+    expected = {"cms.attempts": 1, "cms.status_code": 400, "cms.type": "unknown"}
+    assert parent["attributes"] == expected
+
+
+@recipe("OpenTelemetry")
+def test_captured_headers_can_be_sanitized(code: str) -> None:
+    """The token is in spans whose headers are captured, unless it is sanitized."""
+    prefix = "OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS"
+    capture = {f"{prefix}_CLIENT_REQUEST": ".*"}
+    sanitize = {f"{prefix}_SANITIZE_FIELDS": "authorization"}
+    with Server(OK) as server:
+        captured = str(spans_of(code, server=server, **capture))
+        sanitized = str(spans_of(code, server=server, **capture, **sanitize))
+    if "http.request.header" not in captured:
+        pytest.skip("this version can't capture headers")
+    assert (TOKEN in captured, TOKEN in sanitized) == (True, False)
