@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from textwrap import indent
 from typing import Any
 
 import pytest
@@ -294,3 +295,133 @@ def test_captured_headers_can_be_sanitized(code: str) -> None:
     if "http.request.header" not in captured:
         pytest.skip("this version can't capture headers")
     assert (TOKEN in captured, TOKEN in sanitized) == (True, False)
+
+
+# Sentry
+
+# The DSN must not be a part of the server's URL: Sentry ignores requests to itself.
+SENTRY = """
+import functools
+
+import sentry_sdk
+from sentry_sdk.transport import Transport
+
+events = []
+
+
+class Memory(Transport):
+    def capture_envelope(self, envelope):
+        events.extend(item.payload.json for item in envelope.items)
+
+
+sentry_sdk.init = functools.partial(
+    sentry_sdk.init,
+    dsn="http://key@sentry.invalid/1",
+    transport=Memory,
+    traces_sample_rate=1.0,
+)
+"""
+PRINT_EVENTS = "print(json.dumps(events))"
+
+
+def events_of(*code: str, server: Server) -> list[dict[str, Any]]:
+    done = run(SENTRY, *code, PRINT_EVENTS, server=server)
+    assert done.stderr == ""
+    assert_private(done.stdout)
+    events = json.loads(done.stdout)
+    assert isinstance(events, list)
+    return events
+
+
+def breadcrumbs_of(event: dict[str, Any]) -> list[dict[str, Any]]:
+    breadcrumbs = event["breadcrumbs"]["values"]
+    assert isinstance(breadcrumbs, list)
+    return breadcrumbs
+
+
+@recipe("Sentry")
+def test_sentry_sees_no_attempt_but_a_span_around_the_call(code: str) -> None:
+    """An attempt is no span, no breadcrumb and has no trace header; a request of urllib3 is."""
+    other = """
+sentry_sdk.capture_message("between")
+import urllib3
+with urllib3.PoolManager() as pool:
+    pool.request("POST", os.environ["CMS_HOST"])
+sentry_sdk.capture_message("after")
+"""
+    transaction = 'with sentry_sdk.start_transaction(name="checkout"):\n'
+    program = transaction + indent(code + other, "    ")
+    with Server(RETRY, OK) as server:
+        between, after, finished = events_of("sentry_sdk.init()", program, server=server)
+    spans = [(span["op"], span["description"]) for span in finished["spans"]]
+    assert spans == [("function", "track_lead"), ("http.client", f"POST {server.url}/")]
+    assert breadcrumbs_of(between) == []
+    assert [breadcrumb["type"] for breadcrumb in breadcrumbs_of(after)] == ["http"]
+    traced = [{"sentry-trace", "baggage"} & request.headers.keys() for request in server.requests]
+    assert traced == [set(), set(), {"sentry-trace", "baggage"}]
+
+
+TWO_CALLS = """
+logging.getLogger("cutmeshort").setLevel(logging.DEBUG)
+with CMSClient() as client:
+    lead(client)
+    lead(client)
+"""
+NO_LOG = "logging.getLogger().addHandler(logging.NullHandler())"  # else Python prints warnings
+CAPTURE = 'sentry_sdk.capture_message("later")'
+
+
+def test_a_warning_is_a_breadcrumb_by_default() -> None:
+    """Without a recipe, the call that failed is the one breadcrumb, with the outcome's repr."""
+    with Server(OK, reply(401)) as server:
+        (event,) = events_of("sentry_sdk.init()", TWO_CALLS, CAPTURE, server=server)
+    (breadcrumb,) = breadcrumbs_of(event)
+    assert event["message"] == "later"
+    assert (breadcrumb["level"], breadcrumb["category"]) == ("warning", "cutmeshort")
+    assert breadcrumb["message"].startswith("track_lead not tracked: unauthorized (401) after 1")
+    assert breadcrumb["data"]["cms"].startswith("Outcome(operation='track_lead', success=False, ")
+
+
+@recipe("Warnings as breadcrumbs")
+def test_a_breadcrumb_has_the_outcome_as_fields(code: str) -> None:
+    """The recipe puts the outcome's fields into the SDK's breadcrumb, and leaves others alone."""
+    other = 'logging.getLogger("shop").warning("closed", extra={"door": 2})'
+    with Server(OK, reply(401)) as server:
+        (event,) = events_of(code, TWO_CALLS, NO_LOG, other, CAPTURE, server=server)
+    warning, closed = breadcrumbs_of(event)
+    assert 0 < warning["data"].pop("seconds") < 5
+    assert warning["data"] == {
+        "operation": "track_lead",
+        "success": False,
+        "type": "unauthorized",
+        "status_code": 401,
+        "attempts": 1,
+        "retryable": False,
+        "retry_after": None,
+        "request_id": None,
+    }
+    assert closed["data"] == {"door": 2}
+
+
+@recipe("Warnings as events")
+def test_a_warning_is_an_event_with_the_outcome(code: str) -> None:
+    """Of all warnings, the SDK's are events: with a group, and without local variables."""
+    other = 'logging.getLogger("shop").warning("closed")\nlogging.getLogger("shop").error("fire")'
+    with_stacks = "sentry_sdk.init.keywords.update(attach_stacktrace=True)"
+    with Server(OK, reply(401)) as server:
+        events = events_of(with_stacks, code, TWO_CALLS, NO_LOG, other, CAPTURE, server=server)
+    warning, error, message = events
+    assert error["logentry"]["message"] == "fire"
+    assert message["message"] == "later"
+    assert warning["level"] == "warning"
+    assert warning["fingerprint"] == ["cutmeshort", "track_lead", "unauthorized"]
+    context = warning["contexts"]["cutmeshort"]
+    assert (context["type"], context["status_code"], context["attempts"]) == (
+        "unauthorized",
+        401,
+        1,
+    )
+    assert "cms" not in warning["extra"]
+    (thread,) = warning["threads"]["values"]
+    frames = thread["stacktrace"]["frames"]
+    assert "_track" in [frame["function"] for frame in frames]
