@@ -1,20 +1,30 @@
 """The recipes of docs/observability.md do what it says, with the real packages."""
 
+import asyncio
+import contextvars
 import json
 import re
+import socket
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from pathlib import Path
 from textwrap import indent
-from typing import Any
+from typing import Any, Optional
 
 import pytest
+import urllib3
+import uvicorn
 from sybil import Sybil
 from sybil.parsers.markdown import PythonCodeBlockParser
 
+from cutmeshort import Outcome
 from cutmeshort.exceptions import kind_of
 
-from .conftest import CUSTOMER, SECRETS, TOKEN
+from .conftest import CUSTOMER, SECRETS, TOKEN, client_of, lead
 from .server import Connection, Server, drop, reply
 
 PATH = Path(__file__).parent.parent / "docs" / "observability.md"
@@ -425,3 +435,106 @@ def test_a_warning_is_an_event_with_the_outcome(code: str) -> None:
     (thread,) = warning["threads"]["values"]
     frames = thread["stacktrace"]["frames"]
     assert "_track" in [frame["function"] for frame in frames]
+
+
+# asyncio
+
+
+@contextmanager
+def serving(app: Any) -> Iterator[str]:
+    """Serve an application with uvicorn, in a thread."""
+    with closing(socket.create_server(("127.0.0.1", 0))) as listener:
+        server = uvicorn.Server(uvicorn.Config(app, log_config=None, ws="none", lifespan="off"))
+        thread = threading.Thread(target=server.run, args=([listener],))
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+class Slow:
+    """
+    A service that responds when it is told to.
+
+    Attributes:
+        arrived: Set when there is a request.
+        respond: To be set.
+    """
+
+    def __init__(self) -> None:
+        self.arrived = threading.Event()
+        self.respond = threading.Event()
+
+    def __call__(self, connection: Connection) -> bool:
+        """Respond when `respond` is set."""
+        self.arrived.set()
+        self.respond.wait(10)
+        return OK(connection)
+
+
+@recipe("asyncio")
+def test_an_application_is_responsive_during_a_call(
+    code: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the service does not respond, the application's other endpoint does."""
+    slow = Slow()
+    namespace: dict[str, Any] = {"__name__": "shop"}
+    with Server(slow) as service, ThreadPoolExecutor(1) as threads:
+        monkeypatch.setenv("CMS_HOST", service.url)
+        monkeypatch.setenv("CMS_BEARER_TOKEN", TOKEN)
+        exec(compile(code, str(PATH), "exec"), namespace)
+        url = "/sign-up?user_id=user_42&click_id=click_1"
+        with (
+            namespace["client"],
+            serving(namespace["app"]) as shop,
+            urllib3.PoolManager(retries=False, timeout=10) as pool,
+        ):
+            signed_up = threads.submit(pool.request, "POST", shop + url)
+            try:
+                assert slow.arrived.wait(10)
+                health = pool.request("GET", f"{shop}/health")
+                waiting = not signed_up.done()
+            finally:
+                slow.respond.set()
+            assert (health.json(), waiting) == ({"healthy": True}, True)
+            assert signed_up.result().json() == {"tracked": True}
+        (request,) = service.requests
+    assert (request.json["customerExternalId"], request.json["clickId"]) == ("user_42", "click_1")
+
+
+def test_a_call_outlives_its_task() -> None:
+    """When the task is cancelled, the call is not, and `on_outcome` is told what came of it."""
+    slow = Slow()
+    told: list[Outcome] = []
+
+    async def cancel() -> None:
+        task = asyncio.create_task(asyncio.to_thread(lead, client))
+        assert await asyncio.to_thread(slow.arrived.wait, 10)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert told == []
+        slow.respond.set()
+
+    with Server(slow) as server, client_of(server, on_outcome=told.append) as client:
+        asyncio.run(cancel())  # its end waits for the thread
+    assert [outcome.success for outcome in told] == [True]
+
+
+def test_context_variables_reach_the_call() -> None:
+    """`on_outcome` sees the value that the task has set, in the thread of the call."""
+    user: contextvars.ContextVar[Optional[str]] = contextvars.ContextVar("user", default=None)
+    told: list[tuple[Optional[str], bool]] = []
+
+    def note(_outcome: Outcome) -> None:
+        told.append((user.get(), threading.current_thread() is threading.main_thread()))
+
+    async def track(name: str) -> None:
+        user.set(name)
+        await asyncio.to_thread(lead, client)
+
+    with Server(OK) as server, client_of(server, on_outcome=note) as client:
+        asyncio.run(track("ann"))
+    assert told == [("ann", False)]
