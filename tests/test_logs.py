@@ -339,7 +339,7 @@ def test_no_text_of_an_event_ever_gets_into_the_log(
 
 
 def test_a_wrong_token_is_one_warning_for_each_lead(caplog: pytest.LogCaptureFixture) -> None:
-    """With no logging set up, an operator sees that nothing was tracked, and why."""
+    """At the default level, an operator sees that nothing was tracked, and why."""
     with Sandbox() as sandbox, CMSClient("wrong", sandbox.url) as client:
         for number in range(3):
             assert lead(client, customer_external_id=number)["success"] is False
