@@ -107,9 +107,9 @@ def test_calls_over_tls_work_and_end_in_time(
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     authority.issue_cert("127.0.0.1").configure_cert(context)
     with Server(step, tls=context, greetings=[greeting]) as server:
-        timeout = 10 if outcome == "success" else 1
+        timeout = 10 if outcome == "success" else 0.5
         outcomes, longest, together = run(mode, server, tmp_path / "ca.pem", timeout)
     assert outcomes == str([outcome])
     # One after the other, they would take 20 times as long.
     assert longest <= together < 4
-    assert outcome == "success" or longest > 0.9
+    assert outcome == "success" or longest > 0.4
