@@ -220,7 +220,7 @@ class EventPayload(Model):
     gets a dict with `field` and `message` for it, and for a timestamp that has no offset.
     """
 
-    # Nobody makes one of these: the import builds validators for the payloads alone.
+    # No instance is made of this class: the import builds validators for its subclasses alone.
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
 
     @model_validator(mode="wrap")
