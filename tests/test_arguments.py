@@ -269,6 +269,57 @@ def test_an_empty_optional_argument_is_not_set(name: str, empty: Any) -> None:
         assert not any(to_camel(name) in request.json for request in server.requests)
 
 
+class _Claim:
+    """An object that claims to be of another class, like a lazy one."""
+
+    def __init__(self, claimed: type) -> None:
+        self._claimed = claimed
+
+    @property
+    def __class__(self) -> Any:
+        return self._claimed
+
+
+class _BadText(str):
+    def __len__(self) -> int:
+        raise RuntimeError("secret")
+
+
+class _BadTime(datetime):
+    def __str__(self) -> str:
+        raise RuntimeError("secret")
+
+    isoformat = __str__  # type: ignore[assignment]
+
+
+def test_an_object_that_claims_another_class_is_refused_like_any_other(nowhere: CMSClient) -> None:
+    """What isn't a text or a number is a `validation_error`, or left out where it may be."""
+    result = lead(nowhere, customer_external_id=_Claim(int), click_id=_Claim(str))
+    assert result["type"] == "validation_error"
+    fields = {detail["field"] for detail in result["details"]}
+    assert fields == {"customer_external_id", "click_id"}
+    result = lead(nowhere, timestamp=_BadText("2026-01-31"))
+    assert [detail["field"] for detail in result["details"]] == ["timestamp"]
+
+
+def test_decoration_that_fails_when_it_is_read_costs_no_conversion() -> None:
+    """It is left out, whatever its methods do, or sent as the text that it is."""
+    values: list[Any] = [_Claim(str), _BadText("Ann"), object()]
+    with Server() as server, client_of(server) as client:
+        for value in values:
+            assert lead(client, customer_name=value, customer_email=value)["success"] is True
+        assert len(server.requests) == len(values)
+
+
+def test_a_time_that_can_not_be_shown_does_not_fail_after_it_was_sent() -> None:
+    """What is compared with a response is what was sent, and not the application's object."""
+    when = _BadTime(2026, 1, 31, tzinfo=timezone.utc)
+    step = reply(json={"requestId": "req_1"})
+    with Server(step) as server, client_of(server) as client:
+        assert lead(client, timestamp=when)["request_id"] == "req_1"
+        assert server.requests[0].json["timestamp"] == "2026-01-31T00:00:00Z"
+
+
 class _Number(IntEnum):
     SEVEN = 7
 

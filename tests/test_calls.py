@@ -1,5 +1,6 @@
 """What one call does on the wire: attempts, waits, deadline, connections."""
 
+import gc
 import logging
 import random
 import signal
@@ -8,6 +9,7 @@ import sys
 import threading
 import time
 import traceback
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -135,6 +137,44 @@ def test_a_409_after_a_refused_connection_is_a_conflict(monkeypatch: pytest.Monk
         with CMSClient(TOKEN, f"http://127.0.0.1:{listener.getsockname()[1]}") as client:
             assert lead(client)["type"] == "conflict"
         thread.join()
+
+
+@pytest.mark.usefixtures("no_wait")
+@pytest.mark.parametrize(
+    ("step", "changes"),
+    [
+        (drop, {}),
+        (reply(404), {}),
+        (reply(503), {}),
+        (silence, {}),
+        (OK, {"event_name": ""}),
+        (OK, {"timeout": -1}),
+        (OK, {"customer_email": "x"}),
+        (None, {}),
+    ],
+)
+def test_a_failed_call_leaves_no_cycle_of_references(step: Any, changes: Any) -> None:
+    """No frame, with the token or the event in it, waits for the garbage collector."""
+    configuration = Configuration(request_timeout=(3, 0.1), retries=1)
+    with (
+        Server(step or OK) as server,
+        client_of(server, configuration=configuration) as client,
+    ):
+        if step is None:
+            client.close()
+        lead(client, **changes)
+        gc.collect()
+        gc.disable()
+        try:
+            lead(client, **changes)
+            gc.set_debug(gc.DEBUG_SAVEALL)
+            gc.collect()
+            frames = [each for each in gc.garbage if isinstance(each, FrameType)]
+        finally:
+            gc.set_debug(0)
+            gc.garbage.clear()
+            gc.enable()
+    assert [f for f in frames if f.f_globals["__name__"].startswith("cutmeshort")] == []
 
 
 def test_waits_grow_and_are_random(monkeypatch: pytest.MonkeyPatch) -> None:

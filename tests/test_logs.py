@@ -1,6 +1,7 @@
 """What the SDK logs and tells `on_outcome`: metadata only, one WARNING for each lost event."""
 
 import dataclasses
+import functools
 import logging
 import re
 import threading
@@ -75,20 +76,61 @@ def test_a_call_that_was_not_tracked_is_one_warning(
     assert re.match(f"track_lead not tracked: {re.escape(line)}".replace("TIME", TIME), warning)
 
 
+def test_a_warning_says_what_is_known_of_the_response(log: pytest.LogCaptureFixture) -> None:
+    """The host, the wait that the service asks for, and the id of the request for its support."""
+    headers = {"Retry-After": "60", "X-Request-Id": "req_2"}
+    with Server(reply(429, headers=headers), reply(401)) as server, client_of(server) as client:
+        lead(client)
+        lead(client)
+        host = f"127.0.0.1:{server.port}"
+    first, second = lines(log, logging.WARNING)
+    assert first.endswith(f"per minute and user. ({host}, retry after 60 s, request id req_2)")
+    assert second.endswith(f"or CMS_BEARER_TOKEN. ({host})")
+    assert "attempt 1 of 4: 429" in lines(log)[0]
+    assert lines(log)[0].endswith(", not retried: no time is left")
+    assert not lines(log)[2].endswith("left")
+
+
+def test_a_call_of_a_closed_client_makes_no_attempt(log: pytest.LogCaptureFixture) -> None:
+    """The log has one line, and neither it nor the result speaks of an attempt."""
+    with Server() as server:
+        client = client_of(server)
+        client.close()
+        assert lead(client)["attempts"] == 0
+    text = (
+        "track_lead not tracked: client_closed (retryable): The client is closed: make a new one."
+    )
+    assert lines(log) == [text]
+
+
+def test_a_missing_click_is_in_the_log(log: pytest.LogCaptureFixture) -> None:
+    """The SDK says so itself, as the service's text isn't logged; the result has the service's."""
+    with Sandbox() as sandbox, CMSClient(sandbox.token, sandbox.url) as client:
+        result = lead(client, click_id=None)
+    assert result["error"].startswith("clickId is required")
+    assert "no click_id" not in result["error"]
+    (warning,) = lines(log, logging.WARNING)
+    assert "The service refused a field. The event has no click_id: it needs one" in warning
+
+
 def test_a_call_that_was_refused_unsent_is_one_warning(
     log: pytest.LogCaptureFixture, nowhere: CMSClient
 ) -> None:
-    """The warning names the arguments."""
+    """The warning says which arguments are wrong, and how."""
     sale(nowhere, amount=1.5, currency="dollars")
-    assert lines(log) == ["track_sale not tracked: validation_error: amount, currency"]
+    (warning,) = lines(log)
+    assert warning.startswith(
+        "track_sale not tracked: validation_error: amount: Input should be an"
+    )
+    assert "; currency: Input should be a currency" in warning
 
 
 def test_arguments_that_were_left_out_are_one_warning(log: pytest.LogCaptureFixture) -> None:
     """Beside the line of the call, a warning names the arguments without their values."""
     with Server(OK) as server, client_of(server) as client:
         lead(client, customer_email="zoe", customer_avatar="zoe.png", timestamp="2026-01-31")
-    warning = "track_lead left out customer_email, customer_avatar, as not valid: the result's "
-    assert lines(log, logging.WARNING) == [warning + "warnings say why"]
+    warning = "track_lead left out customer_email, customer_avatar: not valid, see"
+    assert lines(log, logging.WARNING) == [f'{warning} "warnings" in the result']
     assert len(lines(log)) == 3
 
 
@@ -99,7 +141,7 @@ def test_a_disabled_client_logs_at_debug_only(log: pytest.LogCaptureFixture) -> 
         lead(client, customer_email="x")
         sale(client, amount=1.5)
     assert [outcome.type for outcome in told] == ["disabled", "validation_error"]
-    assert len(lines(log)) == 3
+    assert len(lines(log)) == 2
     assert {record.levelno for record in log.records} == {logging.DEBUG}
 
 
@@ -107,11 +149,11 @@ def test_the_record_carries_the_outcome(log: pytest.LogCaptureFixture) -> None:
     """`cms` of a call's record is what `on_outcome` gets."""
     told: list[Outcome] = []
     with Server(OK, reply(401)) as server, client_of(server, on_outcome=told.append) as client:
-        lead(client)
+        lead(client, customer_name=7)
         sale(client, customer_name=7)
     records = [record for record in log.records if hasattr(record, "cms")]
-    assert [record.cms for record in records] == [told[0], told[1], told[1]]
-    assert all(record.cms is not None for record in records)
+    assert [record.cms for record in records] == [told[0], told[0], told[1]]
+    assert [record.levelno for record in records] == [logging.DEBUG, *[logging.WARNING] * 2]
 
 
 def test_an_outcome_has_what_the_result_says() -> None:
@@ -176,10 +218,14 @@ def test_an_interruption_in_a_hook_passes() -> None:
 async def _later(_outcome: Outcome) -> None: ...
 
 
-@pytest.mark.parametrize("hook", ["text", 7, _later])
+class _Later:
+    async def __call__(self, _outcome: Outcome) -> None: ...
+
+
+@pytest.mark.parametrize("hook", ["text", 7, _later, functools.partial(_later), _Later()])
 def test_a_hook_is_a_function(hook: Any) -> None:
     """What can't be called, or would have to be awaited, is refused when the client is made."""
-    with pytest.raises(ApiTypeError, match="on_outcome must be a function"):
+    with pytest.raises(ApiTypeError, match="on_outcome must be a plain function"):
         CMSClient(TOKEN, on_outcome=hook)
 
 
@@ -291,6 +337,7 @@ def test_no_record_and_no_outcome_has_anything_of_the_event(
         (None, None),
         ("user_42", None),
         ("req/USER_42/1", None),
+        ("req/user%5F42", None),
         (TOKEN, None),
     ],
 )

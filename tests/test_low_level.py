@@ -24,6 +24,7 @@ from cutmeshort import (
     TrackingApi,
     TrackResponse,
 )
+from cutmeshort.exceptions import kind_of
 
 from .conftest import TOKEN, client_of
 from .server import Server, drop, raw, reply, silence
@@ -292,6 +293,33 @@ def test_headers_of_a_call_go_before_token_and_defaults() -> None:
     assert second.headers["accept-encoding"] == ["gzip"]
 
 
+@pytest.mark.parametrize(
+    ("track", "body", "says"),
+    [
+        ("sale", {}, "409: The service has already recorded this event."),
+        ("lead", {"type": "duplicate_event"}, "409: The service has already recorded this event."),
+        ("lead", {"type": "duplicate_attribution"}, "409: A deferred lead has bound the customer"),
+        ("lead", {}, "409: The service has already recorded this event, or a deferred lead has"),
+    ],
+)
+def test_a_conflict_says_what_it_means(track: str, body: Any, says: str) -> None:
+    """The SDK's own sentence depends on the operation and on the service's type."""
+    with Server(reply(409, json=body)) as server:
+        api = api_of(server)
+        with api.api_client, pytest.raises(ApiException) as caught:
+            getattr(api, f"track_{track}")(LEAD if track == "lead" else SALE)
+    assert str(caught.value).startswith(says)
+
+
+@pytest.mark.parametrize("status", [0, 401, 409, 500, 599])
+def test_an_exception_can_be_made_of_its_status(status: int) -> None:
+    """An application's own tests raise one; type and message are the usual ones."""
+    error = ApiException(status=status, reason="Reason")
+    kind = kind_of(status)
+    assert (error.status, error.type, error.message) == (status, kind.type, kind.message)
+    assert (error.reason, error.attempts, error.retryable) == ("Reason", 0, False)
+
+
 def test_a_default_header_can_be_removed() -> None:
     """`None` removes what was set, so that the SDK's own header is sent again."""
     with Server() as server:
@@ -341,7 +369,7 @@ def test_a_refusal_without_a_reason_names_a_missing_click(
         with pytest.raises(ApiException) as caught:
             client.tracking_api.track_lead({**LEAD.to_dict(), "clickId": click_id})
     assert ("has no click_id" in result["error"]) is hinted
-    assert ("has no click_id" in str(caught.value)) is hinted
+    assert ("has no click_id" in str(caught.value)) is (click_id is None)
 
 
 class _Name(str, Enum):

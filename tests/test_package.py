@@ -85,6 +85,7 @@ IMPORTS = {
     },
     "responses": {"api_response", "exceptions", "models", "rest", "retry"},
     "rest": {"configuration", "exceptions", "logs", "proxies", "resolver", "retry"},
+    "logs": {"retry"},
     "proxies": {"checks", "configuration"},
     "configuration": {"checks", "exceptions"},
     "checks": {"exceptions"},
@@ -160,14 +161,19 @@ def test_the_former_names_of_modules_work_and_warn() -> None:
     with pytest.warns(DeprecationWarning, match="now called cutmeshort") as caught:
         from cms_python.models import LeadPayload
     assert caught[0].filename == __file__
-    assert LeadPayload is cutmeshort.LeadPayload
+    import cms_python
+
+    assert LeadPayload is cms_python.models.LeadPayload is cutmeshort.LeadPayload
     for name in (
         *("api", "api.tracking_api", "api_client", "api_response", "client", "configuration"),
         *("exceptions", "models", "models.error_response", "models.lead_payload"),
         *("models.sale_payload", "models.track_response", "rest"),
     ):
+        module = importlib.import_module(f"cutmeshort.{name}")
         former = importlib.import_module(f"cms_python.{name}")
-        assert former is importlib.import_module(f"cutmeshort.{name}")
+        public = [each for each in vars(module) if not each.startswith("_")]
+        for each in getattr(module, "__all__", public):
+            assert getattr(former, each) is getattr(module, each)
 
 
 @pytest.mark.parametrize(

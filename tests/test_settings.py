@@ -4,6 +4,7 @@ import copy
 import dataclasses
 import logging
 import pickle
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -162,7 +163,7 @@ def test_plain_http_can_be_permitted() -> None:
     assert configuration.host == "http://gw.example"
 
 
-@pytest.mark.parametrize("value", ["", 0, -1, 86_401, float("nan"), float("inf"), True, "5", None])
+@pytest.mark.parametrize("value", ["", 0, -1, 86_401, float("nan"), float("inf"), True, "5"])
 def test_a_time_that_can_not_be_one_is_refused(value: Any) -> None:
     """Times are seconds above 0, at most a day."""
     with pytest.raises(ApiValueError, match="timeout must be"):
@@ -173,14 +174,27 @@ def test_a_time_that_can_not_be_one_is_refused(value: Any) -> None:
         Configuration(request_timeout=(1, value))
 
 
-@pytest.mark.parametrize("value", [(1,), (1, 2, 3), [1, 2]])
+@pytest.mark.parametrize("value", [(1,), (1, 2, 3), [1], (1, None), {1, 2}])
 def test_a_pair_of_times_is_a_pair(value: Any) -> None:
-    """`request_timeout` is a number or a (connect, read) tuple."""
+    """`request_timeout` is a number or a (connect, read) pair."""
     with pytest.raises(ApiValueError, match="request_timeout must be"):
         Configuration(request_timeout=value)
+    assert Configuration(request_timeout=[1, 2]).request_timeout == (1, 2)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("value", [-1, 1.0, True, "3", None, float("nan")])
+def test_none_means_not_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A setting that is None has its default, from its variable where there is one."""
+    names = [field.name for field in dataclasses.fields(Configuration)]
+    assert Configuration(**dict.fromkeys(names)) == Configuration()  # type: ignore[arg-type]
+    monkeypatch.setenv("CMS_HOST", "https://gw.example")
+    configuration = Configuration(host=None)  # type: ignore[arg-type]
+    assert configuration.host == "https://gw.example"
+    configuration.host = "https://other.example"
+    configuration.host = None  # type: ignore[assignment]
+    assert configuration.host == "https://gw.example"
+
+
+@pytest.mark.parametrize("value", [-1, 1.0, True, "3", float("nan")])
 def test_retries_that_can_not_be_are_refused(value: Any) -> None:
     """Retries are a whole number, 0 or more."""
     with pytest.raises(ApiValueError, match="max_retries\\) must be"):
@@ -291,7 +305,7 @@ def test_a_setting_is_checked_when_it_is_assigned() -> None:
         ("host", "nowhere"),
         ("access_token", "a b"),
         ("timeout", 0),
-        ("retries", None),
+        ("retries", -1),
         ("verify_ssl", 0),
         ("proxy", "proxy.example"),
         ("enabled", "no"),
@@ -331,15 +345,31 @@ def test_a_setting_can_be_assigned_after_a_client_could_not_be_made() -> None:
     configuration.access_token = TOKEN
 
 
-def test_a_default_can_be_assigned_for_clients_to_come() -> None:
+@pytest.mark.parametrize("made", [True, False])
+def test_a_default_can_be_assigned_for_clients_to_come(made: bool) -> None:
     """A client uses a copy of the default, which can still be assigned."""
-    default = Configuration("https://a.example", TOKEN)
-    Configuration.set_default(default)
+    if made:
+        Configuration.set_default(Configuration("https://a.example", TOKEN))
+    default = Configuration.get_default()
+    assert default is Configuration.get_default()
+    default.host, default.access_token = "https://a.example", TOKEN
     with CMSClient() as first:
         default.host = "https://b.example"
         with CMSClient() as second:
             assert repr(first) == "CMSClient(host='https://a.example')"
             assert repr(second) == "CMSClient(host='https://b.example')"
+
+
+def test_a_default_is_a_configuration() -> None:
+    """Another default is refused when it is set."""
+    with pytest.raises(ApiTypeError, match="default must be a Configuration"):
+        Configuration.set_default("https://a.example")  # type: ignore[arg-type]
+
+
+def test_a_path_may_be_a_path() -> None:
+    """Files can be given as text and as `pathlib.Path`."""
+    configuration = Configuration(ssl_ca_cert=Path("ca.pem"), cert_file=Path("a"), key_file="b")
+    assert (configuration.ssl_ca_cert, configuration.cert_file) == ("ca.pem", "a")
 
 
 def test_a_pickle_has_no_token_and_no_password(monkeypatch: pytest.MonkeyPatch) -> None:

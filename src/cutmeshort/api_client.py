@@ -74,8 +74,8 @@ class ApiClient:
     Use it as a context manager, or call `close`, to give its connections back.
 
     Args:
-        configuration: The settings; Configuration.get_default() by default. They can't be assigned
-            any more.
+        configuration: The settings; a copy of Configuration.get_default() by default. After that,
+            they can't be assigned.
 
     Raises:
         ApiTypeError: `configuration` is not a Configuration.
@@ -86,7 +86,7 @@ class ApiClient:
 
     def __init__(self, configuration: Optional[Configuration] = None) -> None:
         if configuration is None:
-            configuration = Configuration.get_default()
+            configuration = Configuration.from_default()
         elif not isinstance(configuration, Configuration):
             raise ApiTypeError("configuration must be a Configuration")
         configuration.check()
@@ -172,6 +172,8 @@ class ApiClient:
     def set_default_header(self, name: str, value: Optional[str]) -> None:
         """
         Send a header with every call, instead of the one of that name if there is one.
+
+        Set headers before other threads use the client.
 
         Authorization is always the token's; a call's own `_headers` take precedence.
 
@@ -286,7 +288,7 @@ class ApiClient:
 def _stack_level() -> int:
     """Tell `warnings.warn` which caller is the first outside this package."""
     level, frame = 0, sys._getframe(1)  # noqa: SLF001 - as warnings.warn does
-    while frame.f_back and frame.f_globals["__name__"].partition(".")[0] == __package__:
+    while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] == __package__:
         level, frame = level + 1, frame.f_back
     return level + 1
 

@@ -1,6 +1,7 @@
 """What settings and options may be: each check returns the value, or raises ApiValueError."""
 
 import ipaddress
+import os
 import re
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -13,6 +14,7 @@ DEFAULT_HOST = "https://api.cme.sh"
 MAX_TIMEOUT = 86_400.0
 
 AttemptTimeout = Union[float, tuple[float, float]]
+FilePath = Union[str, "os.PathLike[str]"]
 SocketOption = tuple[int, int, Union[int, bytes]]
 
 _HOST_NAME = re.compile(r"(?=.{1,253}$)[0-9A-Za-z_-]{1,63}(\.[0-9A-Za-z_-]{1,63})*\.?")
@@ -32,7 +34,7 @@ def check_seconds(name: str, value: Any) -> float:
 
 def check_attempt_timeout(name: str, value: Any) -> tuple[float, float]:
     """Return the (connect, read) pair that `value` is or stands for."""
-    pair = value if isinstance(value, tuple) else (value, value)
+    pair = value if isinstance(value, (tuple, list)) else (value, value)
     _require(len(pair) == 2, name, "seconds or a (connect, read) pair of them")
     return check_seconds(name, pair[0]), check_seconds(name, pair[1])
 
@@ -118,9 +120,10 @@ def check_assert_hostname(name: str, value: Any) -> Any:
 
 
 def check_path(name: str, value: Any) -> str:
-    """Return `value` if it can be the path of a file."""
-    _require(isinstance(value, str) and value != "", name, "the path of a PEM file, as text")
-    return str(value)
+    """Return the text of `value` if it can be the path of a file."""
+    path = os.fspath(value) if isinstance(value, os.PathLike) else value
+    _require(isinstance(path, str) and path != "", name, "the path of a PEM file")
+    return str(path)
 
 
 def check_certificates(name: str, value: Any) -> Union[str, bytes]:

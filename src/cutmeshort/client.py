@@ -8,6 +8,7 @@ from contextlib import suppress
 from datetime import datetime
 from types import TracebackType
 from typing import Any, Callable, Optional, Union
+from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 from typing_extensions import Literal, Self
@@ -35,7 +36,6 @@ from .results import (
     explain,
     failure,
     invalid,
-    list_refusals,
     make_outcome,
     success,
 )
@@ -58,10 +58,10 @@ class CMSClient:
         max_retries: How often a failed attempt is retried, or from `CMS_MAX_RETRIES`; 3.
         enabled: False makes a client that validates, sends nothing and needs no token, or from
             `CMS_ENABLED` (1 or 0, true or false, yes or no, on or off); True.
-        on_outcome: Called with an Outcome after each call, in the caller's thread. What it raises
-            is caught, and logged once.
-        configuration: All other settings; the arguments above take precedence over its own. They
-            can't be assigned any more.
+        on_outcome: Called with an Outcome after each call, in the caller's thread. An Exception
+            that it raises is caught, and logged once.
+        configuration: All other settings; the arguments above take precedence over its own. After
+            that, its settings can't be assigned.
 
     Attributes:
         api_client: The ApiClient that sends the requests.
@@ -93,7 +93,7 @@ class CMSClient:
         }
         given: dict[str, Any] = {k: v for k, v in arguments.items() if v is not None}
         if configuration is None:
-            settings = Configuration.get_default(**given)
+            settings = Configuration.from_default(**given)
         elif isinstance(configuration, Configuration):
             settings = dataclasses.replace(configuration, **given)
         else:
@@ -101,8 +101,9 @@ class CMSClient:
         if settings.access_token is None and settings.enabled:
             raise ApiValueError("there is no token: pass token=... or set CMS_BEARER_TOKEN")
         if on_outcome is not None and not _is_function(on_outcome):
-            raise ApiTypeError("on_outcome must be a function that takes an Outcome, not async")
-        self._log = OutcomeLog(enabled=settings.enabled)
+            expected = "a plain function (not async) that takes an Outcome"
+            raise ApiTypeError(f"on_outcome must be {expected}")
+        self._log = OutcomeLog(urlsplit(settings.host).netloc, enabled=settings.enabled)
         self._on_outcome = on_outcome
         self._hook_failures_to_log = ["on_outcome"]  # one; a list, as its pop() is atomic
         self.api_client = ApiClient(settings)
@@ -266,9 +267,8 @@ class CMSClient:
             if max_retries is not None:
                 options["_max_retries"] = _checked(refused, check_count, "max_retries", max_retries)
             if refused:
-                details = list_refusals(refused)
-                result = invalid(details)
-                explanation = ", ".join(detail["field"] for detail in details)
+                result = invalid(refused)
+                explanation = result["error"]
             else:
                 sending = True
                 response = send(payload, **options)
@@ -298,7 +298,7 @@ class CMSClient:
         """Log a call and tell `on_outcome`."""
         self._log.outcome(outcome, explanation)
         left_out = [warning["field"] for warning in warnings if warning["field"] in DECORATION]
-        if left_out:
+        if left_out and outcome.success:
             self._log.left_out(outcome, left_out)
         if self._on_outcome is not None:
             try:
@@ -309,7 +309,9 @@ class CMSClient:
 
 
 def _is_function(hook: object) -> bool:
-    return callable(hook) and not inspect.iscoroutinefunction(hook)
+    return callable(hook) and not any(
+        inspect.iscoroutinefunction(function) for function in (hook, type(hook).__call__)
+    )
 
 
 def _checked(
@@ -322,5 +324,5 @@ def _checked(
     try:
         return check(*arguments, **options)
     except (ApiValueError, ValidationError) as error:
-        refused.append(error)
+        refused.append(error.with_traceback(None))  # which has this frame, and so the list
         return None

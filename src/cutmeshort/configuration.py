@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import MISSING, dataclass, field, fields, replace
 from typing import Any, Callable, ClassVar, Optional, TypeVar, Union
 from urllib.parse import urlsplit, urlunsplit
 
@@ -11,6 +11,7 @@ from typing_extensions import Literal
 from .checks import (
     DEFAULT_HOST,
     AttemptTimeout,
+    FilePath,
     SocketOption,
     check_assert_hostname,
     check_attempt_timeout,
@@ -28,7 +29,7 @@ from .checks import (
     check_socket_options,
     check_token,
 )
-from .exceptions import ApiAttributeError, ApiValueError
+from .exceptions import ApiAttributeError, ApiTypeError, ApiValueError
 
 DEFAULT_TIMEOUT = 10.0
 DEFAULT_REQUEST_TIMEOUT = (3.0, 5.0)
@@ -64,12 +65,6 @@ _CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "allow_insecure_http": check_flag,
     "enabled": check_flag,
 }
-_MAY_BE_NONE = frozenset(
-    {
-        *("access_token", "ssl_ca_cert", "ca_cert_data", "cert_file", "key_file"),
-        *("assert_hostname", "tls_server_name", "proxy", "proxy_headers"),
-    }
-)
 
 
 def _environment(name: str) -> Optional[str]:
@@ -103,8 +98,8 @@ class Configuration:
     """
     The settings of an ApiClient.
 
-    A setting that isn't given comes from its environment variable, then from the default. Settings
-    can be assigned until a client is made from the configuration; after that,
+    A setting that isn't given, or is None, comes from its environment variable, then from the
+    default. Settings can be assigned until a client is made from the configuration; after that,
     `dataclasses.replace(configuration, timeout=5)` makes a changed one. A pickle has no token, no
     password and no `proxy_headers`: where it is loaded, the token comes from the environment.
 
@@ -160,10 +155,10 @@ class Configuration:
         )
     )
     verify_ssl: bool = True
-    ssl_ca_cert: Optional[str] = None
+    ssl_ca_cert: Optional[FilePath] = None
     ca_cert_data: Union[str, bytes, None] = field(default=None, repr=False)
-    cert_file: Optional[str] = None
-    key_file: Optional[str] = None
+    cert_file: Optional[FilePath] = None
+    key_file: Optional[FilePath] = None
     assert_hostname: Union[str, Literal[False], None] = None
     tls_server_name: Optional[str] = None
     proxy: Optional[str] = field(default=None, repr=False)
@@ -187,7 +182,9 @@ class Configuration:
                 f"{name} can't be assigned: a client was made from this configuration. Make "
                 f"another one: dataclasses.replace(configuration, {name}=...)"
             )
-        if value is not None or name not in _MAY_BE_NONE:
+        if value is None:
+            value = _default_of(name)
+        if value is not None:
             value = _CHECKS[name](_LABELS.get(name, name), value)
         settings = {**self.__dict__, name: value}
         if name in ("host", "allow_insecure_http") and "allow_insecure_http" in settings:
@@ -226,9 +223,9 @@ class Configuration:
         object.__setattr__(self, "_frozen", True)
 
     @classmethod
-    def get_default(cls, **changes: Any) -> "Configuration":
+    def from_default(cls, **changes: Any) -> "Configuration":
         """
-        Return a copy of what `set_default` was given, else a new one from the environment.
+        Return a copy of the default, if one was set, else a new one from the environment.
 
         Args:
             changes: Settings to use instead of the default's.
@@ -236,9 +233,32 @@ class Configuration:
         return cls(**changes) if cls._default is None else replace(cls._default, **changes)
 
     @classmethod
+    def get_default(cls) -> "Configuration":
+        """
+        Return the default, whose settings can be assigned; it is made when first asked for.
+
+        Clients without a configuration of their own use a copy of it, as it is when they are made.
+        """
+        if cls._default is None:
+            cls._default = cls()
+        return cls._default
+
+    @classmethod
     def set_default(cls, default: Optional["Configuration"]) -> None:
-        """Set what clients without a configuration of their own use a copy of; None undoes it."""
+        """
+        Set the default; None undoes it.
+
+        Raises:
+            ApiTypeError: It is not a Configuration.
+        """
+        if not isinstance(default, (Configuration, type(None))):
+            raise ApiTypeError("default must be a Configuration")
         cls._default = default
+
+
+def _default_of(name: str) -> Any:
+    field_ = Configuration.__dataclass_fields__[name]
+    return field_.default if field_.default_factory is MISSING else field_.default_factory()
 
 
 def _restore(cls: type[Configuration], settings: dict[str, Any]) -> Configuration:

@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     from .models import ErrorResponse
 
 
+# Where an exception that isn't the SDK's says how many attempts its call has made.
+ATTEMPTS = "_cutmeshort_attempts"
+
+
 class OpenApiException(Exception):
     """The root of everything that this package raises on purpose."""
 
@@ -63,13 +67,13 @@ class ApiException(OpenApiException):
     """
     A call failed: the service refused it, or sent no usable response.
 
-    Pickling leaves out `reason`, `headers`, `body` and `data`: they may have a customer's data.
+    A copy or pickle has no `reason`, `headers`, `body` and `data`: they may have a customer's data.
 
     Attributes:
         status: The HTTP status code; 0 when there was no response.
         type: What happened, machine-readable: `unauthorized`, `timeout`, ….
         message: What happened, human-readable: one line from the SDK, without data of the call.
-        hint: What the SDK knows beyond `message` of this call: one line, or empty.
+        hint: What else the SDK knows about this call: one line, or empty.
         reason: The reason phrase of the HTTP status line; None without a response.
         retryable: Whether the same event, sent again later, may succeed.
         retry_after: Seconds that the service asks to wait, if it does.
@@ -82,9 +86,9 @@ class ApiException(OpenApiException):
 
     def __init__(
         self,
-        status: int,
-        type: str,
-        message: str,
+        status: int = 0,
+        type: Optional[str] = None,
+        message: Optional[str] = None,
         *,
         hint: str = "",
         reason: Optional[str] = None,
@@ -96,10 +100,11 @@ class ApiException(OpenApiException):
         body: Optional[str] = None,
         data: "Optional[ErrorResponse]" = None,
     ) -> None:
-        super().__init__(message)
+        kind = kind_of(status)
         self.status = status
-        self.type = type
-        self.message = message
+        self.type = kind.type if type is None else type
+        self.message = kind.message if message is None else message
+        super().__init__(self.message)
         self.hint = hint
         self.reason = reason
         self.retryable = retryable
@@ -136,7 +141,7 @@ class NotFoundException(ApiException):
 
 
 class ConflictException(ApiException):
-    """409: the service has this event already, or the customer is bound to another click."""
+    """409: the service has recorded this event already, or can't attribute it to this click."""
 
 
 class UnprocessableEntityException(ApiException):
@@ -176,7 +181,8 @@ _KINDS: dict[int, Kind] = {
     409: Kind(
         ConflictException,
         "conflict",
-        "The service has this event already, or the customer is bound to another click.",
+        "The service has already recorded this event, or a deferred lead has bound the customer "
+        "to a click.",
     ),
     422: Kind(UnprocessableEntityException, "unprocessable_entity", "The service refused a field."),
     425: Kind(ApiException, "too_early", "The service does not take the request this early."),
@@ -186,14 +192,16 @@ _KINDS: dict[int, Kind] = {
         "Too many requests: the service takes 60 per minute and user.",
     ),
     500: Kind(ServiceException, "internal_server_error", "The service failed."),
-    502: Kind(ServiceException, "bad_gateway", "The service's gateway got no valid answer."),
+    502: Kind(ServiceException, "bad_gateway", "The service's gateway got no valid response."),
     503: Kind(ServiceException, "service_unavailable", "The service is not available now."),
-    504: Kind(ServiceException, "gateway_timeout", "The service's gateway got no answer in time."),
+    504: Kind(ServiceException, "gateway_timeout", "The service's gateway timed out."),
 }
 
 
 def kind_of(status: int) -> Kind:
-    """Tell what an HTTP status that isn't a success means."""
+    """Tell what an HTTP status that isn't a success means; 0 stands for no response."""
+    if status == 0:
+        return Kind(ApiException, "network_error", "There was no response.")
     if status in _KINDS:
         return _KINDS[status]
     if status // 100 == 5:

@@ -11,6 +11,8 @@ import traceback
 from contextlib import suppress
 from typing import TYPE_CHECKING, Optional
 
+from .retry import is_retried
+
 if TYPE_CHECKING:
     from .rest import RESTRequest
     from .results import Outcome
@@ -20,7 +22,12 @@ logger.addHandler(logging.NullHandler())
 
 
 def log_attempt(
-    request: "RESTRequest", number: int, result: object, started: float, wait: Optional[float]
+    request: "RESTRequest",
+    number: int,
+    status: int,
+    failure: str,
+    started: float,
+    wait: Optional[float],
 ) -> None:
     """
     Log an attempt at DEBUG.
@@ -28,21 +35,26 @@ def log_attempt(
     Args:
         request: The call.
         number: Which of its attempts it was, from 1.
-        result: The HTTP status, or the type of the failure.
+        status: The HTTP status; 0 without a response.
+        failure: Without a response, its type: `timeout`, ….
         started: When the attempt began, on the monotonic clock.
         wait: Seconds until the next one; None if it was the last.
     """
-    seconds = _duration(time.monotonic() - started)
-    retry = "" if wait is None else f", retrying in {wait:.1f} s"
-    text, limit = "%s attempt %d of %d: %s in %s%s", request.max_retries + 1
-    _log(logging.DEBUG, text, request.operation, number, limit, result, seconds, retry)
+    limit, then = request.max_retries + 1, ""
+    if wait is not None:
+        then = f", retrying in {wait:.1f} s"
+    elif number < limit and is_retried(status, failure):
+        then = ", not retried: no time is left"
+    text, seconds = "%s attempt %d of %d: %s in %s%s", _duration(time.monotonic() - started)
+    _log(logging.DEBUG, text, request.operation, number, limit, status or failure, seconds, then)
 
 
 class OutcomeLog:
     """
-    Logs what came of calls.
+    Logs the outcomes of calls.
 
     Args:
+        host: The service's host.
         enabled: Whether the client is: the log of a disabled one is at DEBUG only.
 
     Attributes:
@@ -50,7 +62,8 @@ class OutcomeLog:
         error: The level of a bug.
     """
 
-    def __init__(self, *, enabled: bool) -> None:
+    def __init__(self, host: str, *, enabled: bool) -> None:
+        self._host = host
         self.warning = logging.WARNING if enabled else logging.DEBUG
         self.error = logging.ERROR if enabled else logging.DEBUG
 
@@ -59,7 +72,7 @@ class OutcomeLog:
         Log a call: at DEBUG if the event was tracked, else at WARNING.
 
         Args:
-            outcome: What came of the call; the record has it as `cms`.
+            outcome: The call's outcome; the record has it as `cms`.
             explanation: Why the event was not tracked, without data of the event.
         """
         if not logger.isEnabledFor(logging.DEBUG if outcome.success else self.warning):
@@ -70,18 +83,30 @@ class OutcomeLog:
             text = "%s tracked: %d %s"
             _log(logging.DEBUG, text, outcome.operation, outcome.status_code, course, cms=outcome)
             return
-        what = str(outcome.type)
+        what, response = str(outcome.type), ""
         if outcome.attempts:
             status = f" ({outcome.status_code})" if outcome.status_code else ""
             what = f"{what}{status} {course}"
+            response = self._response(outcome)
         if outcome.retryable:
             what = f"{what} (retryable)"
-        text = "%s not tracked: %s: %s"
-        _log(self.warning, text, outcome.operation, what, explanation, cms=outcome)
+        text = "%s not tracked: %s: %s%s"
+        _log(self.warning, text, outcome.operation, what, explanation, response, cms=outcome)
+
+    def _response(self, outcome: "Outcome") -> str:
+        """Say what else is known of a response; without one, the explanation names the host."""
+        if not outcome.status_code:
+            return ""
+        parts = [self._host]
+        if outcome.retry_after is not None:
+            parts.append(f"retry after {outcome.retry_after:g} s")
+        if outcome.request_id is not None:
+            parts.append(f"request id {outcome.request_id}")
+        return f" ({', '.join(parts)})"
 
     def left_out(self, outcome: "Outcome", names: list[str]) -> None:
-        """Log the names of arguments that were left out of an event, at WARNING."""
-        text = "%s left out %s, as not valid: the result's warnings say why"
+        """Log the names of arguments that were left out of a tracked event, at WARNING."""
+        text = '%s left out %s: not valid, see "warnings" in the result'
         _log(self.warning, text, outcome.operation, ", ".join(names), cms=outcome)
 
     def failure(self, what: str, error: Exception) -> None:

@@ -3,21 +3,31 @@
 import re
 from collections.abc import Mapping
 from typing import Any, Optional, TypeVar
+from urllib.parse import unquote
 
 import urllib3
 
 from .api_response import ApiResponse
 from .exceptions import ApiException, kind_of
-from .models import ErrorResponse, EventPayload, LeadPayload, Model, TrackResponse, read_json
+from .models import (
+    ErrorResponse,
+    EventPayload,
+    LeadPayload,
+    Model,
+    SalePayload,
+    TrackResponse,
+    read_json,
+)
 from .rest import RESTResponse
 from .retry import is_retryable
 
 M = TypeVar("M", bound=Model)
 
 _REDACTED = "[redacted]"
-# What may stand in a result as the service's own: a type of a few words, and an id.
+# What a type and a request id of the service may look like in a result.
 _TYPE = r"[A-Za-z0-9_ .:/-]{1,100}"
 _REQUEST_ID = r"[!-~]{1,200}"
+_KNOWN_TYPES = frozenset({"duplicate_event", "duplicate_attribution"})
 _MIN_ECHO = 6
 
 _DUPLICATE_MESSAGE = "The event was tracked by an earlier attempt of this call"
@@ -91,12 +101,12 @@ def make_exception(
         )
     retryable = is_retryable(status, name)
     body = response.content
-    if data is not None and data.type and _is_safe(data.type, _TYPE, payload, token):
-        name = data.type
-    if status == 409 and response.retried:
-        hint = _MAYBE_RECORDED
+    name = _type(data, payload, token) or name
+    if status == 409:
+        message = _conflict(name, payload) or message
+        hint = _MAYBE_RECORDED if response.retried else ""
     elif status in (400, 422) and getattr(payload, "click_id", None) is None:
-        hint = "" if data and (data.error or data.message) else _NO_CLICK
+        hint = _NO_CLICK
     return kind.exception(
         status,
         name,
@@ -113,13 +123,22 @@ def make_exception(
     )
 
 
+def _conflict(name: str, payload: EventPayload) -> Optional[str]:
+    """Say what a 409 means, where that is known."""
+    if name == "duplicate_event" or isinstance(payload, SalePayload):
+        return "The service has already recorded this event."
+    if name == "duplicate_attribution":
+        return "A deferred lead has bound the customer to a click: leave click_id out."
+    return None
+
+
 def _is_duplicate(
     response: RESTResponse, payload: EventPayload, data: Optional[ErrorResponse]
 ) -> bool:
     """
     Tell whether a 409 can only mean that the service recorded an earlier attempt of this call.
 
-    For a lead with a click it can also mean that the customer is bound to another click.
+    For a lead with a click it can also mean that the customer is bound to a click already.
     """
     if response.status != 409 or not response.retried:
         return False
@@ -132,21 +151,41 @@ def _request_id(
 ) -> Optional[str]:
     """Return the service's id of the request: the body's, else the header's."""
     for text in (stated, response.headers.get("X-Request-Id")):
-        if text and _is_safe(text, _REQUEST_ID, payload, token):
+        if text and re.fullmatch(_REQUEST_ID, text) and not _has_echo(text, payload, token):
             return text
     return None
 
 
-def _is_safe(text: str, pattern: str, payload: EventPayload, token: str) -> bool:
-    """Tell whether a text of the service may be logged: it has nothing of the event or token."""
-    if re.fullmatch(pattern, text) is None or token in text or _REDACTED in text:
-        return False
-    text = text.lower()
-    # Some versions of pydantic keep an instance of a subclass of str, whose methods may fail.
-    values = (value for _, value in payload if value is not None)
-    sent = [str.__str__(v).lower() if isinstance(v, str) else str(v) for v in values]
-    # A short value within a text may be a coincidence.
-    return not any(value == text or (len(value) >= _MIN_ECHO and value in text) for value in sent)
+def _type(data: Optional[ErrorResponse], payload: EventPayload, token: str) -> Optional[str]:
+    """Return the service's own type of an error, where it has one that may be logged."""
+    name = data.type if data is not None else None
+    if not name or re.fullmatch(_TYPE, name) is None:
+        return None
+    if name in _KNOWN_TYPES:
+        return name
+    # Unlike an id, a type is made of words: one of them may be a short value.
+    return None if _has_echo(name, payload, token, words=True) else name
+
+
+def _has_echo(text: str, payload: EventPayload, token: str, *, words: bool = False) -> bool:
+    """
+    Tell whether a text of the service has a value of the event, or the token, in it.
+
+    A value of less than six characters may be in a text by coincidence. It counts if it is the
+    whole text, or with `words`, a word of it.
+    """
+    text = _normal(text)
+    for value in (token, _REDACTED, *payload.to_dict().values()):
+        sent = _normal(str(value))
+        if sent in text and (sent == text or len(sent) >= _MIN_ECHO):
+            return True
+        if words and re.search(rf"(?<![a-z0-9]){re.escape(sent)}(?![a-z0-9])", text):
+            return True
+    return False
+
+
+def _normal(text: str) -> str:
+    return " ".join(unquote(text).lower().split())
 
 
 def _read(model: type[M], token: str, body: bytes, echoed: bool) -> Optional[M]:

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from typing_extensions import Literal, NotRequired, TypedDict
 
 from .api_response import ApiResponse
-from .exceptions import ApiException, ApiValueError
+from .exceptions import ATTEMPTS, ApiException, ApiValueError
 from .models import EventPayload, TrackResponse
 
 _MAX_ERROR_LENGTH = 500
@@ -25,7 +25,7 @@ FieldWarnings = list[dict[str, str]]
 @dataclass(frozen=True)
 class Outcome:
     """
-    What came of one call, without data of the customer: for logs and metrics.
+    The outcome of one call, without data of the event: for logs and metrics.
 
     Attributes:
         operation: `track_lead` or `track_sale`.
@@ -135,25 +135,19 @@ def success(response: ApiResponse[TrackResponse]) -> TrackSuccess:
     return result
 
 
-def list_refusals(errors: Sequence[Union[ApiValueError, ValidationError]]) -> list[dict[str, str]]:
-    """Say for each argument that was refused what is wrong with it."""
-    details: list[dict[str, str]] = []
+def invalid(errors: Sequence[Union[ApiValueError, ValidationError]]) -> TrackError:
+    """Make the dict for arguments that were refused before anything was sent."""
+    lines: list[str] = []
+    details: list[dict[str, Any]] = []
     for error in errors:
         if isinstance(error, ApiValueError):
-            details.append({"field": str(error.argument), "message": str(error)})
+            lines.append(str(error))
+            details.append({"field": error.argument, "message": str(error)})
         else:
             for part in error.errors(include_url=False):
                 field = ".".join(map(str, part["loc"]))
+                lines.append(f"{field}: {part['msg']}")
                 details.append({"field": field, "message": part["msg"]})
-    return details
-
-
-def invalid(details: list[dict[str, str]]) -> TrackError:
-    """Make the dict for arguments that were refused before anything was sent."""
-    lines = []
-    for detail in details:
-        field, message = detail["field"], detail["message"]
-        lines.append(message if message.startswith(field) else f"{field}: {message}")
     return {
         "success": False,
         "error": "; ".join(lines),
@@ -183,7 +177,7 @@ def failure(error: Exception, payload: Optional[EventPayload], *, sent: bool) ->
         "status_code": 0,
         "type": "internal_error",
         "retryable": sent,
-        "attempts": getattr(error, "attempts", 0),
+        "attempts": vars(error).get(ATTEMPTS, 0),
     }
 
 
@@ -222,11 +216,14 @@ def make_outcome(
 def _refused(error: ApiException, payload: Optional[EventPayload]) -> TrackError:
     data = error.data
     texts = [] if data is None else [data.error, data.message]
-    limit = _MAX_ERROR_LENGTH - len(f" {error.hint}".rstrip())
-    lines = (_one_line(text, payload)[:limit] for text in texts if text)
+    lines = (_one_line(text, payload) for text in texts if text)
+    line = next(filter(None, lines), None)
+    # What the service says of a missing click is better than the SDK's guess.
+    hint = error.hint if line is None or error.status == 409 else ""
+    line = error.message if line is None else line[: _MAX_ERROR_LENGTH - len(hint) - bool(hint)]
     result: TrackError = {
         "success": False,
-        "error": f"{next(filter(None, lines), error.message)} {error.hint}".strip(),
+        "error": f"{line} {hint}".strip(),
         "status_code": error.status,
         "type": error.type,
         "retryable": error.retryable,

@@ -151,8 +151,11 @@ class Model(BaseModel):
         try:
             return cls.model_validate_json(text)
         except ValidationError as error:
-            refused = error  # of text that isn't JSON, it has the text
-        raise without_values(refused)
+            refused = without_values(error)  # of text that isn't JSON, it has the text
+        try:
+            raise refused
+        finally:
+            del refused
 
     def __repr__(self) -> str:
         """Show which fields are set, not what they hold: it is customers' data."""
@@ -179,13 +182,14 @@ ExternalId = Union[str, int, UUID]  # what _id_text takes
 
 def _id_text(value: Any) -> Any:
     """Turn the types that primary keys have into text."""
-    if isinstance(value, UUID):
-        return str(value)
-    if isinstance(value, int) and not isinstance(value, bool):
+    kind = type(value)  # some objects claim another class
+    if issubclass(kind, UUID):
+        return UUID.__str__(value)
+    if issubclass(kind, int) and kind is not bool:
         if int.bit_length(value) > _MAX_ID_BITS:
             raise PydanticCustomError("id_length", "Input should have at most 255 digits")
         return int.__repr__(value)  # also for an IntEnum
-    if isinstance(value, str):
+    if issubclass(kind, str):
         return value
     raise PydanticCustomError("id_type", "Input should be a str, an int or a UUID")
 
@@ -231,13 +235,19 @@ class EventPayload(Model):
                 name: value
                 for name, value in values.items()
                 if name not in _OPTIONAL_NAMES
-                or (value is not None and not (isinstance(value, str) and str.__len__(value) == 0))
+                or (
+                    value is not None
+                    and not (issubclass(type(value), str) and not str.__len__(value))
+                )
             }
         try:
             return validate(values)
         except ValidationError as error:
-            refused = error
-        raise without_values(refused)
+            refused = without_values(error)
+        try:
+            raise refused  # out here: what was caught isn't its context
+        finally:
+            del refused  # it has this frame in its traceback
 
     @field_validator(*DECORATION, mode="wrap")
     @classmethod
@@ -248,8 +258,8 @@ class EventPayload(Model):
             warnings = _warnings(info)
             if warnings is None:
                 raise
-            texts = "; ".join(part["msg"] for part in error.errors(include_url=False))
-        warnings.append({"field": info.field_name, "message": f"Left out of the event: {texts}"})
+            reason = "; ".join(part["msg"] for part in error.errors(include_url=False))
+        warnings.append({"field": info.field_name, "message": f"Left out of the event: {reason}"})
         return None
 
     @field_validator("timestamp", mode="before")
@@ -264,7 +274,7 @@ class EventPayload(Model):
         when, naive = read
         warnings = _warnings(info)
         if naive and warnings is not None:
-            message = "The timestamp has no offset from UTC and was sent as UTC"
+            message = "The timestamp has no offset and is taken as UTC"
             warnings.append({"field": "timestamp", "message": message})
         return when
 

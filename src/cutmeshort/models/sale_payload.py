@@ -43,7 +43,7 @@ class SalePayload(EventPayload):
         "1 to 255 characters.",
     )
     invoice_id: IdText = Field(
-        description="Your id of the invoice or payment; the service counts each one once. 1 to "
+        description="Your id of the invoice or payment, by which the service deduplicates. 1 to "
         "255 characters; an int or a UUID is sent as text."
     )
     amount: MinorUnits = Field(

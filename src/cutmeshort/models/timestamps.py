@@ -30,11 +30,11 @@ def read_timestamp(value: Any) -> Optional[tuple[datetime, bool]]:
         The time with an offset in whole minutes, and whether the value had no offset, so that it
         was taken as UTC; None where it can't be read.
     """
-    when: Any = _read_iso(value) if isinstance(value, str) else value
     try:
+        when: Any = _read_iso(value) if isinstance(value, str) else value
         offset = when.utcoffset()
         aware = _with_offset(when, offset)
-    except Exception:  # noqa: BLE001 - a tzinfo is the application's code
+    except Exception:  # noqa: BLE001 - the value and its tzinfo are the application's code
         return None
     return (aware, offset is None) if isinstance(aware, datetime) else None
 

@@ -13,7 +13,7 @@ import urllib3
 from urllib3.exceptions import HTTPError
 
 from ..configuration import Configuration
-from ..exceptions import ApiException, is_application_error
+from ..exceptions import ATTEMPTS, ApiException, is_application_error
 from ..logs import log_attempt, logger
 from ..proxies import find_proxy
 from ..retry import RetryPolicy, is_retried
@@ -79,39 +79,40 @@ class RESTClientObject:
         """
         deadline = time.monotonic() + request.timeout
         attempts, retried = 0, False
-        while True:
-            attempts += 1
-            started = time.monotonic()
-            attempt = Attempt(deadline, *request.attempt_timeout)
-            wait: Optional[float] = None
-            try:
-                response = self._send(request, attempt)
-            except ApiException as error:
-                if error.type == "client_closed":
-                    attempts -= 1  # it was none
-                error.attempts = attempts
-                # A kept connection that the service closed meanwhile says nothing of its state.
-                stale = attempt.stale and error.type == "network_error"
-                if is_retried(0, error.type):
-                    wait = _wait(request, attempts, deadline, 0.0 if stale else None)
-                if logger.isEnabledFor(logging.DEBUG):
-                    log_attempt(request, attempts, error.type, started, wait)
-                if wait is None:
-                    raise
-            except Exception as error:
-                if not is_application_error(error):  # a bug, whose result says so
-                    error.attempts = attempts  # type: ignore[attr-defined]
-                raise
-            else:
-                response.retried, response.attempts = retried, attempts
-                if is_retried(response.status):
-                    wait = _wait(request, attempts, deadline, response.retry_after())
-                if logger.isEnabledFor(logging.DEBUG):
-                    log_attempt(request, attempts, response.status, started, wait)
-                if wait is None:
-                    return response
-            retried = retried or (attempt.sent and not attempt.refused)
-            time.sleep(wait)
+        try:
+            while True:
+                attempts += 1
+                started = time.monotonic()
+                attempt = Attempt(deadline, *request.attempt_timeout)
+                wait: Optional[float] = None
+                try:
+                    response = self._send(request, attempt)
+                except ApiException as error:
+                    error.attempts = attempts - (error.type == "client_closed")  # which is none
+                    # A kept connection that the service closed meanwhile says nothing of its state.
+                    stale = attempt.stale and error.type == "network_error"
+                    if is_retried(0, error.type):
+                        wait = _wait(request, attempts, deadline, 0.0 if stale else None)
+                    if error.attempts == attempts and logger.isEnabledFor(logging.DEBUG):
+                        log_attempt(request, attempts, 0, error.type, started, wait)
+                    if wait is None:
+                        raise
+                else:
+                    response.retried, response.attempts = retried, attempts
+                    if is_retried(response.status):
+                        wait = _wait(request, attempts, deadline, response.retry_after())
+                    if logger.isEnabledFor(logging.DEBUG):
+                        log_attempt(request, attempts, response.status, "", started, wait)
+                    if wait is None:
+                        return response
+                retried = retried or (attempt.sent and not attempt.refused)
+                time.sleep(wait)
+        except ApiException:
+            raise
+        except Exception as error:
+            if not is_application_error(error):  # a bug, or a signal handler's built-in exception
+                vars(error)[ATTEMPTS] = attempts
+            raise
 
     def close(self) -> None:
         """Close all connections. A request after that fails."""
@@ -148,7 +149,10 @@ class RESTClientObject:
             return response  # type: ignore[no-any-return]
         finally:
             current_attempt.reset(previous)
-        raise failure[0] from failure[1]  # out here, so that what was caught isn't its context
+        try:
+            raise failure[0] from failure[1]  # out here: what was caught isn't its context
+        finally:
+            del failure  # it has this frame in its traceback
 
 
 def _wait(

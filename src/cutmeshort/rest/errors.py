@@ -21,7 +21,12 @@ _TRUST = "For a private certificate authority, pass Configuration(ssl_ca_cert=..
 _CLOCK = "Check this machine's clock; if that is right, the certificate has to be renewed."
 _NAME = "Check the host argument or CMS_HOST."
 _PROXY = "Check the proxy's address."
-_ADVICE = {9: _CLOCK, 10: _CLOCK, 62: _NAME, 64: _NAME}
+_REISSUE = "The certificate, or its authority's, has to be issued again."
+_ADVICE = {
+    **dict.fromkeys((2, 18, 19, 20, 21), _TRUST),
+    **dict.fromkeys((9, 10), _CLOCK),
+    **dict.fromkeys((62, 64), _NAME),
+}
 
 
 def translate_error(error: Exception, host: str, proxy: str, sent: bool) -> ApiException:
@@ -90,12 +95,11 @@ def _kind_and_message(
         message = f"{route} sent {what} that can't be used: {cause}."
     elif isinstance(error, urllib3_errors.ProxyError):
         refused = re.match(_REFUSED_TUNNEL, str(cause))
-        what = (
-            f"refused a tunnel to {host} with status {refused[1]}"
-            if refused
-            else "can't be reached"
-        )
-        message = f"The proxy {proxy} {what}: check its address, user and password."
+        message = f"The proxy {proxy} can't be reached: check its address."
+        if refused:
+            message = f"The proxy {proxy} refused a tunnel to {host} with status {refused[1]}."
+        if refused and refused[1] == "407":
+            message += " Check its user and password."
     elif isinstance(error, urllib3_errors.NameResolutionError):
         message = f"The name {host} could not be resolved."
     elif isinstance(error, urllib3_errors.NewConnectionError):  # to urllib3, it is a timeout, too
@@ -116,7 +120,7 @@ def _tls_message(
     at_proxy = isinstance(error, urllib3_errors.ProxyError)
     peer = f"the proxy {proxy}" if at_proxy else host
     if isinstance(cause, ssl.SSLCertVerificationError):
-        advice = _ADVICE.get(cause.verify_code, _TRUST)
+        advice = _ADVICE.get(cause.verify_code, _REISSUE)
         advice = _PROXY if at_proxy and advice is _NAME else advice
         return f"The certificate of {peer} was refused ({cause.verify_message}). {advice}"
     reason = getattr(cause, "reason", None) or "unknown reason"
@@ -132,5 +136,5 @@ def _tls_message(
             return f"The TLS connection to {peer} failed ({reason})."
         return f"No TLS connection to {peer} could be made ({reason}): does this port speak TLS?"
     if isinstance(error, urllib3_errors.SSLError) and not isinstance(cause, OSError):
-        return f"The certificate of {peer} is for another name: {cause}."
+        return f"The certificate of {peer} is not for the name in assert_hostname."
     return None

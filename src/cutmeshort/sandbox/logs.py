@@ -16,7 +16,7 @@ class ServerThread(threading.Thread):
 
 class LogFilter(logging.Filter):
     """
-    Hands what the libraries log in sandboxes' threads to LOGGER, and lets all else pass.
+    Redirects what the libraries log in the threads of sandboxes to LOGGER.
 
     The application may use the same libraries. So their levels and handlers stay as they are, and
     each sandbox that runs has one filter; any of the filters knows the threads of all sandboxes, so

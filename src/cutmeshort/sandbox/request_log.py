@@ -1,4 +1,4 @@
-"""What every request passes first: it gets an id, and an error response to it is kept."""
+"""ASGI middleware that gives each request an id and keeps the error responses."""
 
 import secrets
 import threading
@@ -25,11 +25,12 @@ class Refused:
         status: The HTTP status of the response: 300 to 599, or 200 where a `reply` of the sandbox
             records nothing.
         type: Machine-readable reason, as in the response: `unauthorized`, `duplicate_event`, …. For
-            a form of response that has no type (`html`, for example), it is there all the same. For
+            a form of response that has no type (`html`, for example), it is set anyway. For
             status 200, it is the type that the SDK reports: `api_error` or `invalid_response`.
         message: Human-readable reason, as in the response where its form has one. For status 200,
             it names the `reply`.
         time: When the response was sent, in UTC.
+        request_id: The id in the response, which the result of the call has, too.
     """
 
     operation: Operation
@@ -37,6 +38,7 @@ class Refused:
     type: str
     message: str
     time: datetime
+    request_id: str
 
 
 class RequestLog:
@@ -75,15 +77,16 @@ class RequestLog:
         async def respond(message: Message) -> None:
             if message["type"] == "http.response.start":
                 if operation is not None and "refusal" in state:
-                    self._keep(operation, state["refusal"])
+                    self._keep(operation, state["refusal"], request_id)
                 headers = [*message["headers"], (b"x-request-id", request_id.encode())]
                 message = {**message, "headers": headers}
             await send(message)
 
         await self._app(scope, receive, respond)
 
-    def _keep(self, operation: Operation, refusal: Refusal) -> None:
+    def _keep(self, operation: Operation, refusal: Refusal, request_id: str) -> None:
         now = datetime.now(timezone.utc)
-        refused = Refused(operation, refusal.status, refusal.type, refusal.error, now)
+        reason = (refusal.status, refusal.type, refusal.error)
+        refused = Refused(operation, *reason, time=now, request_id=request_id)
         with self._lock:
             self._refused.append(refused)

@@ -1,0 +1,3 @@
+"""The former name of `cutmeshort.api_client`."""
+
+from cutmeshort.api_client import *  # noqa: F403

@@ -1,0 +1,3 @@
+"""The former name of `cutmeshort.configuration`."""
+
+from cutmeshort.configuration import *  # noqa: F403

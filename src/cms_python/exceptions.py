@@ -1,0 +1,3 @@
+"""The former name of `cutmeshort.exceptions`."""
+
+from cutmeshort.exceptions import *  # noqa: F403

@@ -1,0 +1,3 @@
+"""The former name of `cutmeshort.rest`."""
+
+from cutmeshort.rest import *  # noqa: F403
