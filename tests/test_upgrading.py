@@ -1,6 +1,7 @@
 """The table "Upgrading from 1.x" is true: old forms do what it says now, and new forms work."""
 
 import builtins
+import logging
 import re
 import sys
 from collections.abc import Iterator
@@ -28,9 +29,23 @@ NEW = [code for _, _, new, _ in ROWS for code in _code(new)]
 
 
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+def _logging() -> Iterator[None]:
+    """Leave the logger as it was."""
+    logger = logging.getLogger("cutmeshort")
+    level, handlers = logger.level, list(logger.handlers)
+    yield
+    logger.setLevel(level)
+    for handler in list(logger.handlers):
+        if handler not in handlers:
+            logger.removeHandler(handler)
+            handler.close()
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, _logging: None) -> Iterator[Any]:
     """Run code with the names that the document defines; return the value of an expression."""
     names: dict[str, Any] = {}
+    monkeypatch.chdir(tmp_path)
     with Sandbox() as sandbox:
         monkeypatch.setenv("CMS_HOST", sandbox.url)
         monkeypatch.setenv("CMS_BEARER_TOKEN", sandbox.token)

@@ -98,7 +98,7 @@ class OutcomeLog:
         if not outcome.status_code:
             return ""
         parts = [self._host]
-        if outcome.retry_after is not None:
+        if outcome.retry_after:
             parts.append(f"retry after {outcome.retry_after:g} s")
         if outcome.request_id is not None:
             parts.append(f"request id {outcome.request_id}")
