@@ -351,6 +351,44 @@ def test_a_request_id_is_passed_on_where_it_is_one(value: Any, shown: Any, statu
         assert lead(client).get("request_id") == (shown or "header-1")
 
 
+@pytest.mark.parametrize(
+    ("service_type", "shown"),
+    [
+        ("wrong_lead", "wrong_lead"),
+        ("purchase_rejected", "purchase_rejected"),
+        ("duplicate_event", "duplicate_event"),
+        ("purchase", None),
+        ("no Purchase here", None),
+        ("err u42", None),
+        ("a/Zoe/b", None),
+        ("wrong click-zebra", None),
+        ("wrong_click-zebra", None),
+        ("  Zoe ", None),
+        (TOKEN.upper()[:9], TOKEN.upper()[:9]),
+    ],
+)
+def test_a_type_is_passed_on_where_it_has_nothing_of_the_event(
+    service_type: str, shown: Any
+) -> None:
+    """Else the type is the SDK's; a name of an event that is a part of a word is no echo."""
+    event = {"event_name": "Purchase", "customer_external_id": "u42", "click_id": "click-zebra"}
+    with Server(reply(422, json={"type": service_type})) as server, client_of(server) as client:
+        result = lead(client, **event, customer_name=" Zoe ")
+    assert result["type"] == (shown or "unprocessable_entity")
+
+
+def test_a_logger_that_fails_changes_no_more_than_it_must(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Even a logger of a class of the application's own can't make a call raise."""
+
+    def fail(_level: int) -> bool:
+        raise ValueError
+
+    monkeypatch.setattr(logging.getLogger("cutmeshort"), "isEnabledFor", fail)
+    with Server(OK) as server, client_of(server) as client:
+        assert lead(client)["retryable"] is True
+        assert lead(client, event_name="")["type"] == "validation_error"
+
+
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=6, max_size=60)
 
 

@@ -163,7 +163,6 @@ def _type(data: Optional[ErrorResponse], payload: EventPayload, token: str) -> O
         return None
     if name in _KNOWN_TYPES:
         return name
-    # Unlike an id, a type is made of words: one of them may be a short value.
     return None if _has_echo(name, payload, token, words=True) else name
 
 
@@ -171,15 +170,17 @@ def _has_echo(text: str, payload: EventPayload, token: str, *, words: bool = Fal
     """
     Tell whether a text of the service has a value of the event, or the token, in it.
 
-    A value of less than six characters may be in a text by coincidence. It counts if it is the
-    whole text, or with `words`, a word of it.
+    A value counts if it is the whole text, or with `words`, a word of it; in an id, a short one may
+    be there by coincidence. From six characters on it counts wherever it is, except for the event
+    name: `purchase_rejected` is not about an event that is called "Purchase".
     """
     text = _normal(text)
-    for value in (token, _REDACTED, *payload.to_dict().values()):
+    for name, value in {"token": token, "": _REDACTED, **payload.to_dict()}.items():
         sent = _normal(str(value))
-        if sent in text and (sent == text or len(sent) >= _MIN_ECHO):
+        inside = name != "eventName" and len(sent) >= _MIN_ECHO
+        if sent == text or (inside and sent in text):
             return True
-        if words and re.search(rf"(?<![a-z0-9]){re.escape(sent)}(?![a-z0-9])", text):
+        if words and sent and re.search(rf"(?<!\w){re.escape(sent)}(?!\w)", text):
             return True
     return False
 
