@@ -177,6 +177,18 @@ def test_a_failed_call_leaves_no_cycle_of_references(step: Any, changes: Any) ->
     assert [f for f in frames if f.f_globals["__name__"].startswith("cutmeshort")] == []
 
 
+def test_a_bug_after_an_attempt_says_how_many_there_were(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So does a signal handler's built-in exception while the call waits for the next attempt."""
+
+    def fail(_seconds: float) -> None:
+        raise ValueError
+
+    monkeypatch.setattr(time, "sleep", fail)
+    with Server(reply(503)) as server, client_of(server) as client:
+        result = lead(client)
+    assert (result["type"], result["attempts"], result["retryable"]) == ("internal_error", 1, True)
+
+
 def test_waits_grow_and_are_random(monkeypatch: pytest.MonkeyPatch) -> None:
     """Between attempts the call sleeps a random part of 0.5, 1 and 2 seconds."""
     waits: list[float] = []

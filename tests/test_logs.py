@@ -377,6 +377,13 @@ def test_a_type_is_passed_on_where_it_has_nothing_of_the_event(
     assert result["type"] == (shown or "unprocessable_entity")
 
 
+def test_the_contracts_own_types_are_passed_on_whatever_the_event_is() -> None:
+    """A customer whose id is a part of `duplicate_event` doesn't hide that type."""
+    step = reply(409, json={"type": "duplicate_event"})
+    with Server(step) as server, client_of(server) as client:
+        assert lead(client, customer_external_id="duplicate")["type"] == "duplicate_event"
+
+
 def test_a_logger_that_fails_changes_no_more_than_it_must(monkeypatch: pytest.MonkeyPatch) -> None:
     """Even a logger of a class of the application's own can't make a call raise."""
 

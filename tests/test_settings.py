@@ -332,8 +332,9 @@ def test_a_setting_can_be_assigned_after_a_client_could_not_be_made() -> None:
     """What was refused can be corrected; a key and its certificate can come in either order."""
     configuration = Configuration(access_token=TOKEN)
     configuration.key_file = "key.pem"
-    with pytest.raises(ApiValueError, match="key_file must be given with cert_file"):
-        CMSClient(configuration=configuration)
+    for make in (CMSClient, ApiClient):
+        with pytest.raises(ApiValueError, match="key_file must be given with cert_file"):
+            make(configuration=configuration)
     configuration.cert_file = "cert.pem"
     for make in (CMSClient, ApiClient):
         with pytest.raises(ApiValueError, match=r"cert_file can't be read: 'cert\.pem'"):
@@ -424,7 +425,9 @@ def test_a_configuration_is_safe_to_print_and_copy() -> None:
     plain = Configuration(access_token=TOKEN)
     assert copy.deepcopy(plain) == plain
     assert copy.deepcopy(configuration) == configuration
-    assert copy.copy(configuration) == configuration
+    for copied in (copy.copy(configuration), copy.deepcopy(configuration)):
+        copied.timeout = 3
+        assert copied != configuration
     assert logging.getLogger("urllib3").level == level
 
 

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import datetime, timedelta, timezone
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ import trustme
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from cutmeshort import (
     ApiClient,
@@ -233,6 +234,19 @@ def test_a_file_that_is_not_pem_is_named(name: str, tmp_path: Path, authority_fi
         CMSClient(TOKEN, configuration=Configuration(**files))  # type: ignore[arg-type]
 
 
+def test_a_certificate_for_another_purpose_is_not_a_matter_of_trust(
+    authority: trustme.CA, authority_file: str, tmp_path: Path
+) -> None:
+    """The advice is to have it issued again, and not to pass a file that was passed already."""
+    name = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
+    purpose = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH])
+    context = _certificate(authority, tmp_path / "client.pem", name, purpose)
+    with Server(OK, tls=context) as server:
+        result = _track(server, ssl_ca_cert=authority_file)
+    assert result["type"] == "tls_error"
+    assert result["error"].endswith("The certificate, or its authority's, has to be issued again.")
+
+
 def test_a_proxys_certificate_is_not_blamed_on_the_host(authority: trustme.CA) -> None:
     """The error names the proxy."""
     with Server(OK, tls=_tls(authority, "127.0.0.1")) as proxy:
@@ -348,13 +362,15 @@ def test_an_https_proxy_that_drips_does_not_hold_a_call_beyond_its_deadline(
         assert time.monotonic() - begin < 2.5
 
 
-def _certificate_without_names(authority: trustme.CA, path: Path) -> ssl.SSLContext:
-    """Make a server's context whose certificate has a common name alone."""
+def _certificate(
+    authority: trustme.CA, path: Path, *extensions: x509.ExtensionType
+) -> ssl.SSLContext:
+    """Make a server's context whose certificate has a common name and what is given."""
     key = ec.generate_private_key(ec.SECP256R1())
     issuer = x509.load_pem_x509_certificate(authority.cert_pem.bytes())
     issuer_key: Any = serialization.load_pem_private_key(authority.private_key_pem.bytes(), None)
     begin = datetime.now(timezone.utc) - timedelta(days=1)
-    certificate = (
+    builder = (
         x509.CertificateBuilder()
         .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")]))
         .issuer_name(issuer.subject)
@@ -365,8 +381,10 @@ def _certificate_without_names(authority: trustme.CA, path: Path) -> ssl.SSLCont
         .add_extension(
             x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()), False
         )
-        .sign(issuer_key, hashes.SHA256())
     )
+    for extension in extensions:
+        builder = builder.add_extension(extension, critical=False)
+    certificate = builder.sign(issuer_key, hashes.SHA256())
     pem = serialization.Encoding.PEM
     private = key.private_bytes(
         pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
@@ -382,7 +400,7 @@ def test_a_certificate_without_names_is_refused(
     expected: Any, authority: trustme.CA, authority_file: str, tmp_path: Path
 ) -> None:
     """A common name is no substitute for a subjectAltName."""
-    context = _certificate_without_names(authority, tmp_path / "server.pem")
+    context = _certificate(authority, tmp_path / "server.pem")
     with Server(OK, tls=context) as server:
         host = f"https://localhost:{server.port}"
         result = _track(server, host, ssl_ca_cert=authority_file, assert_hostname=expected)
@@ -759,7 +777,7 @@ def test_a_proxy_that_refuses_says_so_and_nothing_else(
     if tunnel:
         assert (result["type"], result["retryable"]) == ("network_error", True)
         assert f"proxy http://127.0.0.1:{proxy.port}" in result["error"]
-        assert ("407" in result["error"]) is refused
+        assert ("407. Check its user and password." in result["error"]) is refused
         assert len(proxy.requests) == 8
         assert all(TOKEN not in str(request) for request in proxy.requests)
     elif refused:
