@@ -13,6 +13,7 @@ from uuid import UUID
 
 from typing_extensions import Literal, Unpack, assert_type
 
+from cms_python.models.lead_payload import LeadPayload as FormerLeadPayload
 from cutmeshort import (
     ApiClient,
     ApiResponse,
@@ -90,6 +91,10 @@ def models() -> None:
     assert_type(lead.to_dict(), dict[str, Any])
     LeadPayload(eventName="Sign up", customer_external_id="user_42")  # type: ignore[call-arg]
     SalePayload(event_name="Purchase", customer_external_id="user_42")  # type: ignore[call-arg]
+
+
+def former_names() -> None:
+    assert_type(FormerLeadPayload.from_dict({}), LeadPayload)
 
 
 def operations(api: TrackingApi, lead: LeadPayload, sale: SalePayload) -> None:
