@@ -295,6 +295,16 @@ def test_a_409_is_a_success_only_where_it_can_mean_nothing_else(
         assert result["retryable"] is False
 
 
+@pytest.mark.usefixtures("no_wait")
+@pytest.mark.parametrize("body", [b"<html>", b"[]", b"{", b"x" * 2**21])
+def test_a_409_that_is_not_the_services_is_no_success(body: bytes) -> None:
+    """A gateway's page says nothing of an earlier attempt; an empty body may be the service's."""
+    with Server(reply(503), reply(409, body)) as server, client_of(server) as client:
+        result = sale(client)
+    assert (result["success"], result["type"], result["attempts"]) == (False, "conflict", 2)
+    assert "already recorded this event, or" in result["error"]
+
+
 @pytest.mark.parametrize("track", [lead, sale])
 @pytest.mark.parametrize("body", [CONFLICT, DUPLICATE, ATTRIBUTED])
 def test_a_409_to_a_first_attempt_is_an_error(track: Any, body: dict[str, str]) -> None:

@@ -438,6 +438,13 @@ def test_a_configuration_of_another_kind_is_refused(make: Any) -> None:
         make(configuration={"host": "https://api.cme.sh"})
 
 
+def test_tls_that_can_not_be_used_says_why(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Where no certificate was given, the message is the system's."""
+    monkeypatch.setenv("SSLKEYLOGFILE", str(tmp_path / "missing" / "keys"))
+    with pytest.raises(ApiValueError, match="TLS can't be used: "):
+        CMSClient(TOKEN)
+
+
 @pytest.mark.parametrize("name", ["ssl_ca_cert", "cert_file", "ca_cert_data"])
 @pytest.mark.parametrize("value", ["none.pem", "näh.pem"])
 def test_a_certificate_that_can_not_be_read_is_refused(name: str, value: str) -> None:

@@ -74,8 +74,8 @@ class ApiClient:
     Use it as a context manager, or call `close`, to give its connections back.
 
     Args:
-        configuration: The settings; a copy of Configuration.get_default() by default. After that,
-            they can't be assigned.
+        configuration: The settings; by default, a copy of Configuration.get_default(). Once the
+            client is made, they can't be assigned.
 
     Raises:
         ApiTypeError: `configuration` is not a Configuration.

@@ -74,7 +74,7 @@ def check_headers(name: str, value: Any) -> Mapping[str, str]:
 
 def check_proxy_headers(name: str, value: Any) -> Mapping[str, str]:
     """Return a copy of `value`, which can't be changed, if it can stand in a request."""
-    return MappingProxyType(dict(check_headers(name, value)))
+    return MappingProxyType(check_headers(name, value))
 
 
 def check_proxy(name: str, value: Any) -> str:

@@ -3,8 +3,8 @@
 import dataclasses
 import inspect
 import logging
+import threading
 import time
-from contextlib import suppress
 from datetime import datetime
 from types import TracebackType
 from typing import Any, Callable, Optional, Union
@@ -58,10 +58,10 @@ class CMSClient:
         max_retries: How often a failed attempt is retried, or from `CMS_MAX_RETRIES`; 3.
         enabled: False makes a client that validates, sends nothing and needs no token, or from
             `CMS_ENABLED` (1 or 0, true or false, yes or no, on or off); True.
-        on_outcome: Called with an Outcome after each call, in the caller's thread. An Exception
-            that it raises is caught, and logged once.
-        configuration: All other settings; the arguments above take precedence over its own. After
-            that, its settings can't be assigned.
+        on_outcome: Called with an Outcome after each call that returns, in the caller's thread. If
+            it raises an Exception, that is caught, and the first one is logged.
+        configuration: All other settings; the arguments above take precedence over its own. Once
+            the client is made, the settings of this configuration can't be assigned.
 
     Attributes:
         api_client: The ApiClient that sends the requests.
@@ -103,11 +103,11 @@ class CMSClient:
         if on_outcome is not None and not _is_function(on_outcome):
             expected = "a plain function (not async) that takes an Outcome"
             raise ApiTypeError(f"on_outcome must be {expected}")
-        self._log = OutcomeLog(urlsplit(settings.host).netloc, enabled=settings.enabled)
-        self._on_outcome = on_outcome
-        self._hook_failures_to_log = ["on_outcome"]  # one; a list, as its pop() is atomic
         self.api_client = ApiClient(settings)
         self.tracking_api = TrackingApi(self.api_client)
+        self._log = OutcomeLog(urlsplit(settings.host).netloc, enabled=settings.enabled)
+        self._on_outcome = on_outcome
+        self._hook_failure = threading.Lock()  # the first failure takes it, and is logged
         if configuration is not None:
             configuration.freeze()
 
@@ -286,7 +286,7 @@ class CMSClient:
         if warnings:
             result["warnings"] = warnings
         try:
-            level = logging.DEBUG if result["success"] else self._log.warning
+            level = logging.DEBUG if result["success"] else self._log.warning_level
             if self._on_outcome is not None or warnings or logger.isEnabledFor(level):
                 outcome = make_outcome(operation, result, response, time.monotonic() - started)
                 self._report(outcome, explanation, warnings)
@@ -295,7 +295,7 @@ class CMSClient:
         return result  # pyright: ignore[reportReturnType]
 
     def _report(self, outcome: Outcome, explanation: str, warnings: list[dict[str, str]]) -> None:
-        """Log a call and tell `on_outcome`."""
+        """Log a call and call `on_outcome`."""
         self._log.outcome(outcome, explanation)
         left_out = [warning["field"] for warning in warnings if warning["field"] in DECORATION]
         if left_out and outcome.success:
@@ -304,8 +304,8 @@ class CMSClient:
             try:
                 self._on_outcome(outcome)
             except Exception as error:  # noqa: BLE001 - it is the application's code
-                with suppress(IndexError):  # it was logged before
-                    self._log.failure(self._hook_failures_to_log.pop(), error)
+                if self._hook_failure.acquire(blocking=False):
+                    self._log.failure("on_outcome", error)
 
 
 def _is_function(hook: object) -> bool:

@@ -210,7 +210,7 @@ class Configuration:
 
     def check(self) -> None:
         """
-        Check what isn't when it is assigned: two files can be assigned in either order.
+        Check what can't be checked on assignment: `key_file` may be assigned before `cert_file`.
 
         Raises:
             ApiValueError: There is a `key_file` without its `cert_file`.

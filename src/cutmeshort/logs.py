@@ -6,6 +6,7 @@ the SDK's own. Never the token, and nothing of an event or of a response's text.
 """
 
 import logging
+import math
 import time
 import traceback
 from contextlib import suppress
@@ -40,13 +41,19 @@ def log_attempt(
         started: When the attempt began, on the monotonic clock.
         wait: Seconds until the next one; None if it was the last.
     """
-    limit, then = request.max_retries + 1, ""
-    if wait is not None:
-        then = f", retrying in {wait:.1f} s"
-    elif number < limit and is_retried(status, failure):
-        then = ", not retried: no time is left"
-    text, seconds = "%s attempt %d of %d: %s in %s%s", _duration(time.monotonic() - started)
-    _log(logging.DEBUG, text, request.operation, number, limit, status or failure, seconds, then)
+    try:
+        if not logger.isEnabledFor(logging.DEBUG):
+            return
+        limit, then = request.max_retries + 1, ""
+        if wait is not None:
+            then = f", retrying in {wait:.1f} s"
+        elif number < limit and is_retried(status, failure):
+            then = ", not retried: the wait would pass the deadline"
+        seconds = _duration(time.monotonic() - started)
+        text, result = "%s attempt %d of %d: %s in %s%s", status or failure
+        logger.debug(text, request.operation, number, limit, result, seconds, then)
+    except Exception:  # noqa: BLE001, S110 - the logger and its handlers are the application's code
+        pass
 
 
 class OutcomeLog:
@@ -58,14 +65,14 @@ class OutcomeLog:
         enabled: Whether the client is: the log of a disabled one is at DEBUG only.
 
     Attributes:
-        warning: The level of a call whose event was not tracked.
-        error: The level of a bug.
+        warning_level: The level of a call whose event was not tracked.
+        error_level: The level of a bug.
     """
 
     def __init__(self, host: str, *, enabled: bool) -> None:
         self._host = host
-        self.warning = logging.WARNING if enabled else logging.DEBUG
-        self.error = logging.ERROR if enabled else logging.DEBUG
+        self.warning_level = logging.WARNING if enabled else logging.DEBUG
+        self.error_level = logging.ERROR if enabled else logging.DEBUG
 
     def outcome(self, outcome: "Outcome", explanation: str) -> None:
         """
@@ -75,7 +82,7 @@ class OutcomeLog:
             outcome: The call's outcome; the record has it as `cms`.
             explanation: Why the event was not tracked, without data of the event.
         """
-        if not logger.isEnabledFor(logging.DEBUG if outcome.success else self.warning):
+        if not logger.isEnabledFor(logging.DEBUG if outcome.success else self.warning_level):
             return  # there is a hook, or a warning
         attempts = f"{outcome.attempts} attempt{'' if outcome.attempts == 1 else 's'}"
         course = f"after {attempts} in {_duration(outcome.seconds)}"
@@ -91,7 +98,7 @@ class OutcomeLog:
         if outcome.retryable:
             what = f"{what} (retryable)"
         text = "%s not tracked: %s: %s%s"
-        _log(self.warning, text, outcome.operation, what, explanation, response, cms=outcome)
+        _log(self.warning_level, text, outcome.operation, what, explanation, response, cms=outcome)
 
     def _response(self, outcome: "Outcome") -> str:
         """Say what else is known of a response; without one, the explanation names the host."""
@@ -99,7 +106,7 @@ class OutcomeLog:
             return ""
         parts = [self._host]
         if outcome.retry_after:
-            parts.append(f"retry after {outcome.retry_after:g} s")
+            parts.append(f"retry after {math.ceil(outcome.retry_after)} s")
         if outcome.request_id is not None:
             parts.append(f"request id {outcome.request_id}")
         return f" ({', '.join(parts)})"
@@ -107,12 +114,12 @@ class OutcomeLog:
     def left_out(self, outcome: "Outcome", names: list[str]) -> None:
         """Log the names of arguments that were left out of a tracked event, at WARNING."""
         text = '%s left out %s: not valid, see "warnings" in the result'
-        _log(self.warning, text, outcome.operation, ", ".join(names), cms=outcome)
+        _log(self.warning_level, text, outcome.operation, ", ".join(names), cms=outcome)
 
     def failure(self, what: str, error: Exception) -> None:
         """Log where an exception came from, and not its text, which may have data of an event."""
         frames = "".join(traceback.format_tb(error.__traceback__))
-        _log(self.error, "%s in %s\n%s", type(error).__name__, what, frames)
+        _log(self.error_level, "%s in %s\n%s", type(error).__name__, what, frames)
 
 
 def _duration(seconds: float) -> str:

@@ -68,13 +68,13 @@ def read_response(
     if data.request_id or b"x-request-id" in response.head.lower():
         request_id = _request_id(data.request_id, response, payload, token)
     return ApiResponse(
-        response.status,
-        _redact_headers(token, response),
-        data,
-        _redact(token, body) if echoed else body,
-        response.attempts,
-        response.status == 409,
-        request_id,
+        status_code=response.status,
+        headers=_redact_headers(token, response) if secret in response.head else response.headers,
+        data=data,
+        raw_data=_redact(token, body) if echoed else body,
+        attempts=response.attempts,
+        duplicate=response.status == 409,
+        request_id=request_id,
     )
 
 
@@ -103,7 +103,7 @@ def make_exception(
     body = response.content
     name = _type(data, payload, token) or name
     if status == 409:
-        message = _conflict(name, payload) or message
+        message = (_conflict(name, payload) if data is not None else None) or message
         hint = _MAYBE_RECORDED if response.retried else ""
     elif status in (400, 422) and getattr(payload, "click_id", None) is None:
         hint = _NO_CLICK
@@ -138,12 +138,13 @@ def _is_duplicate(
     """
     Tell whether a 409 can only mean that the service recorded an earlier attempt of this call.
 
-    For a lead with a click it can also mean that the customer is bound to a click already.
+    For a lead with a click it can also mean that the customer is bound to a click already. Without
+    `data`, what responded was not the service.
     """
-    if response.status != 409 or not response.retried:
+    if response.status != 409 or not response.retried or data is None:
         return False
     with_click = isinstance(payload, LeadPayload) and payload.click_id is not None
-    return not with_click or (data is not None and data.type == "duplicate_event")
+    return not with_click or data.type == "duplicate_event"
 
 
 def _request_id(
@@ -158,8 +159,8 @@ def _request_id(
 
 def _type(data: Optional[ErrorResponse], payload: EventPayload, token: str) -> Optional[str]:
     """Return the service's own type of an error, where it has one that may be logged."""
-    name = data.type if data is not None else None
-    if not name or re.fullmatch(_TYPE, name) is None:
+    name = (data.type or "").strip() if data is not None else ""
+    if re.fullmatch(_TYPE, name) is None:
         return None
     if name in _KNOWN_TYPES:
         return name
@@ -175,7 +176,9 @@ def _has_echo(text: str, payload: EventPayload, token: str, *, words: bool = Fal
     name: `purchase_rejected` is not about an event that is called "Purchase".
     """
     text = _normal(text)
-    for name, value in {"token": token, "": _REDACTED, **payload.to_dict()}.items():
+    values = {**payload.to_dict(), "token": token, "redacted token": _REDACTED}
+    values.pop("mode", None)  # not data of the customer, but a word of the service's own types
+    for name, value in values.items():
         sent = _normal(str(value))
         inside = name != "eventName" and len(sent) >= _MIN_ECHO
         if sent == text or (inside and sent in text):
@@ -204,11 +207,9 @@ def _read(model: type[M], token: str, body: bytes, echoed: bool) -> Optional[M]:
 
 
 def _redact_headers(token: str, response: RESTResponse) -> Mapping[str, str]:
-    headers = response.headers
-    if token.encode() not in response.head:
-        return headers
+    headers = response.headers.items()
     return urllib3.HTTPHeaderDict(
-        (_redact(token, name), _redact(token, value)) for name, value in headers.items()
+        (_redact(token, name), _redact(token, value)) for name, value in headers
     )
 
 

@@ -203,14 +203,29 @@ def make_outcome(
         response: Where the result comes from, if it is a success.
         seconds: How long the call took.
     """
-    request_id = result.get("request_id")
     if result["success"] is False:
-        kind, status, attempts = result["type"], result["status_code"], result["attempts"]
-        retryable, retry_after = result["retryable"], result.get("retry_after")
-        error = (kind, status, attempts, seconds, retryable, retry_after, request_id)
-        return Outcome(operation, False, *error)
-    status, attempts = (response.status_code, response.attempts) if response else (0, 0)
-    return Outcome(operation, True, None, status, attempts, seconds, False, None, request_id)
+        return Outcome(
+            operation=operation,
+            success=False,
+            type=result["type"],
+            status_code=result["status_code"],
+            attempts=result["attempts"],
+            seconds=seconds,
+            retryable=result["retryable"],
+            retry_after=result.get("retry_after"),
+            request_id=result.get("request_id"),
+        )
+    return Outcome(
+        operation=operation,
+        success=True,
+        type=None,
+        status_code=response.status_code if response else 0,
+        attempts=response.attempts if response else 0,
+        seconds=seconds,
+        retryable=False,
+        retry_after=None,
+        request_id=result.get("request_id"),
+    )
 
 
 def _refused(error: ApiException, payload: Optional[EventPayload]) -> TrackError:

@@ -32,37 +32,37 @@ class TrackingApi:
         self.api_client = ApiClient.get_default() if api_client is None else api_client
 
     def track_lead(self, lead_payload: Lead, **options: Unpack[RequestOptions]) -> TrackResponse:
-        """Track a lead and return what the service answers."""
+        """Track a lead and return the service's response as a model."""
         return self.track_lead_with_http_info(lead_payload, **options).data
 
     def track_lead_with_http_info(
         self, lead_payload: Lead, **options: Unpack[RequestOptions]
     ) -> ApiResponse[TrackResponse]:
-        """Track a lead and return the answer with its status and headers."""
+        """Track a lead and return the response with its status and headers."""
         return self.api_client.call_api(_TRACK_LEAD, lead_payload, **options)
 
     def track_lead_without_preload_content(
         self, lead_payload: Lead, **options: Unpack[RequestOptions]
     ) -> urllib3.BaseHTTPResponse:
-        """Track a lead and return the answer unread, of whatever status; read or close it."""
+        """Track a lead and return the unread response, of whatever status; read or close it."""
         return self.api_client.call_api_without_preload_content(
             _TRACK_LEAD, lead_payload, **options
         )
 
     def track_sale(self, sale_payload: Sale, **options: Unpack[RequestOptions]) -> TrackResponse:
-        """Track a sale and return what the service answers."""
+        """Track a sale and return the service's response as a model."""
         return self.track_sale_with_http_info(sale_payload, **options).data
 
     def track_sale_with_http_info(
         self, sale_payload: Sale, **options: Unpack[RequestOptions]
     ) -> ApiResponse[TrackResponse]:
-        """Track a sale and return the answer with its status and headers."""
+        """Track a sale and return the response with its status and headers."""
         return self.api_client.call_api(_TRACK_SALE, sale_payload, **options)
 
     def track_sale_without_preload_content(
         self, sale_payload: Sale, **options: Unpack[RequestOptions]
     ) -> urllib3.BaseHTTPResponse:
-        """Track a sale and return the answer unread, of whatever status; read or close it."""
+        """Track a sale and return the unread response, of whatever status; read or close it."""
         return self.api_client.call_api_without_preload_content(
             _TRACK_SALE, sale_payload, **options
         )

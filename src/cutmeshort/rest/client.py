@@ -1,6 +1,5 @@
 """A call: its attempts and its deadline."""
 
-import logging
 import random
 import time
 from collections.abc import Mapping
@@ -14,7 +13,7 @@ from urllib3.exceptions import HTTPError
 
 from ..configuration import Configuration
 from ..exceptions import ATTEMPTS, ApiException, is_application_error
-from ..logs import log_attempt, logger
+from ..logs import log_attempt
 from ..proxies import find_proxy
 from ..retry import RetryPolicy, is_retried
 from .attempt import Attempt, current_attempt
@@ -88,12 +87,13 @@ class RESTClientObject:
                 try:
                     response = self._send(request, attempt)
                 except ApiException as error:
-                    error.attempts = attempts - (error.type == "client_closed")  # which is none
+                    closed = error.type == "client_closed"  # then nothing was attempted
+                    error.attempts = attempts - 1 if closed else attempts
                     # A kept connection that the service closed meanwhile says nothing of its state.
                     stale = attempt.stale and error.type == "network_error"
                     if is_retried(0, error.type):
                         wait = _wait(request, attempts, deadline, 0.0 if stale else None)
-                    if error.attempts == attempts and logger.isEnabledFor(logging.DEBUG):
+                    if not closed:
                         log_attempt(request, attempts, 0, error.type, started, wait)
                     if wait is None:
                         raise
@@ -101,8 +101,7 @@ class RESTClientObject:
                     response.retried, response.attempts = retried, attempts
                     if is_retried(response.status):
                         wait = _wait(request, attempts, deadline, response.retry_after())
-                    if logger.isEnabledFor(logging.DEBUG):
-                        log_attempt(request, attempts, response.status, "", started, wait)
+                    log_attempt(request, attempts, response.status, "", started, wait)
                     if wait is None:
                         return response
                 retried = retried or (attempt.sent and not attempt.refused)

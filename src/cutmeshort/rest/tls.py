@@ -44,7 +44,9 @@ def _make_context(configuration: Configuration) -> ssl.SSLContext:
     cert_file, key_file = configuration.cert_file, configuration.key_file
     try:
         context = ssl.create_default_context(cafile=ca_file, cadata=ca_data)
-    except (OSError, TypeError, ValueError):
+    except (OSError, TypeError, ValueError) as error:
+        if ca_file is None and ca_data is None:  # the file of SSLKEYLOGFILE, for example
+            raise ApiValueError(f"TLS can't be used: {error}") from None
         given = [f"ssl_ca_cert ({ca_file!r})"] * bool(ca_file) + ["ca_cert_data"] * bool(ca_data)
         text = f"{' or '.join(given)} has no certificates in PEM or DER"
         raise ApiValueError(text, "ssl_ca_cert" if ca_file else "ca_cert_data") from None
