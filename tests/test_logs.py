@@ -399,15 +399,8 @@ def test_a_logger_that_fails_changes_no_result(monkeypatch: pytest.MonkeyPatch) 
         assert lead(client, event_name="")["type"] == "validation_error"
 
 
-TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=6, max_size=60)
-
-
-@given(event=TEXT, customer=TEXT, click=TEXT, status=st.sampled_from([200, 400, 409, 503]))
-@settings(max_examples=60)
-def test_no_text_of_an_event_ever_gets_into_the_log(
-    event: str, customer: str, click: str, status: int
-) -> None:
-    """Whatever the texts of an event are, no line has them, though the service echoes them all."""
+def _said(status: int, *event: str) -> str:
+    """What the log says of calls whose event is echoed, in lower case."""
     text: list[str] = []
 
     class Keep(logging.Handler):
@@ -425,14 +418,27 @@ def test_no_text_of_an_event_ever_gets_into_the_log(
             client_of(server, max_retries=0) as client,
         ):
             for _ in steps:
-                lead(client, event_name=event, customer_external_id=customer, click_id=click)
+                client.track_lead(*event)
     finally:
         logger.setLevel(level)
     assert text
-    said = " ".join(text).lower()
-    known = "track_lead attempt 1 of 1: tracked not 200 400 409 503 outcome(operation="
+    return " ".join(text).lower()
+
+
+# Without digits: six zeros, for example, may be in a time.
+TEXT = st.text(st.characters(exclude_categories=["Cs", "Nd"]), min_size=6, max_size=60)
+
+
+@given(event=TEXT, customer=TEXT, click=TEXT, status=st.sampled_from([200, 400, 409, 503]))
+@settings(max_examples=40)
+def test_no_text_of_an_event_ever_gets_into_the_log(
+    event: str, customer: str, click: str, status: int
+) -> None:
+    """Whatever the texts of an event are, no line has more of them than it has of other texts."""
+    said = _said(status, event, customer, click)
+    others = _said(status, "<event>", "<customer>", "<click>")
     for value in (event, customer, click):
-        assert value.lower() in known or value.lower() not in said
+        assert value.lower() not in said or value.lower() in others
 
 
 def test_a_wrong_token_is_one_warning_for_each_lead(caplog: pytest.LogCaptureFixture) -> None:
