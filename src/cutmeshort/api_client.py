@@ -95,7 +95,6 @@ class ApiClient:
             "request_timeout", configuration.request_timeout
         )
         url = urlsplit(configuration.host)
-        self._base = url.path
         # A disabled client reads no certificates: they may not exist on a development machine.
         self._rest: Optional[RESTClientObject] = None
         if configuration.enabled:
@@ -106,8 +105,8 @@ class ApiClient:
                     stacklevel=_stack_level(),
                 )
             self._rest = RESTClientObject(configuration)
-            if self._rest.forwarded:
-                self._base = configuration.host
+        self._forwarded = self._rest is not None and self._rest.forwarded
+        self._base = configuration.host if self._forwarded else url.path
         runtime = "{}.{}.{}".format(*sys.version_info)
         self._own_headers = {
             "Host": _host_header(url),
@@ -258,7 +257,6 @@ class ApiClient:
         configuration = self.configuration
         if options:
             _check_names(options)
-        forwarded = self._rest is not None and self._rest.forwarded
         headers = {**self._headers, "Authorization": f"Bearer {token}"}
         own = options.get("_headers")
         if own is not None:
@@ -271,7 +269,7 @@ class ApiClient:
             method=operation.method,
             target=self._base + operation.path,
             # urllib3 replaces headers for a proxy whatever their case in this alone.
-            headers=urllib3.HTTPHeaderDict(headers) if forwarded else headers,
+            headers=urllib3.HTTPHeaderDict(headers) if self._forwarded else headers,
             body=payload.to_json().encode(),
             timeout=configuration.timeout
             if deadline is None

@@ -186,9 +186,10 @@ class Configuration:
             value = _default_of(name)
         if value is not None:
             value = _CHECKS[name](_LABELS.get(name, name), value)
-        settings = {**self.__dict__, name: value}
-        if name in ("host", "allow_insecure_http") and "allow_insecure_http" in settings:
-            check_scheme(settings["host"], settings["allow_insecure_http"])
+        if name in ("host", "allow_insecure_http"):
+            settings = {**self.__dict__, name: value}
+            if "allow_insecure_http" in settings:  # the host is assigned first
+                check_scheme(settings["host"], settings["allow_insecure_http"])
         object.__setattr__(self, name, value)
 
     def __delattr__(self, name: str) -> None:

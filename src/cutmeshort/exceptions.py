@@ -39,7 +39,7 @@ class OpenApiException(Exception):
 
 
 class ApiTypeError(OpenApiException, TypeError):
-    """An argument is of a kind that the method doesn't take, or has an unknown name."""
+    """An argument is of a type that the method doesn't take, or has an unknown name."""
 
 
 class ApiValueError(OpenApiException, ValueError):

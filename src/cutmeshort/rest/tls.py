@@ -14,8 +14,6 @@ from .attempt import current_attempt
 
 def make_ssl_context(configuration: Configuration) -> ssl.SSLContext:
     """Make what all connections share; raise ApiValueError if a certificate can't be used."""
-    for name in ("ssl_ca_cert", "cert_file", "key_file"):
-        _check_file(name, getattr(configuration, name))
     context = _make_context(configuration)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.hostname_checks_common_name = False
@@ -28,15 +26,16 @@ def make_ssl_context(configuration: Configuration) -> ssl.SSLContext:
     return context
 
 
-def _check_file(name: str, path: Optional[str]) -> None:
-    if path is None:
-        return
-    try:
-        with Path(path).open("rb"):
-            pass
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or type(error).__name__
-        raise ApiValueError(f"{name} can't be read: {path!r} ({reason})", name) from None
+def _check_files(configuration: Configuration) -> None:
+    """Name the file that can't be read, if there is one: `ssl` doesn't."""
+    for name in ("ssl_ca_cert", "cert_file", "key_file"):
+        path = getattr(configuration, name)
+        try:
+            if path is not None:
+                Path(path).open("rb").close()
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or type(error).__name__
+            raise ApiValueError(f"{name} can't be read: {path!r} ({reason})", name) from None
 
 
 def _make_context(configuration: Configuration) -> ssl.SSLContext:
@@ -45,6 +44,7 @@ def _make_context(configuration: Configuration) -> ssl.SSLContext:
     try:
         context = ssl.create_default_context(cafile=ca_file, cadata=ca_data)
     except (OSError, TypeError, ValueError) as error:
+        _check_files(configuration)
         if ca_file is None and ca_data is None:  # the file of SSLKEYLOGFILE, for example
             raise ApiValueError(f"TLS can't be used: {error}") from None
         given = [f"ssl_ca_cert ({ca_file!r})"] * bool(ca_file) + ["ca_cert_data"] * bool(ca_data)
@@ -54,7 +54,8 @@ def _make_context(configuration: Configuration) -> ssl.SSLContext:
         if cert_file is not None:
             # An empty password: else an encrypted key would ask for one on the terminal.
             context.load_cert_chain(cert_file, key_file, password="")
-    except OSError:
+    except (OSError, ValueError):
+        _check_files(configuration)
         given = [f"cert_file ({cert_file!r})"] + [f"key_file ({key_file!r})"] * bool(key_file)
         text = f"{' or '.join(given)} is not PEM, or they don't match, or the key has a password"
         raise ApiValueError(text, "cert_file") from None
