@@ -24,7 +24,7 @@ from cutmeshort import (
     TrackingApi,
     TrackResponse,
 )
-from cutmeshort.exceptions import kind_of
+from cutmeshort.exceptions import error_spec
 
 from .conftest import TOKEN, client_of
 from .server import Server, drop, raw, reply, silence
@@ -315,8 +315,8 @@ def test_a_conflict_says_what_it_means(track: str, body: Any, says: str) -> None
 def test_an_exception_can_be_made_of_its_status(status: int) -> None:
     """An application's own tests raise one; type and message are the usual ones."""
     error = ApiException(status=status, reason="Reason")
-    kind = kind_of(status)
-    assert (error.status, error.type, error.message) == (status, kind.type, kind.message)
+    spec = error_spec(status)
+    assert (error.status, error.type, error.message) == (status, spec.type, spec.message)
     assert (error.reason, error.attempts, error.retryable) == ("Reason", 0, False)
 
 

@@ -72,7 +72,8 @@ IMPORTS = {
         "results",
     },
     "results": {"api_response", "exceptions", "models"},
-    "api": {"api_client", "api_response", "models"},
+    "api": {"api_client", "api_response", "models", "operations"},
+    "operations": {"models"},
     "api_client": {
         "_version",
         "api_response",
@@ -80,6 +81,7 @@ IMPORTS = {
         "configuration",
         "exceptions",
         "models",
+        "operations",
         "responses",
         "rest",
     },

@@ -18,7 +18,7 @@ from sybil.document import Document
 from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser
 
 from cutmeshort import CMSClient, Configuration, LeadPayload, SalePayload
-from cutmeshort.exceptions import kind_of
+from cutmeshort.exceptions import error_spec
 from cutmeshort.sandbox import Sandbox
 
 from .server import Server, reply
@@ -165,7 +165,7 @@ def test_the_table_of_types_is_complete() -> None:
     """The error table has each type that a status can have, with its status, and the SDK's own."""
     rows = _table("## Error handling")
     documented = {name for row in rows for name in _names(row[0])}
-    by_status = {kind_of(status).type for status in range(300, 600)}
+    by_status = {error_spec(status).type for status in range(300, 600)}
     own = {
         "validation_error",
         "invalid_response",
@@ -179,7 +179,7 @@ def test_the_table_of_types_is_complete() -> None:
     assert documented == by_status | own
     for row in rows:
         for status, name in zip(re.findall(r"\d{3}", row[1]), _names(row[0])):
-            assert name in {kind_of(int(status)).type, "validation_error"}
+            assert name in {error_spec(int(status)).type, "validation_error"}
 
 
 def test_the_table_of_settings_is_complete() -> None:

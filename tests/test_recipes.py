@@ -22,7 +22,7 @@ from sybil import Sybil
 from sybil.parsers.markdown import PythonCodeBlockParser
 
 from cutmeshort import Outcome
-from cutmeshort.exceptions import kind_of
+from cutmeshort.exceptions import error_spec
 
 from .conftest import CUSTOMER, SECRETS, TOKEN, client_of, lead
 from .server import Connection, Server, drop, reply
@@ -215,7 +215,7 @@ def test_types_of_the_service_do_not_become_labels(code: str) -> None:
     assert found == ['cutmeshort_calls_total{operation="track_sale",type="other"} 3.0']
     own = "validation_error invalid_response network_error timeout tls_error client_closed"
     conflicts = "duplicate_attribution duplicate_event"
-    by_status = {kind_of(status).type for status in range(300, 600)}
+    by_status = {error_spec(status).type for status in range(300, 600)}
     known = {*own.split(), *conflicts.split(), "internal_error", "disabled", *by_status}
     assert first.split() == sorted(known)
 

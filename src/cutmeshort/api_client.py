@@ -4,7 +4,7 @@ import sys
 import warnings
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Any, ClassVar, NamedTuple, Optional, Union
+from typing import Any, ClassVar, Optional, Union
 from urllib.parse import SplitResult, urlsplit
 
 import urllib3
@@ -23,25 +23,9 @@ from .checks import (
 from .configuration import STANDARD_PORTS, Configuration
 from .exceptions import ApiException, ApiTypeError, ApiValueError
 from .models import EventPayload, TrackResponse
+from .operations import Operation
 from .responses import make_exception, read_response
 from .rest import RESTClientObject, RESTRequest, RESTResponse
-
-
-class Operation(NamedTuple):
-    """
-    One operation of the API.
-
-    Attributes:
-        name: Its name in the log.
-        method: The HTTP method.
-        path: The path below the host.
-        request_model: What goes there.
-    """
-
-    name: str
-    method: str
-    path: str
-    request_model: type[EventPayload]
 
 
 class RequestOptions(TypedDict, total=False):

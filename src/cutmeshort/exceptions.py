@@ -100,10 +100,10 @@ class ApiException(OpenApiException):
         body: Optional[str] = None,
         data: "Optional[ErrorResponse]" = None,
     ) -> None:
-        kind = kind_of(status)
+        spec = error_spec(status)
         self.status = status
-        self.type = kind.type if type is None else type
-        self.message = kind.message if message is None else message
+        self.type = spec.type if type is None else type
+        self.message = spec.message if message is None else message
         super().__init__(self.message)
         self.hint = hint
         self.reason = reason
@@ -156,7 +156,7 @@ class ServiceException(ApiException):
     """5xx: the service failed."""
 
 
-class Kind(NamedTuple):
+class ErrorSpec(NamedTuple):
     """What a status means: the class to raise, its `type` and its sentence."""
 
     exception: type[ApiException]
@@ -164,56 +164,60 @@ class Kind(NamedTuple):
     message: str
 
 
-_KINDS: dict[int, Kind] = {
-    400: Kind(BadRequestException, "bad_request", "The service could not read the request."),
-    401: Kind(
+_ERROR_SPECS: dict[int, ErrorSpec] = {
+    400: ErrorSpec(BadRequestException, "bad_request", "The service could not read the request."),
+    401: ErrorSpec(
         UnauthorizedException,
         "unauthorized",
         "The service does not know the token: check the token argument or CMS_BEARER_TOKEN.",
     ),
-    403: Kind(ForbiddenException, "forbidden", "The token may not track events."),
-    404: Kind(
+    403: ErrorSpec(ForbiddenException, "forbidden", "The token may not track events."),
+    404: ErrorSpec(
         NotFoundException,
         "not_found",
         "There is no tracking API here: check the host argument or CMS_HOST.",
     ),
-    408: Kind(ApiException, "request_timeout", "The request did not reach the service in time."),
-    409: Kind(
+    408: ErrorSpec(
+        ApiException, "request_timeout", "The request did not reach the service in time."
+    ),
+    409: ErrorSpec(
         ConflictException,
         "conflict",
         "The service has already recorded this event, or a deferred lead has bound the customer "
         "to a click.",
     ),
-    422: Kind(UnprocessableEntityException, "unprocessable_entity", "The service refused a field."),
-    425: Kind(ApiException, "too_early", "The service does not take the request this early."),
-    429: Kind(
+    422: ErrorSpec(
+        UnprocessableEntityException, "unprocessable_entity", "The service refused a field."
+    ),
+    425: ErrorSpec(ApiException, "too_early", "The service does not take the request this early."),
+    429: ErrorSpec(
         TooManyRequestsException,
         "rate_limit_exceeded",
         "Too many requests: the service takes 60 per minute and user.",
     ),
-    500: Kind(ServiceException, "internal_server_error", "The service failed."),
-    502: Kind(ServiceException, "bad_gateway", "The service's gateway got no valid response."),
-    503: Kind(ServiceException, "service_unavailable", "The service is not available now."),
-    504: Kind(ServiceException, "gateway_timeout", "The service's gateway timed out."),
+    500: ErrorSpec(ServiceException, "internal_server_error", "The service failed."),
+    502: ErrorSpec(ServiceException, "bad_gateway", "The service's gateway got no valid response."),
+    503: ErrorSpec(ServiceException, "service_unavailable", "The service is not available now."),
+    504: ErrorSpec(ServiceException, "gateway_timeout", "The service's gateway timed out."),
 }
 
 
-def kind_of(status: int) -> Kind:
+def error_spec(status: int) -> ErrorSpec:
     """Tell what an HTTP status that isn't a success means; 0 stands for no response."""
     if status == 0:
-        return Kind(ApiException, "network_error", "There was no response.")
-    if status in _KINDS:
-        return _KINDS[status]
+        return ErrorSpec(ApiException, "network_error", "There was no response.")
+    if status in _ERROR_SPECS:
+        return _ERROR_SPECS[status]
     if status // 100 == 5:
-        return Kind(ServiceException, "server_error", "The service failed.")
+        return ErrorSpec(ServiceException, "server_error", "The service failed.")
     if status // 100 == 3:
-        return Kind(
+        return ErrorSpec(
             ApiException,
             "redirect",
             "The host redirects elsewhere, which is never followed: check the host argument "
             "or CMS_HOST.",
         )
-    return Kind(ApiException, "api_error", "The service did not track the event.")
+    return ErrorSpec(ApiException, "api_error", "The service did not track the event.")
 
 
 # Python 3.9 can't name its standard library: these take part in a call, or limit its time.

@@ -8,7 +8,7 @@ from urllib.parse import unquote
 import urllib3
 
 from .api_response import ApiResponse
-from .exceptions import ApiException, kind_of
+from .exceptions import ApiException, error_spec
 from .models import (
     ErrorResponse,
     EventPayload,
@@ -91,8 +91,8 @@ def make_exception(
         data: The response's body, where it is one of the service's.
     """
     status = response.status
-    kind = kind_of(status)
-    name, message, hint = kind.type, kind.message, ""
+    spec = error_spec(status)
+    name, message, hint = spec.type, spec.message, ""
     if data is None and status // 100 == 2:
         name = "invalid_response"
         message = (
@@ -107,7 +107,7 @@ def make_exception(
         hint = _MAYBE_RECORDED if response.retried else ""
     elif status in (400, 422) and getattr(payload, "click_id", None) is None:
         hint = _NO_CLICK
-    return kind.exception(
+    return spec.exception(
         status,
         name,
         message,

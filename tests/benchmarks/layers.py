@@ -10,13 +10,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from cutmeshort import ApiClient, CMSClient, Configuration, LeadPayload, TrackingApi
-from cutmeshort.api_client import Operation
+from cutmeshort.operations import TRACK_LEAD
 from cutmeshort.rest import RESTClientObject, RESTRequest
 from cutmeshort.rest.attempt import Attempt, current_attempt
 
 from .contestants import LEAD, TOKEN, Call
-
-_TRACK_LEAD = Operation("track_lead", "POST", "/track/lead", LeadPayload)
 
 
 @contextmanager
@@ -27,7 +25,7 @@ def layers(url: str) -> Iterator[dict[str, Call]]:
     api_client = ApiClient(configuration)
     api = TrackingApi(api_client)
     lead = LeadPayload(**LEAD)  # type: ignore[arg-type]
-    request = api_client._request(_TRACK_LEAD, lead, TOKEN, {})
+    request = api_client._request(TRACK_LEAD, lead, TOKEN, {})
     rest = RESTClientObject(configuration)
     pool = rest._pool
     message = _message(request)

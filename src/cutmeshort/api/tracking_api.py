@@ -6,15 +6,13 @@ from typing import Any, Optional, Union
 import urllib3
 from typing_extensions import Unpack
 
-from ..api_client import ApiClient, Operation, RequestOptions
+from ..api_client import ApiClient, RequestOptions
 from ..api_response import ApiResponse
 from ..models import LeadPayload, SalePayload, TrackResponse
+from ..operations import TRACK_LEAD, TRACK_SALE
 
 Lead = Union[LeadPayload, Mapping[str, Any]]
 Sale = Union[SalePayload, Mapping[str, Any]]
-
-_TRACK_LEAD = Operation("track_lead", "POST", "/track/lead", LeadPayload)
-_TRACK_SALE = Operation("track_sale", "POST", "/track/sale", SalePayload)
 
 
 class TrackingApi:
@@ -39,15 +37,13 @@ class TrackingApi:
         self, lead_payload: Lead, **options: Unpack[RequestOptions]
     ) -> ApiResponse[TrackResponse]:
         """Track a lead and return the response with its status and headers."""
-        return self.api_client.call_api(_TRACK_LEAD, lead_payload, **options)
+        return self.api_client.call_api(TRACK_LEAD, lead_payload, **options)
 
     def track_lead_without_preload_content(
         self, lead_payload: Lead, **options: Unpack[RequestOptions]
     ) -> urllib3.BaseHTTPResponse:
         """Track a lead and return the unread response, of whatever status; read or close it."""
-        return self.api_client.call_api_without_preload_content(
-            _TRACK_LEAD, lead_payload, **options
-        )
+        return self.api_client.call_api_without_preload_content(TRACK_LEAD, lead_payload, **options)
 
     def track_sale(self, sale_payload: Sale, **options: Unpack[RequestOptions]) -> TrackResponse:
         """Track a sale and return the service's response as a model."""
@@ -57,12 +53,10 @@ class TrackingApi:
         self, sale_payload: Sale, **options: Unpack[RequestOptions]
     ) -> ApiResponse[TrackResponse]:
         """Track a sale and return the response with its status and headers."""
-        return self.api_client.call_api(_TRACK_SALE, sale_payload, **options)
+        return self.api_client.call_api(TRACK_SALE, sale_payload, **options)
 
     def track_sale_without_preload_content(
         self, sale_payload: Sale, **options: Unpack[RequestOptions]
     ) -> urllib3.BaseHTTPResponse:
         """Track a sale and return the unread response, of whatever status; read or close it."""
-        return self.api_client.call_api_without_preload_content(
-            _TRACK_SALE, sale_payload, **options
-        )
+        return self.api_client.call_api_without_preload_content(TRACK_SALE, sale_payload, **options)

@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from .._version import __version__
-from ..exceptions import kind_of
+from ..exceptions import error_spec
 from ..models import ErrorResponse, LeadPayload, SalePayload, TrackResponse, read_json
 from .bodies import BodyTooLarge, LastResponse, LimitedRequest
 from .replies import REJECTIONS, refuse, reject, succeed
@@ -56,7 +56,7 @@ def create_app(
                 limited = LimitedRequest(request.scope, request.receive)
                 _check_json(request.headers.get("Content-Type", ""), await limited.body())
                 if error_status is not None:
-                    raise _refusal(error_status, kind_of(error_status).message)
+                    raise _refusal(error_status, error_spec(error_status).message)
                 if reply in REJECTIONS:
                     return reject(request, reply)
                 return await handle(limited)
@@ -120,7 +120,7 @@ def create_app(
 
 
 def _refusal(status: int, error: str, details: Any = None, headers: Any = None) -> Refusal:
-    return Refusal(status, kind_of(status).type, error, details=details, headers=headers)
+    return Refusal(status, error_spec(status).type, error, details=details, headers=headers)
 
 
 def _check_json(content_type: str, body: bytes) -> None:

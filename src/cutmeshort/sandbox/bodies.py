@@ -8,7 +8,7 @@ from fastapi import Request, Response
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
-from ..exceptions import kind_of
+from ..exceptions import error_spec
 from .service import Refusal
 
 MAX_BODY_BYTES = 1024 * 1024  # an event has less than 20 KiB
@@ -27,7 +27,7 @@ class BodyTooLarge(Refusal):
     def __init__(self, unread: bool) -> None:
         super().__init__(
             413,
-            kind_of(413).type,
+            error_spec(413).type,
             f"The body must not have more than {MAX_BODY_BYTES} bytes.",
             headers={"Connection": "close"},
         )

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from ..exceptions import kind_of
+from ..exceptions import error_spec
 from .replies import refuse
 from .service import OPERATIONS, Refusal
 
@@ -76,9 +76,9 @@ class Faults:
             scope["extensions"][_DROP]()
             await _disconnected(receive)
         elif fault.status is not None:
-            kind = kind_of(fault.status)
+            spec = error_spec(fault.status)
             wish = {} if fault.retry_after is None else {"Retry-After": str(fault.retry_after)}
-            refusal = Refusal(fault.status, kind.type, kind.message, headers=wish)
+            refusal = Refusal(fault.status, spec.type, spec.message, headers=wish)
             await refuse(Request(scope), self._error_reply, refusal)(scope, receive, send)
         else:
             for message in answer:
