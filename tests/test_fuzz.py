@@ -23,8 +23,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from cutmeshort import CMSClient
-from cutmeshort.models import read_json
 from cutmeshort.retry import parse_retry_after
+from cutmeshort.strict_json import read_json
 
 from .conftest import TOKEN, assert_documented, client_of, lead
 from .server import Server, raw, reply

@@ -58,40 +58,56 @@ IMPORTS = {
         "configuration",
         "exceptions",
         "models",
+        "request_options",
         "results",
     },
     "client": {
         "api",
         "api_client",
         "api_response",
-        "checks",
+        "arguments",
         "configuration",
         "exceptions",
         "logs",
         "models",
+        "operations",
         "results",
     },
-    "results": {"api_response", "exceptions", "models"},
-    "api": {"api_client", "api_response", "models", "operations"},
-    "operations": {"models"},
+    "arguments": {"checks", "exceptions", "models"},
+    "results": {"api_response", "exceptions", "models", "redaction"},
+    "api": {"api_client", "api_response", "models", "operations", "request_options"},
     "api_client": {
-        "_version",
         "api_response",
         "checks",
         "configuration",
         "exceptions",
+        "headers",
         "models",
         "operations",
+        "request_options",
         "responses",
         "rest",
     },
-    "responses": {"api_response", "exceptions", "models", "rest", "retry"},
+    "operations": {"models"},
+    "request_options": {"checks"},
+    "headers": {"_version", "configuration"},
+    "responses": {
+        "api_response",
+        "exceptions",
+        "models",
+        "redaction",
+        "rest",
+        "retry",
+        "strict_json",
+    },
+    "redaction": {"models"},
     "rest": {"configuration", "exceptions", "logs", "proxies", "resolver", "retry"},
     "logs": {"retry"},
     "proxies": {"checks", "configuration"},
-    "configuration": {"checks", "exceptions"},
+    "configuration": {"checks", "environment", "exceptions"},
+    "environment": {"exceptions"},
     "checks": {"exceptions"},
-    "sandbox": {"_version", "checks", "exceptions", "models"},
+    "sandbox": {"_version", "checks", "exceptions", "models", "operations", "strict_json"},
 }
 
 
@@ -142,7 +158,7 @@ def test_the_import_loads_no_extra_and_nothing_heavy() -> None:
     code = "import cutmeshort, sys; print(*sys.modules)"
     loaded = set(run("-c", code).split())
     assert "cutmeshort.client" in loaded
-    assert not loaded & {"cutmeshort.sandbox", "fastapi", "uvicorn", "dateutil", "urllib.request"}
+    assert not loaded & {"cutmeshort.sandbox", "fastapi", "uvicorn", "urllib.request"}
 
 
 def test_the_former_name_works_and_warns() -> None:

@@ -392,7 +392,7 @@ def test_a_call_works_with_many_files_open() -> None:
 
 
 def test_a_call_without_a_file_descriptor_is_a_network_error() -> None:
-    """And a timestamp as text is read all the same, though its parser can't be imported."""
+    """A timestamp as text is still read: no module is imported during a call."""
     program = """
 import os, resource
 

@@ -8,7 +8,7 @@ Conversion tracking with CutMeShort: credit leads and sales to the clicks they c
 
 from ._version import __version__
 from .api import TrackingApi
-from .api_client import ApiClient, RequestOptions
+from .api_client import ApiClient
 from .api_response import ApiResponse
 from .client import CMSClient
 from .configuration import Configuration
@@ -29,6 +29,7 @@ from .exceptions import (
     UnprocessableEntityException,
 )
 from .models import ErrorResponse, LeadPayload, SalePayload, TrackResponse
+from .request_options import RequestOptions
 from .results import Outcome, TrackError, TrackResult, TrackSuccess
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""A successful response with its HTTP details."""
+"""ApiResponse: a successful response with its HTTP details."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,14 +13,13 @@ class ApiResponse(Generic[T]):
     A successful response.
 
     Attributes:
-        status_code: The HTTP status: 2xx, or 409 when an earlier attempt was recorded.
-        headers: The response's headers, looked up without case.
+        status_code: The HTTP status: 2xx, or 409 if an earlier attempt was recorded.
+        headers: The response's headers, a mapping without regard to case.
         data: The body, as a model.
-        raw_data: The body as it came, decompressed.
+        raw_data: The body as received, decompressed.
         attempts: How many attempts were made.
-        duplicate: Whether the status is 409, because the service has the event already: from an
-            earlier attempt of this call.
-        request_id: The service's id of the request, for its support, if it is known.
+        duplicate: Whether the service had already recorded an earlier attempt of this call (409).
+        request_id: The service's id of the request, to quote to its support, if it is known.
     """
 
     status_code: int

@@ -1,4 +1,4 @@
-"""What settings and options may be: each check returns the value, or raises ApiValueError."""
+"""Checks of settings and options. Each returns the value, or raises ApiValueError."""
 
 import ipaddress
 import os
@@ -25,7 +25,7 @@ _HOST = "host (or CMS_HOST)"
 
 
 def check_seconds(name: str, value: Any) -> float:
-    """Return `value` if it is a usable time in seconds: above 0, at most a day."""
+    """Return `value` if it is a time in seconds, above 0 and at most a day."""
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
     usable = number and 0 < value <= MAX_TIMEOUT
     _require(usable, name, "a number of seconds above 0, at most 86400")
@@ -33,7 +33,7 @@ def check_seconds(name: str, value: Any) -> float:
 
 
 def check_attempt_timeout(name: str, value: Any) -> tuple[float, float]:
-    """Return the (connect, read) pair that `value` is or stands for."""
+    """Return `value` as a (connect, read) pair of seconds."""
     pair = value if isinstance(value, (tuple, list)) else (value, value)
     _require(len(pair) == 2, name, "seconds or a (connect, read) pair of them")
     return check_seconds(name, pair[0]), check_seconds(name, pair[1])
@@ -46,7 +46,7 @@ def check_count(name: str, value: Any) -> int:
 
 
 def check_token(name: str, value: Any) -> str:
-    """Return `value` if it can stand in an Authorization header."""
+    """Return `value` if it is valid in an Authorization header."""
     usable = isinstance(value, str) and _is_visible_ascii(value)
     expected = "the bearer token alone: visible ASCII characters, no white space"
     _require(usable, name, expected)
@@ -60,7 +60,7 @@ def check_flag(name: str, value: Any) -> bool:
 
 
 def check_headers(name: str, value: Any) -> Mapping[str, str]:
-    """Return `value` if its names and values can stand in a request."""
+    """Return `value` if its names and values are valid HTTP headers."""
     _require(isinstance(value, Mapping), name, "a mapping of header names to values")
     for key, text in value.items():
         usable = isinstance(key, str) and re.fullmatch(_HEADER_NAME, key) is not None
@@ -73,19 +73,19 @@ def check_headers(name: str, value: Any) -> Mapping[str, str]:
 
 
 def check_proxy_headers(name: str, value: Any) -> Mapping[str, str]:
-    """Return a copy of `value`, which can't be changed, if it can stand in a request."""
+    """Return a read-only copy of `value` if its names and values are valid HTTP headers."""
     return MappingProxyType(check_headers(name, value))
 
 
 def check_proxy(name: str, value: Any) -> str:
-    """Return `value` if it is a proxy's URL, with or without user-info."""
+    """Return `value` if it is the URL of a proxy, with or without user and password."""
     example = "http://proxy.example:3128 or http://user:password@proxy.example:3128"
     _require(_split(value) is not None, name, f"a URL like {example}")
     return str(value)
 
 
 def check_host(name: str, value: Any) -> str:
-    """Return `value` in its normal form if it can be the service's base URL."""
+    """Return `value`, normalised, if it can be the service's base URL."""
     parts = _split(value)
     if parts is None:
         expected = f"an https:// URL of visible ASCII characters, like {DEFAULT_HOST}"
@@ -97,12 +97,12 @@ def check_host(name: str, value: Any) -> str:
 
 
 def check_scheme(host: str, allow_insecure_http: bool) -> None:
-    """Refuse plain http:// beyond loopback, unless it is permitted."""
+    """Refuse plain http:// to hosts other than loopback, unless it is allowed."""
     parts = urlsplit(host)
     if parts.scheme == "http" and not (allow_insecure_http or is_loopback(parts.hostname or "")):
         raise ApiValueError(
             f"{_HOST} must begin with https://: plain http:// sends the token over the network in "
-            "clear text. Configuration(allow_insecure_http=True) permits it all the same",
+            "clear text. Configuration(allow_insecure_http=True) allows it",
             "host",
         )
 
@@ -120,14 +120,14 @@ def check_assert_hostname(name: str, value: Any) -> Any:
 
 
 def check_path(name: str, value: Any) -> str:
-    """Return the text of `value` if it can be the path of a file."""
+    """Return `value` as text if it can be the path of a file."""
     path = os.fspath(value) if isinstance(value, os.PathLike) else value
     _require(isinstance(path, str) and path != "", name, "the path of a PEM file")
     return str(path)
 
 
 def check_certificates(name: str, value: Any) -> Union[str, bytes]:
-    """Return `value` if it can be certificates."""
+    """Return `value` if it can be PEM text or DER bytes."""
     usable = isinstance(value, (str, bytes)) and len(value) > 0
     _require(usable, name, "PEM text or DER bytes")
     return value  # type: ignore[no-any-return]
@@ -140,7 +140,7 @@ def check_pool_size(name: str, value: Any) -> int:
 
 
 def check_socket_options(name: str, value: Any) -> tuple[SocketOption, ...]:
-    """Return `value` if it is a list of what `setsockopt` takes."""
+    """Return `value` if it is a list of arguments for `setsockopt`."""
     expected = "(level, option, value) triples: int, int, and int or bytes"
     options: tuple[Any, ...] = tuple(value) if isinstance(value, (list, tuple)) else (None,)
     for option in options:
@@ -154,7 +154,7 @@ def check_socket_options(name: str, value: Any) -> tuple[SocketOption, ...]:
 
 
 def is_loopback(hostname: str) -> bool:
-    """Tell whether the name or address can't leave this machine."""
+    """Tell whether a name or address is this machine's loopback."""
     try:
         return hostname == "localhost" or ipaddress.ip_address(hostname).is_loopback
     except ValueError:
@@ -162,7 +162,7 @@ def is_loopback(hostname: str) -> bool:
 
 
 def _split(url: Any) -> Optional[SplitResult]:
-    """Take an http(s) URL apart; None where it can't be used as it is."""
+    """Split an http(s) URL; return None if it is not valid."""
     if not isinstance(url, str) or not _is_visible_ascii(url) or "\\" in url:
         return None
     try:

@@ -1,4 +1,4 @@
-"""CMSClient, the facade: keyword arguments in, a result dict out, whatever happens."""
+"""CMSClient, the facade: it takes keyword arguments and returns a dict, whatever happens."""
 
 import dataclasses
 import inspect
@@ -10,24 +10,17 @@ from types import TracebackType
 from typing import Any, Callable, Optional, Union
 from urllib.parse import urlsplit
 
-from pydantic import ValidationError
 from typing_extensions import Literal, Self
 
 from .api import TrackingApi
-from .api_client import ApiClient, RequestOptions
+from .api_client import ApiClient
 from .api_response import ApiResponse
-from .checks import check_count, check_seconds
+from .arguments import Arguments, read_arguments
 from .configuration import Configuration
 from .exceptions import ApiTypeError, ApiValueError, is_application_error
 from .logs import OutcomeLog, logger
-from .models import (
-    DECORATION,
-    EventPayload,
-    ExternalId,
-    LeadPayload,
-    SalePayload,
-    TrackResponse,
-)
+from .models import DECORATION, ExternalId, TrackResponse
+from .operations import TRACK_LEAD, TRACK_SALE, Operation
 from .results import (
     Outcome,
     TrackError,
@@ -43,34 +36,37 @@ from .results import (
 
 class CMSClient:
     """
-    Tracks leads and sales. Make one per process; any number of threads may use it.
+    Tracks leads and sales. Make one client per process; any number of threads may use it.
 
     The tracking methods never raise and never take longer than their deadline: each returns a
-    dict, with `success` True or False. Only an exception of the application's own class, which one
-    of its signal handlers raises during a request, passes through.
+    dict, with `success` True or False. There is one exception: if a signal handler of the
+    application raises an exception of the application's own class during a request, the call
+    raises it.
 
-    A setting that isn't given comes from its environment variable, then from the default.
+    A setting that is not given comes from its environment variable, else from the default.
 
     Args:
         token: Bearer token, or from `CMS_BEARER_TOKEN`.
-        host: Base URL of the service, or from `CMS_HOST`; `https://api.cme.sh`. A path is kept.
-        timeout: Seconds for one call, retries and waits included, or from `CMS_TIMEOUT`; 10.
-        max_retries: How often a failed attempt is retried, or from `CMS_MAX_RETRIES`; 3.
-        enabled: False makes a client that validates, sends nothing and needs no token, or from
-            `CMS_ENABLED` (1 or 0, true or false, yes or no, on or off); True.
-        on_outcome: Called with an Outcome after each call that returns, in the caller's thread. If
-            it raises an Exception, that is caught, and the first one is logged.
-        configuration: All other settings; the arguments above take precedence over its own. Once
-            the client is made, the settings of this configuration can't be assigned.
+        host: Base URL of the service, or from `CMS_HOST`; default `https://api.cme.sh`. A path is
+            kept.
+        timeout: Seconds for one call, retries and waits included, or from `CMS_TIMEOUT`; default
+            10.
+        max_retries: How often a failed attempt is retried, or from `CMS_MAX_RETRIES`; default 3.
+        enabled: False makes a client that validates, sends nothing and needs no token. Or from
+            `CMS_ENABLED`: 1 or 0, true or false, yes or no, on or off; default True.
+        on_outcome: A function that is called with an Outcome after each call that returns, in the
+            caller's thread. Exceptions that it raises are caught, and the first one is logged.
+        configuration: All other settings; the arguments above take precedence over them. Once the
+            client is made, the settings of this configuration can't be assigned.
 
     Attributes:
         api_client: The ApiClient that sends the requests.
         tracking_api: The TrackingApi, whose methods raise exceptions.
 
     Raises:
-        ApiValueError: There is no token, or a setting can't be used. The message says what to
-            write and doesn't show the token.
-        ApiTypeError: `configuration` is not a Configuration, or `on_outcome` can't be called.
+        ApiValueError: There is no token, or a setting is not valid. The message says what is, and
+            does not show the token.
+        ApiTypeError: `configuration` is not a Configuration, or `on_outcome` is not a function.
     """
 
     def __init__(
@@ -107,7 +103,7 @@ class CMSClient:
         self.tracking_api = TrackingApi(self.api_client)
         self._log = OutcomeLog(urlsplit(settings.host).netloc, enabled=settings.enabled)
         self._on_outcome = on_outcome
-        self._hook_failure = threading.Lock()  # the first failure takes it, and is logged
+        self._hook_failure = threading.Lock()  # the first failure acquires it, and is logged
         if configuration is not None:
             configuration.freeze()
 
@@ -128,28 +124,28 @@ class CMSClient:
         """
         Track a lead: a visitor who clicked has signed up, or done something else of value.
 
-        The service deduplicates by customer and event, so that calling again is safe. `None` and
-        `""` in an optional argument mean that it is not set.
+        The service deduplicates leads by customer and event name, so it is safe to call again.
+        `None` and `""` in an optional argument mean that it is not set.
 
         Args:
             event_name: What happened, in free text, like "Sign up". 1 to 255 characters.
             customer_external_id: The customer's id in your own system. 1 to 255 characters; an int
                 or a UUID is sent as text.
-            click_id: The click to credit, at most 255 characters. Required, but left out of the
-                calls that follow a deferred one.
-            customer_name: At most 255 characters. A name, address or avatar that breaks its rule is
-                left out of the event, and the result's `warnings` say so.
+            click_id: The click to credit, at most 255 characters. Required, but must be left out of
+                the leads that follow a deferred lead.
+            customer_name: At most 255 characters. A name, e-mail address or avatar that is not
+                valid is left out of the event, and the result's `warnings` list it.
             customer_email: x@y without spaces, at most 255 characters.
             customer_avatar: http(s) URL of a picture, at most 2048 characters.
             timestamp: When it happened, if not now: a datetime, or ISO 8601 text. Without an
-                offset it is UTC, and the result's `warnings` say so.
-            mode: "deferred" binds the click to the customer now; a later call without `mode` and
-                `click_id` counts the lead.
+                offset it is taken as UTC, and the result's `warnings` list it.
+            mode: "deferred" binds the click to the customer now. The click is credited with the
+                customer's later leads, which have neither `mode` nor `click_id`.
             timeout: Seconds for this call, instead of the client's.
             max_retries: Retries for this call, instead of the client's.
 
         Returns:
-            TrackSuccess or TrackError, told apart by `success`.
+            TrackSuccess or TrackError; `success` says which.
         """
         fields = {
             "event_name": event_name,
@@ -162,7 +158,7 @@ class CMSClient:
             "mode": mode,
         }
         send = self.tracking_api.track_lead_with_http_info
-        return self._track("track_lead", send, LeadPayload, fields, timeout, max_retries)
+        return self._track(TRACK_LEAD, send, fields, timeout, max_retries)
 
     def track_sale(
         self,
@@ -183,8 +179,8 @@ class CMSClient:
         """
         Track a sale: a visitor who clicked has paid.
 
-        The service deduplicates by invoice, so that calling again is safe. `None` and `""` in an
-        optional argument mean that it is not set.
+        The service deduplicates sales by invoice, so it is safe to call again. `None` and `""` in
+        an optional argument mean that it is not set.
 
         Args:
             event_name: What happened, in free text, like "Purchase". 1 to 255 characters.
@@ -197,17 +193,17 @@ class CMSClient:
             currency: Three letters, like "USD"; sent in upper case.
             click_id: The click to credit, at most 255 characters. Required, unless the customer
                 has a deferred lead.
-            customer_name: At most 255 characters. A name, address or avatar that breaks its rule is
-                left out of the event, and the result's `warnings` say so.
+            customer_name: At most 255 characters. A name, e-mail address or avatar that is not
+                valid is left out of the event, and the result's `warnings` list it.
             customer_email: x@y without spaces, at most 255 characters.
             customer_avatar: http(s) URL of a picture, at most 2048 characters.
             timestamp: When it happened, if not now: a datetime, or ISO 8601 text. Without an
-                offset it is UTC, and the result's `warnings` say so.
+                offset it is taken as UTC, and the result's `warnings` list it.
             timeout: Seconds for this call, instead of the client's.
             max_retries: Retries for this call, instead of the client's.
 
         Returns:
-            TrackSuccess or TrackError, told apart by `success`.
+            TrackSuccess or TrackError; `success` says which.
         """
         fields = {
             "event_name": event_name,
@@ -222,10 +218,10 @@ class CMSClient:
             "timestamp": timestamp,
         }
         send = self.tracking_api.track_sale_with_http_info
-        return self._track("track_sale", send, SalePayload, fields, timeout, max_retries)
+        return self._track(TRACK_SALE, send, fields, timeout, max_retries)
 
     def close(self) -> None:
-        """Close all connections; calls after that return an error. Closing twice is fine."""
+        """Close all connections. Later calls return an error. `close` may be called again."""
         self.api_client.close()
 
     def __enter__(self) -> Self:
@@ -244,53 +240,46 @@ class CMSClient:
 
     def _track(
         self,
-        operation: str,
+        operation: Operation,
         send: Callable[..., ApiResponse[TrackResponse]],
-        model: type[EventPayload],
         fields: dict[str, Any],
         timeout: Optional[float],
         max_retries: Optional[int],
     ) -> TrackResult:
         started = time.monotonic()
-        refused: list[Union[ApiValueError, ValidationError]] = []
-        warnings: list[dict[str, str]] = []
-        payload: Optional[EventPayload] = None
+        arguments: Optional[Arguments] = None
         response: Optional[ApiResponse[TrackResponse]] = None
         sending, explanation = False, ""
         result: Union[TrackSuccess, TrackError]
         try:
-            context = {"warnings": warnings}
-            payload = _checked(refused, model.model_validate, fields, context=context)
-            options: RequestOptions = {}
-            if timeout is not None:
-                options["_deadline"] = _checked(refused, check_seconds, "timeout", timeout)
-            if max_retries is not None:
-                options["_max_retries"] = _checked(refused, check_count, "max_retries", max_retries)
-            if refused:
-                result = invalid(refused)
+            arguments = read_arguments(operation.request_model, fields, timeout, max_retries)
+            if arguments.errors:
+                result = invalid(arguments.errors)
                 explanation = result["error"]
             else:
                 sending = True
-                response = send(payload, **options)
+                response = send(arguments.payload, **arguments.options)
                 result = success(response)
         except Exception as error:
             if sending and is_application_error(error):
-                raise  # the application's own, which one of its signal handlers raised
-            result = failure(error, payload, sent=sending)
+                raise  # a signal handler of the application raised it
+            result = failure(error, arguments.payload if arguments else None, sent=sending)
             try:
                 explanation = explain(error, result)
                 if result["type"] == "internal_error":
                     self._log.failure("a tracking call", error)
-            except Exception:  # noqa: BLE001, S110 - there may be no stack left for a log
+            except Exception:  # noqa: BLE001, S110 - the stack may be full
                 pass
+        warnings = arguments.warnings if arguments else []
         if warnings:
             result["warnings"] = warnings
         try:
             level = logging.DEBUG if result["success"] else self._log.warning_level
             if self._on_outcome is not None or warnings or logger.isEnabledFor(level):
-                outcome = make_outcome(operation, result, response, time.monotonic() - started)
+                seconds = time.monotonic() - started
+                outcome = make_outcome(operation.name, result, response, seconds)
                 self._report(outcome, explanation, warnings)
-        except Exception:  # noqa: BLE001, S110 - the same
+        except Exception:  # noqa: BLE001, S110 - the stack may be full
             pass
         return result  # pyright: ignore[reportReturnType]
 
@@ -312,17 +301,3 @@ def _is_function(hook: object) -> bool:
     return callable(hook) and not any(
         inspect.iscoroutinefunction(function) for function in (hook, type(hook).__call__)
     )
-
-
-def _checked(
-    refused: list[Union[ApiValueError, ValidationError]],
-    check: Callable[..., Any],
-    *arguments: object,
-    **options: object,
-) -> Any:
-    """Check, and collect the refusal: an application is told of all at once."""
-    try:
-        return check(*arguments, **options)
-    except (ApiValueError, ValidationError) as error:
-        refused.append(error.with_traceback(None))  # which has this frame, and so the list
-        return None

@@ -1,11 +1,11 @@
 """
-Everything that the SDK raises, in one tree.
+The exceptions of the SDK, in one tree.
 
 ::
 
     OpenApiException
     ├── ApiTypeError (TypeError)               an argument of a wrong type
-    ├── ApiValueError (ValueError)             an argument or a setting that can't be used
+    ├── ApiValueError (ValueError)             an argument or a setting that is not valid
     ├── ApiAttributeError (AttributeError)     a setting that doesn't exist or can't be assigned
     ├── ApiKeyError (KeyError)                 kept for `except` clauses; not raised
     └── ApiException                           the call failed; status 0 without a response
@@ -18,8 +18,8 @@ Everything that the SDK raises, in one tree.
         ├── TooManyRequestsException           429
         └── ServiceException                   5xx
 
-No text of an exception holds the token, what was sent, or what the service
-wrote: they may end in a log. What the service wrote is in attributes.
+The text of an exception may end in a log. So it has neither the token, nor what was sent, nor what
+the service returned. What the service returned is in attributes.
 """
 
 import sys
@@ -30,24 +30,24 @@ if TYPE_CHECKING:
     from .models import ErrorResponse
 
 
-# Where an exception that isn't the SDK's says how many attempts its call has made.
+# An attribute of exceptions that are not the SDK's: how many attempts the call made.
 ATTEMPTS = "_cutmeshort_attempts"
 
 
 class OpenApiException(Exception):
-    """The root of everything that this package raises on purpose."""
+    """The base class of all exceptions that the SDK raises on purpose."""
 
 
 class ApiTypeError(OpenApiException, TypeError):
-    """An argument is of a type that the method doesn't take, or has an unknown name."""
+    """An argument is of a type that the method does not accept."""
 
 
 class ApiValueError(OpenApiException, ValueError):
     """
-    An argument or a setting can't be used; the message says what to write.
+    An argument or a setting is not valid; the message says what is.
 
     Attributes:
-        argument: The name of the argument or setting, where it is one.
+        argument: The name of the argument or setting, if the message is about one.
     """
 
     def __init__(self, message: str, argument: Optional[str] = None) -> None:
@@ -60,28 +60,28 @@ class ApiKeyError(OpenApiException, KeyError):
 
 
 class ApiAttributeError(OpenApiException, AttributeError):
-    """A setting doesn't exist, or can't be assigned any more."""
+    """A setting does not exist, or can no longer be assigned."""
 
 
 class ApiException(OpenApiException):
     """
     A call failed: the service refused it, or sent no usable response.
 
-    A copy or pickle has no `reason`, `headers`, `body` and `data`: they may have a customer's data.
+    A copy or pickle has no `reason`, `headers`, `body` and `data`, which may have customers' data.
 
     Attributes:
         status: The HTTP status code; 0 when there was no response.
-        type: What happened, machine-readable: `unauthorized`, `timeout`, ….
-        message: What happened, human-readable: one line from the SDK, without data of the call.
-        hint: What else the SDK knows about this call: one line, or empty.
+        type: Machine-readable reason: `unauthorized`, `timeout`, ….
+        message: Human-readable reason: one line from the SDK, without data of the call.
+        hint: More about this call, in one line; may be empty.
         reason: The reason phrase of the HTTP status line; None without a response.
         retryable: Whether the same event, sent again later, may succeed.
         retry_after: Seconds that the service asks to wait, if it does.
         attempts: How many attempts were made; 0 when nothing was sent.
-        request_id: The service's id of the request, for its support, if it is known.
-        headers: The response's headers, looked up without case; None without a response.
+        request_id: The service's id of the request, to quote to its support, if it is known.
+        headers: The response's headers, a mapping without regard to case; None without a response.
         body: The response's body as text; None without a response, or when it can't be read.
-        data: The body as ErrorResponse, where it is one.
+        data: The body as an ErrorResponse, if it is one.
     """
 
     def __init__(
@@ -129,7 +129,7 @@ class BadRequestException(ApiException):
 
 
 class UnauthorizedException(ApiException):
-    """401: the service doesn't know the token."""
+    """401: the service does not know the token."""
 
 
 class ForbiddenException(ApiException):
@@ -149,7 +149,7 @@ class UnprocessableEntityException(ApiException):
 
 
 class TooManyRequestsException(ApiException):
-    """429: more requests than the service takes."""
+    """429: more requests than the service accepts."""
 
 
 class ServiceException(ApiException):
@@ -157,7 +157,7 @@ class ServiceException(ApiException):
 
 
 class ErrorSpec(NamedTuple):
-    """What a status means: the class to raise, its `type` and its sentence."""
+    """What an HTTP status means: the exception to raise, its `type` and its `message`."""
 
     exception: type[ApiException]
     type: str
@@ -189,11 +189,13 @@ _ERROR_SPECS: dict[int, ErrorSpec] = {
     422: ErrorSpec(
         UnprocessableEntityException, "unprocessable_entity", "The service refused a field."
     ),
-    425: ErrorSpec(ApiException, "too_early", "The service does not take the request this early."),
+    425: ErrorSpec(
+        ApiException, "too_early", "The service does not accept the request this early."
+    ),
     429: ErrorSpec(
         TooManyRequestsException,
         "rate_limit_exceeded",
-        "Too many requests: the service takes 60 per minute and user.",
+        "Too many requests: the service accepts 60 per minute and user.",
     ),
     500: ErrorSpec(ServiceException, "internal_server_error", "The service failed."),
     502: ErrorSpec(ServiceException, "bad_gateway", "The service's gateway got no valid response."),
@@ -203,7 +205,7 @@ _ERROR_SPECS: dict[int, ErrorSpec] = {
 
 
 def error_spec(status: int) -> ErrorSpec:
-    """Tell what an HTTP status that isn't a success means; 0 stands for no response."""
+    """Return what an HTTP status outside 2xx means; 0 stands for no response."""
     if status == 0:
         return ErrorSpec(ApiException, "network_error", "There was no response.")
     if status in _ERROR_SPECS:
@@ -214,13 +216,13 @@ def error_spec(status: int) -> ErrorSpec:
         return ErrorSpec(
             ApiException,
             "redirect",
-            "The host redirects elsewhere, which is never followed: check the host argument "
-            "or CMS_HOST.",
+            "The host redirects, which the SDK does not follow: check the host argument or "
+            "CMS_HOST.",
         )
     return ErrorSpec(ApiException, "api_error", "The service did not track the event.")
 
 
-# Python 3.9 can't name its standard library: these take part in a call, or limit its time.
+# Python 3.9 has no list of its standard library. These modules take part in a call, or limit it.
 _STANDARD_LIBRARY: frozenset[str] = getattr(
     sys,
     "stdlib_module_names",
@@ -237,10 +239,10 @@ _OUR_PACKAGES = frozenset({"cutmeshort", "pydantic", "pydantic_core", "urllib3"}
 
 def is_application_error(error: BaseException) -> bool:
     """
-    Tell whether an exception is the application's.
+    Tell whether an exception's class is the application's.
 
-    While a request is under way, the application's signal handlers may run, and raise: to end a job
-    that takes too long, for example. Then the class is none of those that a call knows.
+    During a request, a signal handler of the application may raise such an exception, for example
+    to end a job that takes too long.
     """
     package = type(error).__module__.partition(".")[0]
     return package not in _STANDARD_LIBRARY and package not in _OUR_PACKAGES

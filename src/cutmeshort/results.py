@@ -1,7 +1,6 @@
 """The dicts that the facade returns, and the functions that make them."""
 
 import os
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Optional, Union
@@ -12,12 +11,9 @@ from typing_extensions import Literal, NotRequired, TypedDict
 from .api_response import ApiResponse
 from .exceptions import ATTEMPTS, ApiException, ApiValueError
 from .models import EventPayload, TrackResponse
+from .redaction import redact_customer
 
 _MAX_ERROR_LENGTH = 500
-_MAX_VALUE_LENGTH = 2048  # of what is personal; see the models
-_MAX_SEARCHED_LENGTH = 4096  # to search more would take seconds
-_PERSONAL = ("customer_external_id", "customer_name", "customer_email", "customer_avatar")
-
 
 FieldWarnings = list[dict[str, str]]
 
@@ -25,10 +21,10 @@ FieldWarnings = list[dict[str, str]]
 @dataclass(frozen=True)
 class Outcome:
     """
-    The outcome of one call, without data of the event: for logs and metrics.
+    The outcome of one call, for logs and metrics. It has no data of the event.
 
     Attributes:
-        operation: `track_lead` or `track_sale`.
+        operation: The name of the method: `track_lead` or `track_sale`.
         success: Whether the event was tracked.
         type: The result's `type`; None when the event was tracked.
         status_code: The HTTP status; 0 without a response; 422 for a refused argument.
@@ -36,7 +32,7 @@ class Outcome:
         seconds: How long the call took, waits between attempts included.
         retryable: Whether the same event, sent again later, may succeed.
         retry_after: Seconds that the service asks to wait, if it does.
-        request_id: The service's id of the request, for its support, if it is known.
+        request_id: The service's id of the request, to quote to its support, if it is known.
     """
 
     operation: str
@@ -76,12 +72,12 @@ class TrackSuccess(_SuccessKeys):
 
     Attributes:
         success: True.
-        message: What the service says, human-readable.
-        data: What the service adds; often empty.
-        duplicate: True, where the service had the event already, from an earlier attempt of this
-            call (409).
-        request_id: The service's id of the request, for its support, where it is known.
-        warnings: What the SDK left out of the event or assumed, where it did: a list of dicts with
+        message: Human-readable message of the service.
+        data: What else the service returned; often empty.
+        duplicate: True if the service had already recorded an earlier attempt of this call (409);
+            else absent.
+        request_id: The service's id of the request, to quote to its support, if it is known.
+        warnings: What the SDK left out of the event or assumed, if anything: a list of dicts with
             `field` and `message`.
     """
 
@@ -94,16 +90,17 @@ class TrackError(_ErrorKeys):
 
     Attributes:
         success: False.
-        error: One line that a person can act on.
+        error: Human-readable reason, in one line.
         status_code: The HTTP status; 0 without a response; 422 for a refused argument.
-        type: What happened, machine-readable.
-        retryable: Whether the same event, sent again later, may succeed. The service deduplicates.
+        type: Machine-readable reason.
+        retryable: Whether the same event, sent again later, may succeed. The service deduplicates
+            it.
         attempts: How many attempts were made; 0 when nothing was sent.
-        details: What is wrong with which field, where known: a list of dicts with `field` and
-            `message` when the SDK refused it, else what the service says.
+        details: The invalid fields and the reasons, if known: a list of dicts with `field` and
+            `message` from the SDK, any list or dict from the service.
         retry_after: Seconds that the service asks to wait, if it does.
-        request_id: The service's id of the request, for its support, where it is known.
-        warnings: What the SDK left out of the event or assumed, where it did: a list of dicts with
+        request_id: The service's id of the request, to quote to its support, if it is known.
+        warnings: What the SDK left out of the event or assumed, if anything: a list of dicts with
             `field` and `message`.
     """
 
@@ -111,12 +108,12 @@ class TrackError(_ErrorKeys):
 
 
 if not TYPE_CHECKING or os.name == "":
-    # Mypy looks in here, as it leaves `os.name` open.
+    # Mypy checks this branch, as it does not evaluate `os.name == ""`.
     TrackResult = Union[TrackSuccess, TrackError]
-else:  # seen by Pyright alone
-    # It knows that `os.name` isn't empty and looks in here. By design it tells the two apart
-    # by `is True`, but not by `if result["success"]:`; so that both branches of that check there as
-    # well, each has the other's keys. A misspelt key is an error for both.
+else:  # pragma: no cover - for Pyright
+    # Pyright evaluates it and checks this branch. It distinguishes the two types by `is True`, but
+    # not by `if result["success"]:`. So that both branches of the latter pass its check, each type
+    # has the other's keys, too. A misspelt key is still an error.
     class _Success(TrackSuccess, _ErrorKeys): ...
 
     class _Error(TrackError, _SuccessKeys): ...
@@ -125,7 +122,7 @@ else:  # seen by Pyright alone
 
 
 def success(response: ApiResponse[TrackResponse]) -> TrackSuccess:
-    """Make the dict for a response."""
+    """Make the dict for a tracked event."""
     data = response.data
     result: TrackSuccess = {"success": True, "message": data.message, "data": data.data}
     if response.duplicate:
@@ -136,7 +133,7 @@ def success(response: ApiResponse[TrackResponse]) -> TrackSuccess:
 
 
 def invalid(errors: Sequence[Union[ApiValueError, ValidationError]]) -> TrackError:
-    """Make the dict for arguments that were refused before anything was sent."""
+    """Make the dict for arguments that the SDK refused, before anything was sent."""
     lines: list[str] = []
     details: list[dict[str, Any]] = []
     for error in errors:
@@ -164,10 +161,9 @@ def failure(error: Exception, payload: Optional[EventPayload], *, sent: bool) ->
     Make the dict for an exception.
 
     Args:
-        error: What was raised.
-        payload: What was sent, whose personal data is kept out of the service's text.
-        sent: Whether something may have been sent. If so, the event may be recorded, and sending it
-            again can't count it twice.
+        error: The exception.
+        payload: The event, if there is one. The dict's `error` has none of the customer's data.
+        sent: Whether the event may have been sent, and so may have been recorded.
     """
     if isinstance(error, ApiException):
         return _refused(error, payload)
@@ -182,7 +178,7 @@ def failure(error: Exception, payload: Optional[EventPayload], *, sent: bool) ->
 
 
 def explain(error: Exception, result: TrackError) -> str:
-    """Say in one line what an exception means, with nothing of the event or of a response."""
+    """Return a line for the log: why a call failed, without data of the event or the response."""
     if isinstance(error, ApiException):
         return f"{error.message} {error.hint}".strip()
     return result["error"]
@@ -198,32 +194,21 @@ def make_outcome(
     Make the outcome of a call.
 
     Args:
-        operation: `track_lead` or `track_sale`.
-        result: The call's dict.
-        response: Where the result comes from, if it is a success.
+        operation: The name of the operation.
+        result: The dict that the call returns.
+        response: The response, if the event was tracked.
         seconds: How long the call took.
     """
-    if result["success"] is False:
-        return Outcome(
-            operation=operation,
-            success=False,
-            type=result["type"],
-            status_code=result["status_code"],
-            attempts=result["attempts"],
-            seconds=seconds,
-            retryable=result["retryable"],
-            retry_after=result.get("retry_after"),
-            request_id=result.get("request_id"),
-        )
+    failed: Any = {} if result["success"] else result
     return Outcome(
         operation=operation,
-        success=True,
-        type=None,
-        status_code=response.status_code if response else 0,
-        attempts=response.attempts if response else 0,
+        success=result["success"],
+        type=failed.get("type"),
+        status_code=failed.get("status_code", getattr(response, "status_code", 0)),
+        attempts=failed.get("attempts", getattr(response, "attempts", 0)),
         seconds=seconds,
-        retryable=False,
-        retry_after=None,
+        retryable=failed.get("retryable", False),
+        retry_after=failed.get("retry_after"),
         request_id=result.get("request_id"),
     )
 
@@ -231,9 +216,9 @@ def make_outcome(
 def _refused(error: ApiException, payload: Optional[EventPayload]) -> TrackError:
     data = error.data
     texts = [] if data is None else [data.error, data.message]
-    lines = (_one_line(text, payload) for text in texts if text)
+    lines = (redact_customer(text, payload) for text in texts if text)
     line = next(filter(None, lines), None)
-    # What the service says of a missing click is better than the SDK's guess.
+    # What the service says about a missing click is better than the SDK's hint.
     hint = error.hint if line is None or error.status == 409 else ""
     line = error.message if line is None else line[: _MAX_ERROR_LENGTH - len(hint) - bool(hint)]
     result: TrackError = {
@@ -251,25 +236,3 @@ def _refused(error: ApiException, payload: Optional[EventPayload]) -> TrackError
     if error.request_id is not None:
         result["request_id"] = error.request_id
     return result
-
-
-def _one_line(text: str, payload: Optional[EventPayload]) -> str:
-    """Make the service's text safe to log: one printable line, without the customer's data."""
-    line = _words(text[:_MAX_SEARCHED_LENGTH])
-    for name in _PERSONAL:
-        given = getattr(payload, name, None)
-        # Some versions of pydantic keep an instance of a subclass, whose methods may fail.
-        value = "" if given is None else _words(str.__str__(given))
-        if value:
-            # Inside a word, a short id or name is a coincidence; an address or URL is not.
-            inside = "@" in value or "/" in value
-            pattern = re.escape(value) if inside else rf"(?<!\w){re.escape(value)}(?!\w)"
-            line = re.sub(pattern, "[redacted]", line, flags=re.IGNORECASE)
-    if len(text) > _MAX_SEARCHED_LENGTH:
-        line = line[:-_MAX_VALUE_LENGTH]  # it may end with a part of a value
-    return line
-
-
-def _words(text: str) -> str:
-    """Put one space between words, in place of white space and what can't be printed."""
-    return " ".join("".join(part if part.isprintable() else " " for part in text).split())

@@ -1,9 +1,9 @@
-"""When to repeat an attempt, and after how long: decisions without a clock and without sockets."""
+"""When an attempt is retried, and after how long: decisions without a clock and without sockets."""
 
 import re
 from typing import Optional
 
-_FINAL_SERVER_ERRORS = frozenset({501, 505})  # it can't, and won't be able to a second later
+_FINAL_SERVER_ERRORS = frozenset({501, 505})  # a retry would fail in the same way
 _RETRIED_CLIENT_ERRORS = frozenset({408, 425, 429})
 _RETRIED_FAILURES = frozenset({"network_error", "timeout"})
 INITIAL_WAIT = 0.5
@@ -13,64 +13,60 @@ _MAX_RETRY_AFTER = 1e9
 _SECONDS = r"[0-9]+(\.[0-9]+)?"
 
 
-def is_retried(status: int, kind: str = "") -> bool:
+def is_retried(status: int, failure: str = "") -> bool:
     """
-    Tell whether the SDK retries a failed attempt; the service deduplicates, so that it is safe.
+    Tell whether the SDK retries a failed attempt. That is safe, as the service deduplicates.
 
     Args:
-        status: The HTTP status; 0 when there was no response.
-        kind: What happened then: `network_error`, `timeout`, `tls_error`, ….
+        status: The HTTP status; 0 without a response.
+        failure: The type of the failure without a response: `network_error`, `timeout`, ….
     """
     if status == 0:
-        return kind in _RETRIED_FAILURES
+        return failure in _RETRIED_FAILURES
     if status // 100 == 5:
         return status not in _FINAL_SERVER_ERRORS
     return status in _RETRIED_CLIENT_ERRORS
 
 
-def is_retryable(status: int, kind: str) -> bool:
+def is_retryable(status: int, type_: str) -> bool:
     """
     Tell whether the same event, sent again later, may succeed.
 
-    So it may when what responded was not the service: it may have received the event or not.
+    This includes a response that was not from the service, which may have received the event or
+    not.
     """
-    return is_retried(status, kind) or kind == "invalid_response"
+    return is_retried(status, type_) or type_ == "invalid_response"
 
 
-class RetryPolicy:
+def next_wait(
+    attempts: int,
+    max_retries: int,
+    *,
+    remaining: float,
+    jitter: float,
+    retry_after: Optional[float],
+) -> Optional[float]:
     """
-    How often one call is repeated.
+    Return how many seconds to wait before the next attempt.
 
     Args:
-        max_retries: Attempts after the first one.
+        attempts: How many attempts have failed, from 1.
+        max_retries: How many attempts may follow the first one.
+        remaining: Seconds until the deadline of the call.
+        jitter: A random number from 0 to 1, which spreads the back-off.
+        retry_after: Seconds that the service asks to wait, used as they are.
+
+    Returns:
+        None if no attempt is left, or if the wait would pass the deadline.
     """
-
-    def __init__(self, max_retries: int) -> None:
-        self.max_retries = max_retries
-
-    def wait(
-        self, attempt: int, *, remaining: float, jitter: float, retry_after: Optional[float]
-    ) -> Optional[float]:
-        """
-        Say how long to wait before the next attempt.
-
-        Args:
-            attempt: How many attempts have failed, from 1.
-            remaining: Seconds that are left of the call's deadline.
-            jitter: A random number from 0 to 1, which spreads the back-off.
-            retry_after: Seconds that the service asks to wait, obeyed as they are.
-
-        Returns:
-            Seconds, or None to give up: no attempt is left, or the wait would not fit.
-        """
-        if attempt > self.max_retries:
-            return None
-        if retry_after is None:
-            # Beyond the tenth doubling the cap holds anyway, and a float would overflow.
-            wait = jitter * min(MAX_WAIT, INITIAL_WAIT * 2 ** min(attempt - 1, 10))
-        else:
-            wait = retry_after
-        return wait if wait < remaining else None
+    if attempts > max_retries:
+        return None
+    if retry_after is None:
+        # After ten doublings MAX_WAIT applies anyway; many more would overflow a float.
+        wait = jitter * min(MAX_WAIT, INITIAL_WAIT * 2 ** min(attempts - 1, 10))
+    else:
+        wait = retry_after
+    return wait if wait < remaining else None
 
 
 def parse_retry_after(value: Optional[str], now: float) -> Optional[float]:
@@ -82,7 +78,7 @@ def parse_retry_after(value: Optional[str], now: float) -> Optional[float]:
         now: The wall clock, in seconds since the epoch; a date is relative to it.
 
     Returns:
-        Seconds from `now`, never negative; None where the value can't be read.
+        Seconds from `now`, never negative; None if the value is not valid.
     """
     if not value:
         return None

@@ -25,7 +25,7 @@ def layers(url: str) -> Iterator[dict[str, Call]]:
     api_client = ApiClient(configuration)
     api = TrackingApi(api_client)
     lead = LeadPayload(**LEAD)  # type: ignore[arg-type]
-    request = api_client._request(TRACK_LEAD, lead, TOKEN, {})
+    request = api_client._make_request(TRACK_LEAD, lead, TOKEN)
     rest = RESTClientObject(configuration)
     pool = rest._pool
     message = _message(request)

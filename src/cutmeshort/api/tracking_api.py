@@ -1,4 +1,4 @@
-"""The two operations of the tracking API."""
+"""TrackingApi: the operations of the tracking API."""
 
 from collections.abc import Mapping
 from typing import Any, Optional, Union
@@ -6,10 +6,11 @@ from typing import Any, Optional, Union
 import urllib3
 from typing_extensions import Unpack
 
-from ..api_client import ApiClient, RequestOptions
+from ..api_client import ApiClient
 from ..api_response import ApiResponse
 from ..models import LeadPayload, SalePayload, TrackResponse
 from ..operations import TRACK_LEAD, TRACK_SALE
+from ..request_options import RequestOptions
 
 Lead = Union[LeadPayload, Mapping[str, Any]]
 Sale = Union[SalePayload, Mapping[str, Any]]
@@ -17,13 +18,13 @@ Sale = Union[SalePayload, Mapping[str, Any]]
 
 class TrackingApi:
     """
-    The operations, each in three forms; failures are exceptions.
+    The operations, each in three forms. A failure is an exception; ApiClient.call_api lists them.
 
-    A payload is a model, or a dict of its fields in snake_case or camelCase. Options for one call
-    are those of RequestOptions. What a method raises is said at ApiClient.call_api.
+    A payload is a model, or a dict of its fields in snake_case or camelCase. The options of a call
+    are those of RequestOptions.
 
     Args:
-        api_client: What sends them; ApiClient.get_default() by default.
+        api_client: The client that sends the requests; default ApiClient.get_default().
     """
 
     def __init__(self, api_client: Optional[ApiClient] = None) -> None:
@@ -42,7 +43,7 @@ class TrackingApi:
     def track_lead_without_preload_content(
         self, lead_payload: Lead, **options: Unpack[RequestOptions]
     ) -> urllib3.BaseHTTPResponse:
-        """Track a lead and return the unread response, of whatever status; read or close it."""
+        """Track a lead and return urllib3's response, of any status, with its body to be read."""
         return self.api_client.call_api_without_preload_content(TRACK_LEAD, lead_payload, **options)
 
     def track_sale(self, sale_payload: Sale, **options: Unpack[RequestOptions]) -> TrackResponse:
@@ -58,5 +59,5 @@ class TrackingApi:
     def track_sale_without_preload_content(
         self, sale_payload: Sale, **options: Unpack[RequestOptions]
     ) -> urllib3.BaseHTTPResponse:
-        """Track a sale and return the unread response, of whatever status; read or close it."""
+        """Track a sale and return urllib3's response, of any status, with its body to be read."""
         return self.api_client.call_api_without_preload_content(TRACK_SALE, sale_payload, **options)

@@ -1,14 +1,16 @@
-"""What goes over the wire: the payloads of the two operations and the service's responses."""
+"""The payloads of the operations and the service's responses."""
 
 from contextlib import suppress
 from datetime import datetime, timezone
 
 from pydantic import ValidationError
 
-from .base import DECORATION, EventPayload, ExternalId, Model, read_json
+from .base import DECORATION, EventPayload, Model
 from .error_response import ErrorResponse
+from .fields import ExternalId
 from .lead_payload import LeadPayload
 from .sale_payload import SalePayload
+from .timestamps import read_timestamp
 from .track_response import TrackResponse
 
 __all__ = [
@@ -20,16 +22,16 @@ __all__ = [
     "Model",
     "SalePayload",
     "TrackResponse",
-    "read_json",
+    "read_timestamp",
 ]
 
 
-def _use_once() -> None:
+def _warm_up() -> None:
     """
-    Validate and serialise each type of value.
+    Validate and serialise each type of value once.
 
-    pydantic prepares some of that at the first use, under locks that a fork in the meantime would
-    leave held in the child, for ever.
+    At the first use, pydantic prepares some of this under locks. If another thread forked at that
+    moment, the locks would stay locked in the child for ever.
     """
     now = datetime.now(timezone.utc)
     LeadPayload(event_name="-", customer_external_id="-", timestamp=now).to_json()
@@ -37,4 +39,4 @@ def _use_once() -> None:
         SalePayload.from_dict({})
 
 
-_use_once()
+_warm_up()

@@ -9,27 +9,29 @@ from .base import Model
 
 class ErrorResponse(Model):
     """
-    The response to an event that was not tracked, as far as the service says.
+    The response to an event that was not tracked.
 
-    It is made of any JSON object: a field of an unexpected type counts as absent, and an unknown
-    field is kept.
+    Any JSON object is valid: a field of an unexpected type counts as absent, and unknown fields are
+    kept.
     """
 
     model_config = ConfigDict(extra="allow")
 
     success: Optional[bool] = Field(default=None, description="False.")
-    error: Optional[str] = Field(default=None, description="What went wrong, human-readable.")
-    message: Optional[str] = Field(default=None, description="The same, in another form.")
-    type: Optional[str] = Field(default=None, description="What went wrong, machine-readable.")
+    error: Optional[str] = Field(default=None, description="Human-readable reason.")
+    message: Optional[str] = Field(
+        default=None, description="The same, in some forms of the response."
+    )
+    type: Optional[str] = Field(default=None, description="Machine-readable reason.")
     status_code: Optional[int] = Field(
         default=None,
-        description="The status as the service states it; the HTTP status line takes precedence.",
+        description="HTTP status in the body; the HTTP status line takes precedence.",
     )
     details: Union[dict[str, Any], list[Any], None] = Field(
-        default=None, description="What is wrong with which field."
+        default=None, description="The invalid fields and the reasons."
     )
     request_id: Optional[str] = Field(
-        default=None, description="The service's id of the request, for its support."
+        default=None, description="The service's id of the request, to quote to its support."
     )
 
     @field_validator("*", mode="wrap")

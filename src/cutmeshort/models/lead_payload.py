@@ -6,7 +6,8 @@ from pydantic import ConfigDict, Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 from typing_extensions import Literal
 
-from .base import EventPayload, EventText
+from .base import EventPayload
+from .fields import EventText
 
 
 class LeadPayload(EventPayload):
@@ -16,13 +17,13 @@ class LeadPayload(EventPayload):
 
     mode: Optional[Literal["deferred"]] = Field(
         default=None,
-        description="`deferred` binds the click to the customer now and counts the lead later.",
+        description="`deferred` binds the click to the customer now; a later lead is credited.",
     )
     click_id: Optional[EventText] = Field(
         default=None,
         validate_default=True,
         description="The click to credit. Required in a standard lead and in the first, deferred "
-        "call; must be left out of the calls that follow it. 1 to 255 characters.",
+        "lead; must be left out of the leads that follow it. 1 to 255 characters.",
     )
 
     @field_validator("click_id")

@@ -15,7 +15,7 @@ from ..configuration import Configuration
 from ..exceptions import ATTEMPTS, ApiException, is_application_error
 from ..logs import log_attempt
 from ..proxies import find_proxy
-from ..retry import RetryPolicy, is_retried
+from ..retry import is_retried, next_wait
 from .attempt import Attempt, current_attempt
 from .connections import make_pool
 from .errors import clear_locals, safe_cause, translate_error
@@ -157,7 +157,10 @@ class RESTClientObject:
 def _wait(
     request: RESTRequest, attempts: int, deadline: float, retry_after: Optional[float] = None
 ) -> Optional[float]:
-    policy, remaining = RetryPolicy(request.max_retries), deadline - time.monotonic()
-    return policy.wait(
-        attempts, remaining=remaining, jitter=random.random(), retry_after=retry_after
+    return next_wait(
+        attempts,
+        request.max_retries,
+        remaining=deadline - time.monotonic(),
+        jitter=random.random(),
+        retry_after=retry_after,
     )

@@ -16,7 +16,8 @@ from starlette.requests import ClientDisconnect
 
 from .._version import __version__
 from ..exceptions import error_spec
-from ..models import ErrorResponse, LeadPayload, SalePayload, TrackResponse, read_json
+from ..models import ErrorResponse, LeadPayload, SalePayload, TrackResponse
+from ..strict_json import read_json
 from .bodies import BodyTooLarge, LastResponse, LimitedRequest
 from .replies import REJECTIONS, refuse, reject, succeed
 from .service import RateLimit, Refusal, Service

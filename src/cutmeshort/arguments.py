@@ -1,0 +1,94 @@
+"""Checks the arguments of a tracking call, and makes its payload and options."""
+
+from typing import Any, NamedTuple, Optional, Union
+
+from pydantic import ValidationError
+
+from .checks import check_count, check_seconds
+from .exceptions import ApiValueError
+from .models import DECORATION, EventPayload, read_timestamp
+
+
+class Arguments(NamedTuple):
+    """
+    The arguments of one call.
+
+    Attributes:
+        payload: The event; None if one of its fields was refused.
+        options: The options of the request, as in RequestOptions.
+        errors: Why arguments were refused; empty if none were.
+        warnings: What was left out of the event or assumed: dicts with `field` and `message`.
+    """
+
+    payload: Optional[EventPayload]
+    options: dict[str, Any]
+    errors: list[Union[ApiValueError, ValidationError]]
+    warnings: list[dict[str, str]]
+
+
+def read_arguments(
+    model: type[EventPayload],
+    fields: dict[str, Any],
+    timeout: Optional[float],
+    max_retries: Optional[int],
+) -> Arguments:
+    """
+    Check the arguments of a call. All errors are collected, so that the caller sees them at once.
+
+    A customer's name, e-mail address or avatar that is not valid is left out of the event.
+
+    Args:
+        model: The model of the payload.
+        fields: The fields of the payload.
+        timeout: Seconds for the call; None for the client's.
+        max_retries: Retries of the call; None for the client's.
+    """
+    arguments = Arguments(None, {}, [], [])
+    try:
+        arguments = arguments._replace(payload=_make_payload(model, fields, arguments.warnings))
+    except ValidationError as error:
+        arguments.errors.append(error.with_traceback(None))  # it refers to this frame
+    try:
+        if timeout is not None:
+            arguments.options["_deadline"] = check_seconds("timeout", timeout)
+    except ApiValueError as error:
+        arguments.errors.append(error.with_traceback(None))
+    try:
+        if max_retries is not None:
+            arguments.options["_max_retries"] = check_count("max_retries", max_retries)
+    except ApiValueError as error:
+        arguments.errors.append(error.with_traceback(None))
+    return arguments
+
+
+def _make_payload(
+    model: type[EventPayload], fields: dict[str, Any], warnings: list[dict[str, str]]
+) -> EventPayload:
+    given = fields["timestamp"]
+    timestamp = None if given is None else read_timestamp(given)
+    if timestamp is not None:
+        fields = {**fields, "timestamp": timestamp.value}
+        if timestamp.naive:
+            message = "The timestamp has no offset and is taken as UTC"
+            warnings.append({"field": "timestamp", "message": message})
+    try:
+        return model.model_validate(fields)
+    except ValidationError as error:
+        reasons = _reasons(error)
+        if not reasons:
+            raise
+    warnings[:0] = [
+        {"field": name, "message": f"Left out of the event: {reason}"}
+        for name, reason in reasons.items()
+    ]
+    return model.model_validate({k: v for k, v in fields.items() if k not in reasons})
+
+
+def _reasons(error: ValidationError) -> dict[str, str]:
+    """Return why fields of the decoration are not valid."""
+    reasons: dict[str, str] = {}
+    for part in error.errors(include_url=False):
+        name = str(part["loc"][0])
+        if name in DECORATION:
+            reasons[name] = "; ".join(filter(None, (reasons.get(name), part["msg"])))
+    return reasons
