@@ -416,7 +416,7 @@ print(client.track_lead("A", "u", "c", timestamp="2026-01")["success"])
         assert _run(program, server).splitlines() == [
             "2026-01-31T12:00:00Z network_error",
             "2026-01-31T12:00:00+01:00 network_error",
-            "2026-01 validation_error",
+            "2026-01 network_error",
             "soon validation_error",
             "True",
         ]

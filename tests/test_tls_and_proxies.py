@@ -244,7 +244,7 @@ def test_a_certificate_for_another_purpose_is_not_a_matter_of_trust(
     with Server(OK, tls=context) as server:
         result = _track(server, ssl_ca_cert=authority_file)
     assert result["type"] == "tls_error"
-    assert result["error"].endswith("The certificate, or its authority's, has to be issued again.")
+    assert result["error"].endswith("The certificate, or its authority's, must be issued again.")
 
 
 def test_a_proxys_certificate_is_not_blamed_on_the_host(authority: trustme.CA) -> None:

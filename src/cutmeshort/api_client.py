@@ -95,7 +95,8 @@ class ApiClient:
                 is disabled or closed.
         """
         token = self._token(options)
-        payload = _as_model(operation, payload)
+        if not isinstance(payload, operation.request_model):
+            payload = _as_model(operation, payload)
         response = self._send(self._make_request(operation, payload, token, **options))
         return read_response(response, payload, token)
 
@@ -114,7 +115,8 @@ class ApiClient:
         decompressed.
         """
         token = self._token(options)
-        payload = _as_model(operation, payload)
+        if not isinstance(payload, operation.request_model):
+            payload = _as_model(operation, payload)
         response = self._send(self._make_request(operation, payload, token, **options))
         if response.content is None:
             raise make_exception(response, payload, token, None)
@@ -247,8 +249,6 @@ def _stack_level() -> int:
 def _as_model(
     operation: Operation, payload: Union[EventPayload, Mapping[str, Any]]
 ) -> EventPayload:
-    if isinstance(payload, operation.request_model):
-        return payload
     if isinstance(payload, Mapping):
         return operation.request_model.from_dict(payload)
     raise ApiTypeError(f"payload must be a {operation.request_model.__name__} or a dict")

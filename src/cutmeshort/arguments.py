@@ -43,22 +43,25 @@ def read_arguments(
         timeout: Seconds for the call; None for the client's.
         max_retries: Retries of the call; None for the client's.
     """
-    arguments = Arguments(None, {}, [], [])
+    payload: Optional[EventPayload] = None
+    options: dict[str, Any] = {}
+    errors: list[Union[ApiValueError, ValidationError]] = []
+    warnings: list[dict[str, str]] = []
     try:
-        arguments = arguments._replace(payload=_make_payload(model, fields, arguments.warnings))
+        payload = _make_payload(model, fields, warnings)
     except ValidationError as error:
-        arguments.errors.append(error.with_traceback(None))  # it refers to this frame
+        errors.append(error.with_traceback(None))  # it refers to this frame
     try:
         if timeout is not None:
-            arguments.options["_deadline"] = check_seconds("timeout", timeout)
+            options["_deadline"] = check_seconds("timeout", timeout)
     except ApiValueError as error:
-        arguments.errors.append(error.with_traceback(None))
+        errors.append(error.with_traceback(None))
     try:
         if max_retries is not None:
-            arguments.options["_max_retries"] = check_count("max_retries", max_retries)
+            options["_max_retries"] = check_count("max_retries", max_retries)
     except ApiValueError as error:
-        arguments.errors.append(error.with_traceback(None))
-    return arguments
+        errors.append(error.with_traceback(None))
+    return Arguments(payload, options, errors, warnings)
 
 
 def _make_payload(

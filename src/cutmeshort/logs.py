@@ -1,8 +1,8 @@
 """
-What the SDK writes to the logger `cutmeshort`.
+The SDK's log records, on the logger `cutmeshort`.
 
-Metadata only: an operation, a type, a status, counts, times, names of arguments, and sentences of
-the SDK's own. Never the token, and nothing of an event or of a response's text.
+They contain metadata only: operation, type, status, counts, times, names of arguments, and
+sentences of the SDK. They never contain the token, a value of an event, or text of a response.
 """
 
 import logging
@@ -34,12 +34,12 @@ def log_attempt(
     Log an attempt at DEBUG.
 
     Args:
-        request: The call.
-        number: Which of its attempts it was, from 1.
+        request: The request of the call.
+        number: The number of the attempt, from 1.
         status: The HTTP status; 0 without a response.
-        failure: Without a response, its type: `timeout`, ….
+        failure: The type of the failure without a response: `timeout`, ….
         started: When the attempt began, on the monotonic clock.
-        wait: Seconds until the next one; None if it was the last.
+        wait: Seconds until the next attempt; None if this was the last one.
     """
     try:
         if not logger.isEnabledFor(logging.DEBUG):
@@ -62,11 +62,11 @@ class OutcomeLog:
 
     Args:
         host: The service's host.
-        enabled: Whether the client is: the log of a disabled one is at DEBUG only.
+        enabled: Whether the client is enabled. A disabled client logs at DEBUG only.
 
     Attributes:
-        warning_level: The level of a call whose event was not tracked.
-        error_level: The level of a bug.
+        warning_level: The level for an event that was not tracked.
+        error_level: The level for a bug.
     """
 
     def __init__(self, host: str, *, enabled: bool) -> None:
@@ -79,29 +79,31 @@ class OutcomeLog:
         Log a call: at DEBUG if the event was tracked, else at WARNING.
 
         Args:
-            outcome: The call's outcome; the record has it as `cms`.
+            outcome: The outcome of the call; the log record has it as `cms`.
             explanation: Why the event was not tracked, without data of the event.
         """
         if not logger.isEnabledFor(logging.DEBUG if outcome.success else self.warning_level):
-            return  # there is a hook, or a warning
+            return
         attempts = f"{outcome.attempts} attempt{'' if outcome.attempts == 1 else 's'}"
-        course = f"after {attempts} in {_duration(outcome.seconds)}"
+        summary = f"after {attempts} in {_duration(outcome.seconds)}"
         if outcome.success:
             text = "%s tracked: %d %s"
-            _log(logging.DEBUG, text, outcome.operation, outcome.status_code, course, cms=outcome)
+            _log(logging.DEBUG, text, outcome.operation, outcome.status_code, summary, cms=outcome)
             return
-        what, response = str(outcome.type), ""
+        reason, response = str(outcome.type), ""
         if outcome.attempts:
             status = f" ({outcome.status_code})" if outcome.status_code else ""
-            what = f"{what}{status} {course}"
+            reason = f"{reason}{status} {summary}"
             response = self._response(outcome)
         if outcome.retryable:
-            what = f"{what} (retryable)"
+            reason = f"{reason} (retryable)"
         text = "%s not tracked: %s: %s%s"
-        _log(self.warning_level, text, outcome.operation, what, explanation, response, cms=outcome)
+        _log(
+            self.warning_level, text, outcome.operation, reason, explanation, response, cms=outcome
+        )
 
     def _response(self, outcome: "Outcome") -> str:
-        """Say what else is known of a response; without one, the explanation names the host."""
+        """Return more about the response; without one, the explanation names the host."""
         if not outcome.status_code:
             return ""
         parts = [self._host]
@@ -116,10 +118,10 @@ class OutcomeLog:
         text = '%s left out %s: not valid, see "warnings" in the result'
         _log(self.warning_level, text, outcome.operation, ", ".join(names), cms=outcome)
 
-    def failure(self, what: str, error: Exception) -> None:
-        """Log where an exception came from, and not its text, which may have data of an event."""
+    def failure(self, where: str, error: Exception) -> None:
+        """Log an exception without its text, which may have data of the event."""
         frames = "".join(traceback.format_tb(error.__traceback__))
-        _log(self.error_level, "%s in %s\n%s", type(error).__name__, what, frames)
+        _log(self.error_level, "%s in %s\n%s", type(error).__name__, where, frames)
 
 
 def _duration(seconds: float) -> str:

@@ -1,4 +1,4 @@
-"""Which proxy to use: the configuration's or the environment's. Decisions without sockets."""
+"""Chooses the proxy: from the configuration or the environment. Decisions without sockets."""
 
 import ipaddress
 import os
@@ -18,7 +18,7 @@ class Proxy(NamedTuple):
 
     Attributes:
         url: Its URL, without user and password.
-        headers: The headers that are for it alone.
+        headers: The headers for the proxy only.
     """
 
     url: str
@@ -27,10 +27,10 @@ class Proxy(NamedTuple):
 
 def find_proxy(configuration: Configuration) -> Optional[Proxy]:
     """
-    Return the proxy for the configuration's host; None for none.
+    Return the proxy for the configuration's host; None if there is none.
 
     Raises:
-        ApiValueError: The environment's is not the URL of a proxy.
+        ApiValueError: The environment variable is not the URL of a proxy.
     """
     url = configuration.proxy or environment_proxy(configuration.host)
     if url is None:
@@ -50,7 +50,7 @@ def environment_proxy(url: str) -> Optional[str]:
 
     `HTTPS_PROXY` or `HTTP_PROXY`, by the URL's scheme, takes precedence over `ALL_PROXY`, and a
     variable in lower case over the same in upper case. `NO_PROXY` excludes hosts. Plain http to
-    loopback goes through none of these: the token would leave this machine in clear text.
+    loopback uses no proxy: the token would leave this machine in clear text.
     """
     parts = urlsplit(url)
     host = parts.hostname or ""
@@ -58,7 +58,7 @@ def environment_proxy(url: str) -> Optional[str]:
         return None
     names = [f"{parts.scheme}_proxy", f"{parts.scheme}_proxy".upper(), "all_proxy", "ALL_PROXY"]
     if "REQUEST_METHOD" in os.environ and parts.scheme == "http":
-        names.remove("HTTP_PROXY")  # of a CGI script, it is a header of the request that it serves
+        names.remove("HTTP_PROXY")  # in a CGI script, it is the `Proxy` header of a request
     name = next((name for name in names if os.environ.get(name)), None)
     no_proxy = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
     port = parts.port or STANDARD_PORTS[parts.scheme]
@@ -74,9 +74,9 @@ def is_excluded(no_proxy: str, host: str, port: int) -> bool:
 
     Args:
         no_proxy: Names, addresses and CIDR blocks, each with or without a port, or `*`; separated
-            by commas or white space. A name also excludes what is below it.
+            by commas or white space. A name also excludes its subdomains.
         host: A name, or an address without brackets.
-        port: The port that is connected to.
+        port: The port of the connection.
     """
     host = host.lower().rstrip(".")
     return any(_matches(entry, host, port) for entry in re.split(r"[\s,]+", no_proxy.lower()))

@@ -1,4 +1,4 @@
-"""Name look-ups with a timeout: the system's own have none."""
+"""Name look-ups with a timeout, which those of the operating system lack."""
 
 import ipaddress
 import os
@@ -6,17 +6,22 @@ import socket
 import threading
 from typing import Any, Union
 
-# As socket.getaddrinfo has it: family, type, protocol, canonical name, address.
+# As socket.getaddrinfo returns it: family, type, protocol, canonical name, address.
 AddressInfo = tuple[Any, Any, int, str, tuple[Any, ...]]
 
 
 def resolve(host: str, port: int, timeout: float) -> list[AddressInfo]:
     """
-    Return the addresses of a host: a name in ASCII, which is looked up in a thread, or an address.
+    Return the addresses of a host. A name is looked up in a thread.
+
+    Args:
+        host: A name in ASCII, or an address.
+        port: The port.
+        timeout: Seconds.
 
     Raises:
         socket.gaierror: There is no such name, or the name server failed.
-        socket.timeout: The name server did not respond within so many seconds.
+        socket.timeout: The name server did not respond in time.
     """
     try:
         ipaddress.ip_address(host)
@@ -28,27 +33,27 @@ def resolve(host: str, port: int, timeout: float) -> list[AddressInfo]:
         if look_up is None:
             look_up = _LookUp(host, port)
             look_up.start()
-    except RuntimeError:  # there can't be another thread, as when the interpreter exits
+    except RuntimeError:  # no thread can start, for example because the interpreter exits
         return _look_up(host, port)
     look_up.join(timeout)
     if look_up.outcome is None:
         raise socket.timeout("the name server did not respond")
     if isinstance(look_up.outcome, Exception):
-        raise socket.gaierror(*look_up.outcome.args)  # one for each call that waited
+        raise socket.gaierror(*look_up.outcome.args)  # a new one for each call that waited
     return look_up.outcome
 
 
 def _look_up(host: str, port: int) -> list[AddressInfo]:
-    # As bytes: for a str, Python would import its IDNA codec now.
+    # As bytes, because for a str Python would now import its IDNA codec.
     return socket.getaddrinfo(host.encode("ascii"), port, type=socket.SOCK_STREAM)
 
 
 class _LookUp(threading.Thread):
     """
-    Looks a name up, or waits for another thread that does.
+    Looks up a name, or waits for another thread that does.
 
-    It registers itself, as a signal handler may raise an exception anywhere in the call that starts
-    it: no later call may wait for a look-up that never began.
+    The thread registers itself once it runs. A signal handler may raise an exception anywhere in
+    the call that starts it, and no later call may wait for a look-up that never began.
     """
 
     def __init__(self, host: str, port: int) -> None:
@@ -71,4 +76,4 @@ class _LookUp(threading.Thread):
 
 _look_ups: dict[tuple[str, int], _LookUp] = {}
 if hasattr(os, "register_at_fork"):  # not on Windows
-    os.register_at_fork(after_in_child=_look_ups.clear)  # the threads are the parent's
+    os.register_at_fork(after_in_child=_look_ups.clear)  # the child has no threads

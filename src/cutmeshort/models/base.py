@@ -90,7 +90,13 @@ class EventPayload(Model):
         if not isinstance(values, dict):
             return values
         optional = _optional_names(cls)
-        return {k: v for k, v in values.items() if k not in optional or not _is_empty(v)}
+        return {
+            name: value
+            for name, value in values.items()
+            if name not in optional
+            # By type(): an object may claim to be a str, and a method of a subclass may raise.
+            or not (value is None or (issubclass(type(value), str) and not str.__len__(value)))
+        }
 
     def __setattr__(self, name: str, value: Any) -> NoReturn:
         # pydantic's own error for a frozen model shows the value.
@@ -123,8 +129,3 @@ class EventPayload(Model):
 def _optional_names(model: type[EventPayload]) -> frozenset[str]:
     optional = [name for name, field in model.model_fields.items() if not field.is_required()]
     return frozenset(optional) | frozenset(map(to_camel, optional))
-
-
-def _is_empty(value: Any) -> bool:
-    # By type(): an object may claim to be a str, and a method of a subclass may raise.
-    return value is None or (issubclass(type(value), str) and not str.__len__(value))

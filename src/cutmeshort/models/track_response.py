@@ -12,9 +12,12 @@ DEFAULT_MESSAGE = "Event tracked successfully"
 _FAILED_STATUS = frozenset({"error", "errored", "fail", "failed", "failure", "false"})
 
 
-def _is_failed(flag: Any) -> bool:
+def _is_failed(*flags: Any) -> bool:
     """Tell whether a `success` or `status` says that the event was not tracked."""
-    return flag is False or (isinstance(flag, str) and flag.strip().lower() in _FAILED_STATUS)
+    for flag in flags:
+        if flag is False or (isinstance(flag, str) and flag.strip().lower() in _FAILED_STATUS):
+            return True
+    return False
 
 
 class TrackResponse(Model):
@@ -50,7 +53,7 @@ class TrackResponse(Model):
         if not isinstance(message, str) or not message:
             message = data if isinstance(data, str) and data else DEFAULT_MESSAGE
         status, success = fields.pop("status", None), fields.pop("success", None)
-        failed = _is_failed(status) or _is_failed(success)
+        failed = _is_failed(status, success)
         has_error = bool(fields.get("error")) and success is not True
         request_id = fields.pop("request_id", None) or fields.get("requestId")
         common = {

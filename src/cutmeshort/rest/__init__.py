@@ -1,12 +1,12 @@
 """
 The only package that knows HTTP and urllib3.
 
-- `client`: a call, its attempts and its deadline
-- `attempt`: the attempt that is under way, and sockets that are limited by its deadline
-- `connections`: urllib3's connections and pools over such sockets
-- `response`: a strict reader of responses
-- `tls`: certificates, and TLS over such sockets
-- `errors`: what each of urllib3's errors means
+- `client`: a call with its attempts and its deadline
+- `attempt`: the attempt in progress, and sockets that its deadline limits
+- `connections`: urllib3's connections and pools over these sockets
+- `response`: a strict parser of HTTP responses
+- `tls`: certificates, and TLS over these sockets
+- `errors`: what each error of urllib3 means
 """
 
 from .client import RESTClientObject, RESTRequest

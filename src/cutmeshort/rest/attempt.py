@@ -1,4 +1,4 @@
-"""The attempt that is under way, and sockets that are limited by its deadline."""
+"""The attempt in progress, and sockets that its deadline limits."""
 
 import socket
 import time
@@ -8,11 +8,11 @@ from typing import Any
 from urllib3.exceptions import ProtocolError
 
 _MAX_BYTES = 2**21
-_MAX_PIECES = 20_000  # of single bytes, a response would cost more than it is worth
+_MAX_PIECES = 20_000  # a response in single bytes would use too much CPU
 
 
 class ResponseError(ProtocolError):
-    """What a host sent is not usable; the text says why, with nothing of it."""
+    """What a host sent is not usable. The text says why, and quotes none of it."""
 
 
 class Attempt:
@@ -26,9 +26,9 @@ class Attempt:
 
     Attributes:
         sent: Whether the service may have received something of the request.
-        refused: Whether the service refused the request: the response is a 4xx.
-        stale: Whether the connection was kept from an earlier call and has given nothing since, so
-            that the service may have closed it before the request came.
+        refused: Whether the service refused the request with a 4xx.
+        stale: Whether the connection was kept from an earlier call and has received nothing since.
+            Then the service may have closed it before the request arrived.
     """
 
     def __init__(self, deadline: float, connect_timeout: float, read_timeout: float) -> None:
@@ -39,41 +39,41 @@ class Attempt:
         self._bytes = self._pieces = 0
 
     def start_step(self, timeout: float) -> None:
-        """Begin a step of at most `timeout` seconds, which also ends with the call."""
+        """Start a step of at most `timeout` seconds, which ends at the deadline at the latest."""
         self._end = min(self._deadline, time.monotonic() + timeout)
 
     def remaining(self) -> float:
-        """Return the seconds that are left of the step; raise socket.timeout if none are."""
+        """Return the seconds that are left of the step; raise socket.timeout if it is over."""
         seconds = self._end - time.monotonic()
         if seconds <= 0:
             raise socket.timeout("timed out")
         return seconds
 
     def count(self, size: int) -> None:
-        """Note that a layer received `size` bytes; raise ResponseError if there are too many."""
+        """Count bytes that a layer received; raise ResponseError if there are too many."""
         self._bytes += size
         self._pieces += 1
         if self._bytes > _MAX_BYTES or self._pieces > _MAX_PIECES:
             raise ResponseError("too large, or in too many pieces")
 
 
-# Not an argument, as urllib3 stands between the client and a connection. Each call has a value of
-# its own: also one that a signal handler makes during another, and one in another greenlet.
+# A context variable, because urllib3 is between the client and its connections. Each call has its
+# own value, also a call that a signal handler makes during another one, or in another greenlet.
 current_attempt: ContextVar[Attempt] = ContextVar("current_attempt")
 
 
 class TimedSocket:
     """
-    A socket whose every operation is limited by the current step of the current attempt.
+    A socket whose operations all end with the current step of the current attempt.
 
-    A socket's own timeout restarts with each byte, and with each of the many reads that TLS needs.
+    The timeout of a plain socket starts again for each read, of which TLS needs many.
     """
 
     def __init__(self, sock: socket.socket) -> None:
         self._socket = sock
 
     def sendall(self, data: bytes) -> None:
-        """Send bytes, or nothing, as urllib3's TLS does in each step."""
+        """Send bytes. In each step, urllib3's TLS also calls this with none."""
         if data:
             self._socket.settimeout(current_attempt.get().remaining())
             self._socket.sendall(data)

@@ -1,4 +1,4 @@
-"""A call: its attempts and its deadline."""
+"""RESTClientObject: a call with its attempts and its deadline."""
 
 import random
 import time
@@ -28,17 +28,17 @@ _timeout = lru_cache(maxsize=16)(urllib3.Timeout)
 @dataclass
 class RESTRequest:
     """
-    One call, ready to be sent.
+    The request of one call.
 
     Attributes:
-        operation: Its name, for the log.
+        operation: The name of the operation, for the log.
         method: The HTTP method.
-        target: What stands in the request line: a path, or a URL for a proxy that forwards.
-        headers: All headers but Content-Length, with the names as they are sent.
-        body: What every attempt sends.
+        target: The target in the request line: a path, or a URL for a forwarding proxy.
+        headers: All headers except Content-Length.
+        body: The body; every attempt sends the same bytes.
         timeout: Seconds for the whole call.
         attempt_timeout: Seconds for one attempt: to connect, and for the response.
-        max_retries: Attempts after the first.
+        max_retries: How many attempts may follow the first one.
     """
 
     operation: str
@@ -53,13 +53,14 @@ class RESTRequest:
 
 class RESTClientObject:
     """
-    Sends requests to one host, over connections that it keeps. Any number of threads may use it.
-
-    Making one raises ApiValueError if a certificate, key or proxy can't be used.
+    Sends requests to one host, and keeps connections. Any number of threads may use it.
 
     Attributes:
-        forwarded: Whether a proxy forwards each request: then its target is the whole URL, and
-            urllib3 adds the proxy's headers.
+        forwarded: Whether a proxy forwards the requests. If so, the target of a request is the
+            whole URL, and urllib3 adds the proxy's headers.
+
+    Raises:
+        ApiValueError: A certificate, key or proxy of the configuration is not valid.
     """
 
     def __init__(self, configuration: Configuration) -> None:
@@ -72,9 +73,13 @@ class RESTClientObject:
 
     def request(self, request: RESTRequest) -> RESTResponse:
         """
-        Send a request, again where that is safe and may help, until the deadline.
+        Send a request, with retries until the deadline.
 
-        Returns the response, of whatever status; raises ApiException, of status 0, without one.
+        Returns:
+            The response, of any status.
+
+        Raises:
+            ApiException: There was no usable response; its status is 0.
         """
         deadline = time.monotonic() + request.timeout
         attempts, retried = 0, False
@@ -87,9 +92,9 @@ class RESTClientObject:
                 try:
                     response = self._send(request, attempt)
                 except ApiException as error:
-                    closed = error.type == "client_closed"  # then nothing was attempted
+                    closed = error.type == "client_closed"  # no attempt was made
                     error.attempts = attempts - 1 if closed else attempts
-                    # A kept connection that the service closed meanwhile says nothing of its state.
+                    # If the service closed a kept connection, that is no reason to wait.
                     stale = attempt.stale and error.type == "network_error"
                     if is_retried(0, error.type):
                         wait = _wait(request, attempts, deadline, 0.0 if stale else None)
@@ -109,19 +114,23 @@ class RESTClientObject:
         except ApiException:
             raise
         except Exception as error:
-            if not is_application_error(error):  # a bug, or a signal handler's built-in exception
+            if not is_application_error(
+                error
+            ):  # a bug, or a signal handler's built-in exception
                 vars(error)[ATTEMPTS] = attempts
             raise
 
     def close(self) -> None:
-        """Close all connections. A request after that fails."""
+        """Close all connections. Later requests fail."""
         idle: Any = self._pool.pool
         self._pool.close()
         if idle is not None:
             idle.close()
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("a client can't be pickled, as it has the token: make one in each process")
+        raise TypeError(
+            "a client can't be pickled, as it has the token: make one in each process"
+        )
 
     def _send(self, request: RESTRequest, attempt: Attempt) -> RESTResponse:
         previous = current_attempt.set(attempt)
@@ -141,7 +150,7 @@ class RESTClientObject:
                 translate_error(error, self._host, self._proxy, attempt.sent),
                 safe_cause(error),
             )
-        except BaseException as error:  # of the application, or Ctrl-C
+        except BaseException as error:  # from the application, or Ctrl-C
             clear_locals(error)
             raise
         else:
@@ -149,9 +158,9 @@ class RESTClientObject:
         finally:
             current_attempt.reset(previous)
         try:
-            raise failure[0] from failure[1]  # out here: what was caught isn't its context
+            raise failure[0] from failure[1]  # here, so that the caught error is not its context
         finally:
-            del failure  # it has this frame in its traceback
+            del failure  # the traceback refers to this frame
 
 
 def _wait(

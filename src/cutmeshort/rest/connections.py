@@ -28,9 +28,10 @@ from .tls import make_ssl_context
 
 class IdleConnections:
     """
-    Up to `maxsize` idle connections, in a queue as urllib3 needs it: last in, first out.
+    Up to `maxsize` idle connections, with the interface of a queue that urllib3 needs; last in,
+    first out.
 
-    It has no lock, as a signal handler may raise an exception anywhere, and leave one locked.
+    It has no lock: a signal handler may raise an exception anywhere and leave a lock locked.
     """
 
     def __init__(self, maxsize: int) -> None:
@@ -39,32 +40,33 @@ class IdleConnections:
         _queues.add(self)
 
     def put(self, connection: Any, **_options: Any) -> None:
-        """Keep a connection, in place of the one that was idle longest if there is no room."""
-        if connection is not None:  # urllib3 fills a new queue with these
+        """Keep a connection. If there are too many, close the one that was idle longest."""
+        if connection is not None:  # urllib3 fills a new queue with None
             self._connections.append(connection)
             self.shrink(self._maxsize)
 
     def get(self, **_options: Any) -> Any:
-        """Take the connection that was put last."""
+        """Return the connection that was put last."""
         try:
             return self._connections.pop()
         except IndexError:
             raise queue.Empty from None
 
     def shrink(self, size: int = 0) -> None:
-        """Close the connections that were idle longest, until so many are left."""
+        """Close the connections that were idle longest, until `size` are left."""
         while len(self._connections) > size:
             with suppress(IndexError):  # another thread took the last one
                 self._connections.popleft().close()
 
     def close(self) -> None:
-        """Close all connections, and those in use when they are put back."""
+        """Close all connections; those in use are closed when they are put back."""
         self._maxsize = 0
         self.shrink()
 
     def __del__(self) -> None:
-        # At exit, urllib3 closes what is idle, but not what an `atexit` handler opens after that.
-        with suppress(Exception):  # anything may be gone already
+        # At exit, urllib3 closes idle connections, but not those that an `atexit` handler opens
+        # afterwards. At that time, any module may be gone.
+        with suppress(Exception):
             self.shrink()
 
 
@@ -72,7 +74,7 @@ _queues: "weakref.WeakSet[IdleConnections]" = weakref.WeakSet()
 
 
 def _close_copies() -> None:
-    """Close the copies that the child of a fork has; the parent's own connections stay open."""
+    """After a fork, close the child's copies; the parent's connections stay open."""
     for idle in list(_queues):
         idle.shrink()
 
@@ -82,7 +84,7 @@ if hasattr(os, "register_at_fork"):  # not on Windows
 
 
 def _read_proxy_response(sock: Any, method: Optional[str] = None) -> http.client.HTTPResponse:
-    """Let http.client read a proxy's response to CONNECT, once its head is there."""
+    """Let http.client parse a proxy's response to CONNECT, once its head is received."""
     head = ResponseReader(sock, current_attempt.get()).take_until(END_OF_HEAD) + END_OF_HEAD
     received: Any = SimpleNamespace(makefile=lambda _mode: io.BytesIO(head))
     return http.client.HTTPResponse(received, method=method)
@@ -93,15 +95,15 @@ class _HTTPConnection(HTTPConnection):
     _used = False
 
     def _new_conn(self) -> Any:
-        """Connect to the first address that takes a connection; each has its own time."""
+        """Connect to the first address that accepts; each has its own timeout."""
         attempt = current_attempt.get()
         self._used = False
         failure = OSError("the name has no address")
         try:
-            for *kind, _, address in resolve(self._dns_host, self.port, attempt.remaining()):
+            for *family, _, address in resolve(self._dns_host, self.port, attempt.remaining()):
                 attempt.start_step(attempt.connect_timeout)
                 try:
-                    return self._connect_to(kind, address, attempt)
+                    return self._connect_to(family, address, attempt)
                 except OSError as error:
                     if is_application_error(error):
                         raise
@@ -114,8 +116,8 @@ class _HTTPConnection(HTTPConnection):
         except OSError as error:
             raise NewConnectionError(self, f"{self.host}: {error}") from error
 
-    def _connect_to(self, kind: list[Any], address: Any, attempt: Attempt) -> TimedSocket:
-        sock = socket.socket(*kind)
+    def _connect_to(self, family: list[Any], address: Any, attempt: Attempt) -> TimedSocket:
+        sock = socket.socket(*family)
         try:
             for option in self.socket_options or ():
                 sock.setsockopt(*option)
@@ -129,7 +131,7 @@ class _HTTPConnection(HTTPConnection):
     def request(
         self, method: str, url: str, body: Any = None, headers: Any = None, **_options: Any
     ) -> None:
-        """Send a request, head and body in one go: http.client takes two, and longer for each."""
+        """Send head and body at once; http.client would send two packets, more slowly."""
         attempt = current_attempt.get()
         if self.sock is None:
             self.connect()
@@ -147,7 +149,7 @@ class _HTTPConnection(HTTPConnection):
         reader = ResponseReader(self.sock, current_attempt.get())
         response = reader.read()
         layer: Any = self.sock
-        while isinstance(layer, SSLTransport):  # one, or two with an https:// proxy
+        while isinstance(layer, SSLTransport):  # once, or twice with an https:// proxy
             reader.reusable = reader.reusable and not layer.incoming.pending
             layer = layer.socket
         if not reader.reusable:
@@ -160,8 +162,8 @@ class _HTTPSConnection(  # pyright: ignore[reportIncompatibleVariableOverride]
 ):
     def connect(self) -> None:
         super().connect()
-        self.is_verified = True  # else urllib3 would warn in each call; the client did it once
-        # Without close_notify, an attacker may have truncated the response.
+        self.is_verified = True  # or urllib3 would warn in each call; the client has warned once
+        # An attacker may have truncated a response without close_notify.
         self.sock.suppress_ragged_eofs = False  # type: ignore[union-attr]
 
 
@@ -179,7 +181,7 @@ _POOLS: dict[str, type[urllib3.HTTPConnectionPool]] = {"http": _HTTPPool, "https
 
 
 def make_pool(configuration: Configuration, proxy: Optional[Proxy]) -> urllib3.HTTPConnectionPool:
-    """Make a pool for the configuration's host; raise ApiValueError for a wrong certificate."""
+    """Make a pool for the configuration's host; raise ApiValueError for an invalid certificate."""
     url = urlsplit(configuration.host)
     defaults: Any = HTTPConnection.default_socket_options
     options: dict[str, Any] = {
@@ -194,7 +196,8 @@ def make_pool(configuration: Configuration, proxy: Optional[Proxy]) -> urllib3.H
         options["server_hostname"] = configuration.tls_server_name
     if proxy is None:
         return _POOLS[url.scheme](url.hostname or "", url.port, **options)
-    # For CONNECT: if http.client imported it, a fork in another thread could leave its lock locked.
+    # For CONNECT. If http.client imported it later, a fork in another thread at that moment could
+    # leave the lock of the import locked in the child.
     import encodings.idna  # noqa: F401
 
     options["proxy_ssl_context"] = options.get("ssl_context")

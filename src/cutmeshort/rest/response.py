@@ -1,8 +1,9 @@
 """
-HTTP/1.1 responses, read strictly: whole, in time, and within bounds.
+A strict parser of HTTP/1.1 responses, with limits on time and size.
 
-What RFC 9112 doesn't allow is an error: where two readers disagree on the end of a response, its
-rest becomes the next one. Only a missing space before a missing reason is accepted.
+A response that RFC 9112 does not allow is an error. If two parsers disagreed on where a response
+ends, the rest of it would become the next response. One deviation is accepted: a status line
+without a reason may also lack the space before it.
 """
 
 import io
@@ -17,27 +18,27 @@ from .attempt import Attempt, ResponseError
 
 END_OF_HEAD = b"\r\n\r\n"
 MAX_BODY_BYTES = 2**20
-_MAX_FRAMING_BYTES = 2**17  # heads, also interim ones, sizes of chunks, and trailers
+_MAX_FRAMING_BYTES = 2**17  # all heads, chunk sizes and trailers of a response
 _MAX_LINE_BYTES = 2**16
 _MAX_FIELDS = 100
 _MAX_DIGITS = 16
-# Of a shorter read, TLS might keep a part of a record, which poll() would not see.
+# After a shorter read, TLS might keep a part of a record, which poll() does not see.
 _MIN_RECEIVE = 2**14
 _MAX_RECEIVE = 2**16
 
 _HEX = b"0123456789ABCDEFabcdef"
 _TOKEN = b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _FORMATS = {"gzip": (31,), "x-gzip": (31,), "deflate": (15, -15)}  # see zlib.decompress
-# For urllib3: the body was read, decompressed and found whole.
+# For urllib3: the body was already read, decompressed and checked.
 _DONE: Any = {"preload_content": False, "decode_content": False, "enforce_content_length": False}
 
 
 class RESTResponse(urllib3.HTTPResponse):
     """
-    A response of whatever status, as urllib3 has it.
+    urllib3's response, of any status.
 
     Attributes:
-        head: Status line and headers as they came: searched faster than one by one.
+        head: Status line and headers as received; one search in it is faster than one per header.
         content: The body, decompressed; None if it is too large or can't be decompressed.
         retried: Whether an earlier attempt of the same call may have reached the service.
         attempts: How many attempts the call has made.
@@ -49,30 +50,30 @@ class RESTResponse(urllib3.HTTPResponse):
     attempts = 1
 
     def retry_after(self) -> Optional[float]:
-        """Seconds that the service asks to wait, if it does."""
+        """Return the seconds that the service asks to wait, if it does."""
         return parse_retry_after(self.headers.get("Retry-After"), time.time())
 
     def unread(self) -> urllib3.HTTPResponse:
         """Return the same response with its body to be read."""
-        body, about = io.BytesIO(self.content or b""), {"reason": self.reason, **_DONE}
-        return urllib3.HTTPResponse(body, self.headers, self.status, self.version, **about)
+        body, options = io.BytesIO(self.content or b""), {"reason": self.reason, **_DONE}
+        return urllib3.HTTPResponse(body, self.headers, self.status, self.version, **options)
 
 
 class ResponseReader:
     """
-    Reads the response to a request off a socket, in the time that an attempt has left.
+    Reads the response to a request from a socket, in the time that the attempt has left.
 
-    Each part raises ResponseError, socket.timeout, or OSError where the connection fails.
+    The methods raise ResponseError, socket.timeout, or OSError if the connection fails.
 
     Attributes:
-        reusable: Whether the connection can be used again, once the response is read.
+        reusable: Whether the connection can be used again after the response.
     """
 
     def __init__(self, sock: Any, attempt: Attempt) -> None:
         self._socket = sock
         self._attempt = attempt
         self._received = bytearray()
-        self._taken = 0  # of what was received
+        self._taken = 0  # how much of that was used
         self._framing = 0
         self.reusable = True
 
@@ -81,7 +82,7 @@ class ResponseReader:
         head, version, status, reason, fields = _parse_head(self.take_until(END_OF_HEAD))
         while status < 200:
             if status == 101:
-                raise ResponseError("another protocol, which was not asked for")
+                raise ResponseError("another protocol, which was not requested")
             head, version, status, reason, fields = _parse_head(self.take_until(END_OF_HEAD))
         self._attempt.refused = status // 100 == 4
         headers = urllib3.HTTPHeaderDict(fields)
@@ -93,11 +94,11 @@ class ResponseReader:
             content = _decompress(content, headers["Content-Encoding"].strip().lower())
         response = RESTResponse(content or b"", headers, status, version, reason=reason, **_DONE)
         response.head, response.content = head, content
-        response.version_string = "HTTP/1.1"  # the request's, for urllib3's log
+        response.version_string = "HTTP/1.1"  # the request's, for the log of urllib3
         return response
 
     def take_until(self, end: bytes) -> bytes:
-        """Take what comes before an end, and the end."""
+        """Return what was received up to a delimiter, and skip the delimiter."""
         start = self._taken
         while True:
             at = self._received.find(end, start)
@@ -106,7 +107,7 @@ class ResponseReader:
                 raise ResponseError("too long a head, chunk size or trailer")
             if at >= 0:
                 break
-            # From here on, or the head of a slow host would be searched over and over.
+            # Don't search the same bytes again, which a slow host could make expensive.
             start = max(start, len(self._received) - len(end) + 1)
             self._receive(_MIN_RECEIVE)
         taken = self._take(size)
@@ -125,13 +126,13 @@ class ResponseReader:
     def _take_body(
         self, status: int, version: int, headers: urllib3.HTTPHeaderDict
     ) -> Optional[bytes]:
-        """Take the body by RFC 9112, section 6.3; None if it is too large."""
+        """Read the body by RFC 9112, section 6.3; None if it is too large."""
         codings = _members(headers, "Transfer-Encoding")
         length = _content_length(headers)
         if "Transfer-Encoding" in headers:
             quoted = '"' in headers["Transfer-Encoding"]
             if version != 11 or quoted or not codings or codings.count("chunked") > 1:
-                raise ResponseError("impossible Transfer-Encoding")
+                raise ResponseError("invalid Transfer-Encoding")
         if status in (204, 304):
             self.reusable = self.reusable and not codings and not length
             return b""
@@ -145,7 +146,7 @@ class ResponseReader:
             if len(self._received) - self._taken > MAX_BODY_BYTES:
                 return None
         body = self._take(len(self._received) - self._taken)
-        # An empty one says nothing, and an object in JSON without an end is a part of one.
+        # An empty body may be truncated; a JSON object without its last brace is.
         text = body.strip()
         if status // 100 == 2 and (not text or (text[:1] == b"{" and text[-1:] != b"}")):
             raise ResponseError("truncated")
@@ -165,9 +166,9 @@ class ResponseReader:
         return bytes(body)
 
     def _receive(self, size: int, may_end: bool = False) -> bool:
-        """Receive something, preferably so many bytes; tell whether anything came."""
+        """Receive up to about `size` bytes; tell whether there were any."""
         data = self._socket.recv(min(max(size, _MIN_RECEIVE), _MAX_RECEIVE))
-        self._attempt.count(0)  # its bytes are counted below TLS
+        self._attempt.count(0)  # the socket below TLS counts the bytes
         if data:
             self._attempt.stale = False
             self._received += data
@@ -185,7 +186,7 @@ def _split(block: bytes) -> list[bytes]:
 
 
 def _parse_head(head: bytes) -> tuple[bytes, int, int, str, list[tuple[str, str]]]:
-    """Return a head as it came, its version (10 or 11), status and reason, and the headers."""
+    """Return a head as received, its version (10 or 11), status, reason and headers."""
     line, *lines = _split(head)
     protocol, _, rest = line.partition(b" ")
     code, _, reason = rest.partition(b" ")
@@ -198,7 +199,7 @@ def _parse_head(head: bytes) -> tuple[bytes, int, int, str, list[tuple[str, str]
 
 
 def _parse_fields(lines: list[bytes]) -> list[tuple[str, str]]:
-    """Return names and values of headers or trailers."""
+    """Return the names and values of headers or trailers."""
     if len(lines) > _MAX_FIELDS:
         raise ResponseError("too many headers")
     fields: list[tuple[str, str]] = []
@@ -206,17 +207,17 @@ def _parse_fields(lines: list[bytes]) -> list[tuple[str, str]]:
         name, colon, value = line.partition(b":")
         if colon and name and not name.translate(None, _TOKEN) and len(line) <= _MAX_LINE_BYTES:
             fields.append((name.decode("ascii"), value.strip(b" \t").decode("latin-1")))
-        elif line[0] in b" \t" and fields:  # folded, which RFC 9112 asks a client to undo
-            above, text = fields.pop()
+        elif line[0] in b" \t" and fields:  # a folded line (RFC 9112, section 5.2)
+            previous, text = fields.pop()
             more = line.strip(b" \t").decode("latin-1")
-            fields.append((above, f"{text} {more}".strip(" ")))
+            fields.append((previous, f"{text} {more}".strip(" ")))
         else:
             raise ResponseError("malformed header")
     return fields
 
 
 def _members(headers: urllib3.HTTPHeaderDict, name: str) -> list[str]:
-    """Return the members of a list in a header, in lower case (RFC 9110, section 5.6.1)."""
+    """Return the members of a header that is a list, in lower case (RFC 9110, section 5.6.1)."""
     if name not in headers:
         return []
     members = [member.strip(" \t") for member in headers[name].lower().split(",")]
@@ -224,17 +225,17 @@ def _members(headers: urllib3.HTTPHeaderDict, name: str) -> list[str]:
 
 
 def _content_length(headers: urllib3.HTTPHeaderDict) -> Optional[int]:
-    """Return the length that is stated, once or several times alike; None if none is."""
+    """Return the Content-Length, None without one. It may occur several times with one value."""
     if "Content-Length" not in headers:
         return None
     length, *others = {part.strip(" \t") for part in headers["Content-Length"].split(",")}
     if others or not length.isdecimal() or len(length) > _MAX_DIGITS:
-        raise ResponseError("impossible Content-Length")
+        raise ResponseError("invalid Content-Length")
     return int(length)
 
 
 def _chunk_size(line: bytes) -> int:
-    """Return the size of a chunk, whose extensions are ignored."""
+    """Return the size of a chunk. Extensions are ignored."""
     size = _split(line)[0].partition(b";")[0].rstrip(b" \t")
     if not 0 < len(size) <= _MAX_DIGITS or size.translate(None, _HEX):
         raise ResponseError("malformed chunk")
@@ -243,9 +244,9 @@ def _chunk_size(line: bytes) -> int:
 
 def _decompress(data: bytes, coding: str) -> Optional[bytes]:
     """
-    Decompress a whole body; None if that can't be done within MAX_BODY_BYTES.
+    Decompress a whole body; None if that is not possible within MAX_BODY_BYTES.
 
-    Not left to urllib3, which takes a truncated body for a whole one and expands without limit.
+    urllib3 would accept a truncated body, and decompress without a limit.
     """
     if not data or coding == "identity":
         return data

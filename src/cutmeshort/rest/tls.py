@@ -1,4 +1,4 @@
-"""Certificates, and TLS over sockets that respect the deadline."""
+"""Certificates, and TLS over sockets that end with the deadline."""
 
 import ssl
 from functools import partial
@@ -13,11 +13,11 @@ from .attempt import current_attempt
 
 
 def make_ssl_context(configuration: Configuration) -> ssl.SSLContext:
-    """Make what all connections share; raise ApiValueError if a certificate can't be used."""
+    """Make the context of all connections; raise ApiValueError for an invalid certificate."""
     context = _make_context(configuration)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.hostname_checks_common_name = False
-    # Set by Python 3.9, it treats a truncated TLS stream as one that ended.
+    # Python 3.9 sets it; with it, a truncated TLS stream counts as complete.
     context.options &= ~getattr(ssl, "OP_IGNORE_UNEXPECTED_EOF", 0)
     context.wrap_socket = partial(_wrap, context)  # type: ignore[method-assign, assignment]
     if not configuration.verify_ssl:
@@ -27,7 +27,7 @@ def make_ssl_context(configuration: Configuration) -> ssl.SSLContext:
 
 
 def _check_files(configuration: Configuration) -> None:
-    """Name the file that can't be read, if there is one: `ssl` doesn't."""
+    """Raise ApiValueError with the name of the file that can't be read; `ssl` does not name it."""
     for name in ("ssl_ca_cert", "cert_file", "key_file"):
         path = getattr(configuration, name)
         try:
@@ -45,14 +45,14 @@ def _make_context(configuration: Configuration) -> ssl.SSLContext:
         context = ssl.create_default_context(cafile=ca_file, cadata=ca_data)
     except (OSError, TypeError, ValueError) as error:
         _check_files(configuration)
-        if ca_file is None and ca_data is None:  # the file of SSLKEYLOGFILE, for example
+        if ca_file is None and ca_data is None:  # for example, the file of SSLKEYLOGFILE
             raise ApiValueError(f"TLS can't be used: {error}") from None
         given = [f"ssl_ca_cert ({ca_file!r})"] * bool(ca_file) + ["ca_cert_data"] * bool(ca_data)
         text = f"{' or '.join(given)} has no certificates in PEM or DER"
         raise ApiValueError(text, "ssl_ca_cert" if ca_file else "ca_cert_data") from None
     try:
         if cert_file is not None:
-            # An empty password: else an encrypted key would ask for one on the terminal.
+            # With an empty password, OpenSSL does not ask for one on the terminal.
             context.load_cert_chain(cert_file, key_file, password="")
     except (OSError, ValueError):
         _check_files(configuration)
@@ -64,9 +64,9 @@ def _make_context(configuration: Configuration) -> ssl.SSLContext:
 
 def _wrap(context: ssl.SSLContext, sock: Any, server_hostname: Optional[str]) -> SSLTransport:
     """
-    Do the TLS handshake over a socket that respects the deadline.
+    Do the TLS handshake over a socket that ends with the deadline.
 
-    Python's own TLS sockets read from the system for as long as a peer sends empty messages.
+    A TLS socket of Python has no deadline: it reads for as long as a peer sends empty records.
     """
     attempt = current_attempt.get()
     attempt.start_step(attempt.connect_timeout)
