@@ -1,0 +1,250 @@
+"""The sdist and the wheel: their files, and metadata whose links work outside the repository."""
+
+import os
+import re
+import runpy
+import subprocess
+import sys
+import tarfile
+import zipfile
+from email import message_from_string
+from email.message import Message
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from cutmeshort import __version__
+
+pytest.importorskip("hatchling", reason="needs hatchling, which the extra dev installs")
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+REPOSITORY = "https://github.example/somebody/shop-tracking"
+TAG = f"v{__version__}"
+RELEASE = {
+    "GITHUB_SERVER_URL": "https://github.example",
+    "GITHUB_REPOSITORY": "somebody/shop-tracking",
+    "GITHUB_REF": f"refs/tags/{TAG}",
+}
+
+
+class Built(NamedTuple):
+    """
+    What one build made.
+
+    Attributes:
+        sdist: The path of the sdist.
+        wheel: The path of the wheel.
+        metadata: The text of the wheel's METADATA.
+    """
+
+    sdist: Path
+    wheel: Path
+    metadata: str
+
+    @property
+    def message(self) -> Message:
+        """The metadata's fields, with the description as the payload."""
+        return message_from_string(self.metadata)
+
+    @property
+    def urls(self) -> dict[str, str]:
+        """The project's URLs by label."""
+        fields = self.message.get_all("Project-URL", [])
+        return dict(field.split(", ", 1) for field in fields)
+
+
+def _hatchling(tree: Path, directory: Path, *targets: str, **variables: str) -> None:
+    """Build without an environment of its own, which would need a package index."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("GITHUB_")}
+    options = [option for target in targets for option in ("-t", target)]
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-d", str(directory), *options],
+        cwd=tree,
+        env={**environment, **variables},
+        check=True,
+        stdout=subprocess.DEVNULL,
+        timeout=60,
+    )
+
+
+def _wheel_metadata(wheel: Path) -> str:
+    with zipfile.ZipFile(wheel) as archive:
+        name = f"cutmeshort-{__version__}.dist-info/METADATA"
+        return archive.read(name).decode()
+
+
+def _build(directory: Path, **variables: str) -> Built:
+    _hatchling(ROOT, directory, "sdist", "wheel", **variables)
+    (sdist,), (wheel,) = directory.glob("*.tar.gz"), directory.glob("*.whl")
+    return Built(sdist, wheel, _wheel_metadata(wheel))
+
+
+@pytest.fixture(scope="module")
+def local(tmp_path_factory: pytest.TempPathFactory) -> Built:
+    """A build on a developer's machine."""
+    return _build(tmp_path_factory.mktemp("local"))
+
+
+@pytest.fixture(scope="module")
+def released(tmp_path_factory: pytest.TempPathFactory) -> Built:
+    """A build of the version's tag in GitHub Actions."""
+    return _build(tmp_path_factory.mktemp("released"), **RELEASE)
+
+
+def _links(text: str) -> list[str]:
+    """Return the targets of a Markdown text's links and images, those in code left out."""
+    without_code = re.sub(r"^```.*?^```$|`[^`]*`", "", text, flags=re.DOTALL | re.MULTILINE)
+    inline = re.findall(r"\]\(\s*<?([^)>\s]+)", without_code)
+    return inline + re.findall(r"^\s*\[[^\]]+\]:\s*<?([^>\s]+)", without_code, re.MULTILINE)
+
+
+def test_a_local_build_has_the_readme_as_it_is(local: Built) -> None:
+    """Without the variables of a release, nothing is known of the repository."""
+    assert local.message.get_payload() == README
+    assert local.urls == {"Homepage": "https://www.cutmeshort.com"}
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"GITHUB_REF": "refs/heads/main"},
+        {"GITHUB_REF": "refs/tags/v0.0.1"},
+        {"GITHUB_REPOSITORY": ""},
+    ],
+)
+def test_only_the_build_of_the_versions_tag_names_the_repository(
+    changed: dict[str, str], local: Built, tmp_path: Path
+) -> None:
+    """A build in another project's workflow does not claim that project's repository."""
+    _hatchling(ROOT, tmp_path, "wheel", **{**RELEASE, **changed})
+    (wheel,) = tmp_path.glob("*.whl")
+    assert _wheel_metadata(wheel) == local.metadata
+
+
+def test_the_links_of_a_release_lead_to_the_files_of_its_tag(released: Built) -> None:
+    """The description has no relative link, and each link to the repository names a file of it."""
+    description = released.message.get_payload()
+    before, after = _links(README), _links(str(description))
+    assert len(before) == len(after)
+    changed = 0
+    for old, new in zip(before, after):
+        if old.startswith(("#", "http://", "https://")):
+            assert new == old
+        else:
+            changed += 1
+            view, path = re.fullmatch(rf"{REPOSITORY}/(\w+)/{TAG}/([^#]+).*", new).groups()  # type: ignore[union-attr]
+            assert (ROOT / path).is_dir() if view == "tree" else (ROOT / path).is_file()
+            assert new.endswith(old.removeprefix("./"))
+    assert changed > 0
+
+
+def test_a_release_has_the_urls_of_its_repository(released: Built) -> None:
+    """An index shows where the source, the documentation, the changelog and the issues are."""
+    assert released.urls == {
+        "Homepage": "https://www.cutmeshort.com",
+        "Repository": REPOSITORY,
+        "Documentation": f"{REPOSITORY}/tree/{TAG}/docs",
+        "Changelog": f"{REPOSITORY}/blob/{TAG}/docs/changelog.md",
+        "Issues": f"{REPOSITORY}/issues",
+    }
+    assert (ROOT / "docs" / "changelog.md").is_file()
+
+
+def test_links_of_all_forms_become_absolute() -> None:
+    """Images are linked as files, directories as such; links in code and in the page stay."""
+    text = """[a](docs/upgrading.md#x) [b
+b](./LICENSE) [examples](examples) ![c](docs/c.png "C") [![d](d.svg)](docs)
+[e](#e) [f](https://host/f) [g](mailto:g@host) [h](//host/h) `[i](i)` ``[`j`](j)``
+
+```text
+[k](k)
+```
+
+[l]: LICENSE
+"""
+    expected = """[a](https://host/a/b/blob/v1/docs/upgrading.md#x) [b
+b](https://host/a/b/blob/v1/LICENSE) [examples](https://host/a/b/tree/v1/examples) \
+![c](https://host/a/b/raw/v1/docs/c.png "C") \
+[![d](https://host/a/b/raw/v1/d.svg)](https://host/a/b/tree/v1/docs)
+[e](#e) [f](https://host/f) [g](mailto:g@host) [h](//host/h) `[i](i)` ``[`j`](j)``
+
+```text
+[k](k)
+```
+
+[l]: https://host/a/b/blob/v1/LICENSE
+"""
+    hook = runpy.run_path(str(ROOT / "docs" / "metadata_hook.py"))
+    tag = hook["Tag"]("https://host/a/b", "v1")
+    assert hook["make_links_absolute"](text, tag, ROOT) == expected
+
+
+def test_a_wheel_built_from_the_sdist_has_its_metadata(
+    local: Built, released: Built, tmp_path: Path
+) -> None:
+    """The metadata is the sdist's, whatever the environment of the later build is."""
+    for built, variables in ((local, RELEASE), (released, {})):
+        tree = tmp_path / built.sdist.parent.name
+        with tarfile.open(built.sdist) as archive:
+            archive.extraction_filter = getattr(tarfile, "data_filter", None)
+            archive.extractall(tree)
+        (tree,) = tree.iterdir()
+        assert (tree / "PKG-INFO").read_text(encoding="utf-8") == built.metadata
+        _hatchling(tree, tree / "dist", "wheel", **variables)
+        (wheel,) = (tree / "dist").glob("*.whl")
+        assert _wheel_metadata(wheel) == built.metadata
+        assert _names(wheel) == _names(built.wheel)
+
+
+def test_the_license_is_stated_as_an_expression(local: Built) -> None:
+    """The metadata has the SPDX expression, the license's file and the authors."""
+    message = local.message
+    assert message["Metadata-Version"] == "2.4"
+    assert (message["License-Expression"], message.get_all("License-File")) == ("MIT", ["LICENSE"])
+    assert message["License"] is None
+    assert not [each for each in message.get_all("Classifier", []) if "License" in each]
+    assert message["Author"] == "CutMeShort SDK contributors"
+
+
+def _names(wheel: Path) -> set[str]:
+    with zipfile.ZipFile(wheel) as archive:
+        return set(archive.namelist())
+
+
+def test_the_wheel_has_the_packages_and_nothing_else(local: Built) -> None:
+    """Each file of both packages is in it, the markers of type information included; no tests."""
+    source = ROOT / "src"
+    files = {
+        path.relative_to(source).as_posix()
+        for package in ("cutmeshort", "cms_python")
+        for path in (source / package).rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    names = _names(local.wheel)
+    about = {name for name in names if ".dist-info/" in name}
+    assert names - about == files
+    assert {"cutmeshort/py.typed", "cms_python/py.typed"} <= files
+    assert {name.partition("/")[2] for name in about} == {
+        "METADATA",
+        "RECORD",
+        "WHEEL",
+        "licenses/LICENSE",
+    }
+
+
+def test_the_sdist_has_what_tests_and_builds_need(local: Built) -> None:
+    """The tests, the documentation and the metadata hook are in it, and no build products."""
+    with tarfile.open(local.sdist) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    assert {
+        "README.md",
+        "LICENSE",
+        "pyproject.toml",
+        "docs/metadata_hook.py",
+        "docs/changelog.md",
+        "src/cutmeshort/__init__.py",
+        "tests/conftest.py",
+    } <= names
+    assert not [name for name in names if "__pycache__" in name or name.startswith("dist/")]
