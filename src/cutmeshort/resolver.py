@@ -75,5 +75,5 @@ class _LookUp(threading.Thread):
 
 
 _look_ups: dict[tuple[str, int], _LookUp] = {}
-if hasattr(os, "register_at_fork"):  # not on Windows
+if hasattr(os, "register_at_fork"):  # pragma: no branch - not on Windows
     os.register_at_fork(after_in_child=_look_ups.clear)  # the child has no threads

@@ -114,9 +114,7 @@ class RESTClientObject:
         except ApiException:
             raise
         except Exception as error:
-            if not is_application_error(
-                error
-            ):  # a bug, or a signal handler's built-in exception
+            if not is_application_error(error):  # a bug, or a signal handler's built-in exception
                 vars(error)[ATTEMPTS] = attempts
             raise
 
@@ -128,9 +126,7 @@ class RESTClientObject:
             idle.close()
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError(
-            "a client can't be pickled, as it has the token: make one in each process"
-        )
+        raise TypeError("a client can't be pickled, as it has the token: make one in each process")
 
     def _send(self, request: RESTRequest, attempt: Attempt) -> RESTResponse:
         previous = current_attempt.set(attempt)

@@ -79,7 +79,7 @@ def _close_copies() -> None:
         idle.shrink()
 
 
-if hasattr(os, "register_at_fork"):  # not on Windows
+if hasattr(os, "register_at_fork"):  # pragma: no branch - not on Windows
     os.register_at_fork(after_in_child=_close_copies)
 
 

@@ -36,7 +36,7 @@ def _close_copies() -> None:
         listener.close()  # asyncio's own way would change the parent's event loop as well
 
 
-if hasattr(os, "register_at_fork"):  # not on Windows
+if hasattr(os, "register_at_fork"):  # pragma: no branch - not on Windows
     os.register_at_fork(after_in_child=_close_copies)
 
 
