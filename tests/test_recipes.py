@@ -24,8 +24,8 @@ from sybil.parsers.markdown import PythonCodeBlockParser
 from cutmeshort import Outcome
 from cutmeshort.exceptions import error_spec
 
-from .conftest import CUSTOMER, SECRETS, TOKEN, client_of, lead
-from .server import Connection, Server, drop, reply
+from .support.events import CUSTOMER, SECRETS, TOKEN, client_of, lead
+from .support.server import Connection, Server, drop, reply
 
 PATH = Path(__file__).parent.parent / "docs" / "observability.md"
 TEXT = PATH.read_text(encoding="utf-8")

@@ -31,7 +31,8 @@ from cutmeshort.sandbox.replies import ERRORS, REJECTIONS, SUCCESSES
 from cutmeshort.sandbox.server import ErrorReply, Reply
 from cutmeshort.sandbox.service import RateLimit, Refusal
 
-from .conftest import forked_child, forks, lead, sale
+from .support.events import lead, sale
+from .support.forking import forked_child, forks
 
 
 @pytest.fixture(scope="module")

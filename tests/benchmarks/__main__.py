@@ -12,16 +12,17 @@ from typing import NamedTuple
 
 import urllib3
 
-from .contestants import (
+from ..support.paths import ROOT
+from .candidates import (
     BY_HAND,
     BY_HAND_WITH_MODELS,
-    CONTESTANTS,
+    CANDIDATES,
     LEAD,
     LONG,
     LONGEST,
     SDK,
     Call,
-    Contestant,
+    Candidate,
     by_hand,
     cutmeshort,
     wire,
@@ -30,7 +31,7 @@ from .layers import function_calls, layers
 from .measure import costs, rates, ratio
 from .pinning import pin
 from .report import Report
-from .server import ROOT, FastServer
+from .server import FastServer
 
 THREADS = 8
 
@@ -56,28 +57,28 @@ THOROUGH = Effort(rounds=60, calls=100, turns=15, long_run=100_000)
 QUICK = Effort(rounds=2, calls=2, turns=1, long_run=10)
 
 
-def installed() -> list[Contestant]:
+def installed() -> list[Candidate]:
     """Say who is here, and who is not."""
     here = []
-    for contestant in CONTESTANTS:
-        if importlib.util.find_spec(contestant.needs):
-            here.append(contestant)
+    for candidate in CANDIDATES:
+        if importlib.util.find_spec(candidate.needs):
+            here.append(candidate)
         else:
-            print(f"{contestant.name} is left out: {contestant.needs} is not installed.\n")
+            print(f"{candidate.name} is left out: {candidate.needs} is not installed.\n")
     return here
 
 
 class Fresh:
-    """Runs contestants in new processes, with compiled modules, as an installation has them."""
+    """Runs candidates in new processes, with compiled modules, as an installation has them."""
 
     def __init__(self, url: str, compiled: str) -> None:
         self._url = url
         self._environment = {**os.environ, "PYTHONPYCACHEPREFIX": compiled}
         self._environment.pop("PYTHONDONTWRITEBYTECODE", None)
 
-    def run(self, contestant: Contestant, *calls: int) -> float:
+    def run(self, candidate: Candidate, *calls: int) -> float:
         """Import and send a lead, or then some more, and return what is printed."""
-        command = [sys.executable, "-m", "tests.benchmarks.fresh", contestant.make.__name__]
+        command = [sys.executable, "-m", "tests.benchmarks.fresh", candidate.make.__name__]
         done = subprocess.run(
             [*command, self._url, *map(str, calls)],
             cwd=ROOT,
@@ -212,9 +213,9 @@ def _growth_row(name: str, sdk: list[float], hand: list[float], report: Report) 
 
 def memory(effort: Effort, fresh: Fresh) -> None:
     """Say how the process grows in the long run."""
-    for contestant in CONTESTANTS[:2]:
-        grown = fresh.run(contestant, effort.long_run)
-        print(f"{contestant.name} grows by {grown / 1024:.0f} KiB in {effort.long_run:,} calls.\n")
+    for candidate in CANDIDATES[:2]:
+        grown = fresh.run(candidate, effort.long_run)
+        print(f"{candidate.name} grows by {grown / 1024:.0f} KiB in {effort.long_run:,} calls.\n")
 
 
 def main() -> None:

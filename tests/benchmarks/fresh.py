@@ -8,7 +8,7 @@ grows during them.
 import sys
 import time
 
-from . import contestants
+from . import candidates
 
 _WARM_UP = 5_000
 
@@ -17,7 +17,7 @@ def main() -> None:
     """Send, and print a number."""
     make, url, *calls = sys.argv[1:]
     start = time.perf_counter()
-    call = getattr(contestants, make)(url)
+    call = getattr(candidates, make)(url)
     call()
     if not calls:
         print(time.perf_counter() - start)

@@ -14,7 +14,7 @@ from cutmeshort.operations import TRACK_LEAD
 from cutmeshort.rest import RESTClientObject, RESTRequest
 from cutmeshort.rest.attempt import Attempt, current_attempt
 
-from .contestants import LEAD, TOKEN, Call
+from .candidates import LEAD, TOKEN, Call
 
 
 @contextmanager

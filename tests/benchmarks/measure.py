@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import NamedTuple
 
-from .contestants import Call
+from .candidates import Call
 
 
 class Cost(NamedTuple):

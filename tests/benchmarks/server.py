@@ -18,16 +18,15 @@ import socket
 import subprocess
 import sys
 from functools import lru_cache
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Optional
 
 import urllib3
 
-from .contestants import LEAD, TOKEN
+from ..support.paths import ROOT
+from .candidates import LEAD, TOKEN
 from .pinning import pin
 
-ROOT = Path(__file__).parent.parent.parent
 _LENGTH = re.compile(rb"\r\ncontent-length: (\d+)", re.IGNORECASE)
 _AUTHORIZATION = f"\r\nauthorization: bearer {TOKEN}\r\n".lower().encode()
 _CUSTOMER = LEAD["customer_external_id"].encode()

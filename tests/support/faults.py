@@ -1,7 +1,7 @@
 """
 What a host can do to a call, one line for each, and what must come of it.
 
-`python -m tests.faults` plays them all and prints what came of each.
+`python -m tests.support.faults` plays them all and prints what came of each.
 """
 
 import gzip
@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Optional
 
 from cutmeshort import CMSClient, Configuration
 
-from .conftest import CUSTOMER, TOKEN, lead
+from .events import CUSTOMER, TOKEN, lead
 from .server import Server, Step, after, at_once, drop, raw, reply, reset, silence
 
 DEADLINE = 0.3

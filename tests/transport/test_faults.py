@@ -11,8 +11,17 @@ import pytest
 
 from cutmeshort import ApiClient, ApiException, LeadPayload, TrackingApi
 
-from .conftest import CUSTOMER, SECRETS, TOKEN, assert_documented
-from .faults import FAULTS, OVERSHOOT, Fault, configuration_of, deadline_of, play, server_of
+from ..support.events import CUSTOMER, SECRETS, TOKEN
+from ..support.faults import (
+    FAULTS,
+    OVERSHOOT,
+    Fault,
+    configuration_of,
+    deadline_of,
+    play,
+    server_of,
+)
+from ..support.results import assert_documented
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -1,5 +1,5 @@
 """
-Track a lead at each of some hosts: `python -m tests.memory URL...`.
+Track a lead at each of some hosts: `python -m tests.support.memory URL...`.
 
 Prints by how many KiB the process ever grew, from after a first, harmless call to the first host.
 Linux only: elsewhere nobody tells how large a process was at its largest.
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from cutmeshort import CMSClient
 
-from .conftest import TOKEN, lead
+from .events import TOKEN, lead
 
 
 def _largest() -> int:

@@ -17,58 +17,13 @@ import pytest
 
 from cutmeshort import ApiClient, ApiException, CMSClient, Configuration, TrackingApi
 
-from .conftest import PAYLOAD, TOKEN, client_of, lead
-from .faults import FAULTS, FINE, OVERSHOOT
-from .server import Connection, Server, at_once, deaf, raw, reply
+from ..support.addresses import Resolver, dead_address
+from ..support.events import PAYLOAD, TOKEN, client_of, lead
+from ..support.faults import FAULTS, FINE, OVERSHOOT
+from ..support.paths import ROOT
+from ..support.server import Connection, Server, at_once, deaf, raw, reply
 
 MEBIBYTE = 2**20
-ROOT = Path(__file__).parent.parent
-
-
-@contextlib.contextmanager
-def dead_address() -> Iterator[tuple[str, int]]:
-    """An address that takes no connection and refuses none."""
-    with contextlib.ExitStack() as sockets:
-        full = sockets.enter_context(socket.socket())
-        full.bind(("127.0.0.1", 0))
-        full.listen(0)
-        for _ in range(3):
-            filler = sockets.enter_context(socket.socket())
-            filler.setblocking(False)
-            filler.connect_ex(full.getsockname())
-        yield full.getsockname()
-
-
-class Resolver:
-    """
-    Stands in for the system's name look-up, the one part that no test can script for real.
-
-    Attributes:
-        addresses: What every name has; an exception is raised instead.
-        released: Whether it responds; it waits until then.
-        asked: How often it was asked, `running` how often at the moment, `most` at the most.
-    """
-
-    def __init__(self, *addresses: Any) -> None:
-        self.addresses = addresses
-        self.released = threading.Event()
-        self.released.set()
-        self.asked = self.running = self.most = 0
-        self._lock = threading.Lock()
-
-    def __call__(self, *_arguments: Any, **_options: Any) -> Any:
-        """Be socket.getaddrinfo."""
-        with self._lock:
-            self.asked += 1
-            self.running += 1
-            self.most = max(self.most, self.running)
-        self.released.wait()
-        with self._lock:
-            self.running -= 1
-        for address in self.addresses:
-            if isinstance(address, Exception):
-                raise address
-        return [(socket.AF_INET, socket.SOCK_STREAM, 0, "", address) for address in self.addresses]
 
 
 @pytest.fixture
@@ -298,7 +253,7 @@ def test_no_answer_takes_more_than_64_mib() -> None:
     ]
     with contextlib.ExitStack() as servers:
         urls = [servers.enter_context(Server(step)).url for step in [raw(FINE), *steps]]
-        command = [sys.executable, "-m", "tests.memory", *urls]
+        command = [sys.executable, "-m", "tests.support.memory", *urls]
         done = subprocess.run(
             command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
         )

@@ -5,7 +5,7 @@ import pytest
 from cutmeshort import ApiValueError, CMSClient
 from cutmeshort.proxies import environment_proxy, is_excluded
 
-from .conftest import TOKEN
+from ..support.events import TOKEN
 
 HTTPS = "https://api.example"
 HTTP = "http://api.example"

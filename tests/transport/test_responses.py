@@ -9,8 +9,8 @@ import pytest
 from cutmeshort import ApiClient, ApiException, CMSClient, Configuration, TrackingApi
 from cutmeshort.sandbox import Sandbox
 
-from .conftest import PAYLOAD, TOKEN, client_of, lead
-from .server import Server, Step, raw, reply
+from ..support.events import PAYLOAD, TOKEN, client_of, lead
+from ..support.server import Server, Step, raw, reply
 
 DEFAULT = "Event tracked successfully"
 

@@ -20,8 +20,8 @@ from cutmeshort import (
     TrackingApi,
 )
 
-from .conftest import PAYLOAD, TOKEN, lead, sale
-from .server import Server, reply
+from ..support.events import PAYLOAD, TOKEN, lead, sale
+from ..support.server import Server, reply
 
 
 def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,8 +1,8 @@
 """
-Use the installed package where nothing but its dependencies is: `python tests/installed.py`.
+Use the installed package without the extras: `python tests/package/installed.py`.
 
-Continuous integration runs it on the built wheel, in an environment without the extras and without
-the tests' tools.
+Continuous integration runs it on the built wheel, in an environment that has neither the extras nor
+the test tools.
 """
 
 import importlib.util
@@ -38,7 +38,7 @@ class Service(BaseHTTPRequestHandler):
 
 def main() -> None:
     """Track a lead and a sale, and look for what must and must not be there."""
-    checkout = Path(__file__).resolve().parent.parent
+    checkout = Path(__file__).resolve().parent.parent.parent
     assert checkout not in Path(cutmeshort.__file__).resolve().parents, "not the installed package"
     assert files("cutmeshort").joinpath("py.typed").is_file()
     assert importlib.util.find_spec("cms_python") is not None

@@ -12,8 +12,9 @@ import pytest
 
 from cutmeshort import CMSClient, TrackingApi
 
-from .conftest import PAYLOAD, TOKEN, client_of, forked_child, forks, lead
-from .server import Connection, Server, drop, raw, reply, reset, silence
+from ..support.events import PAYLOAD, TOKEN, client_of, lead
+from ..support.forking import forked_child, forks
+from ..support.server import Connection, Server, drop, raw, reply, reset, silence
 
 OK = reply(json={"success": True, "message": "Done"})
 

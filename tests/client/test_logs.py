@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from cutmeshort import ApiTypeError, CMSClient, Configuration, Outcome
 from cutmeshort.sandbox import Sandbox
 
-from .conftest import CUSTOMER, SECRETS, TOKEN, client_of, lead, sale
-from .server import Connection, Server, drop, reply, silence
+from ..support.events import CUSTOMER, SECRETS, TOKEN, client_of, lead, sale
+from ..support.server import Connection, Server, drop, reply, silence
 
 OK = reply(json={"success": True, "requestId": "req_1"})
 TIME = r"[0-9]+\.[0-9]+ s"

@@ -8,23 +8,24 @@ from pathlib import Path
 import pyperf
 import pytest
 
-from .benchmarks.contestants import CONTESTANTS, LEAD, by_hand, cutmeshort
-from .benchmarks.layers import function_calls, layers
-from .benchmarks.server import ROOT, FastServer
+from ..support.paths import ROOT
+from .candidates import CANDIDATES, LEAD, by_hand, cutmeshort
+from .layers import function_calls, layers
+from .server import FastServer
 
 
 def test_the_command_prints_all_tables_and_writes_all_values(tmp_path: Path) -> None:
-    """Each contestant is measured or said to be left out; the JSON is pyperf's."""
+    """Each candidate is measured or said to be left out; the JSON is pyperf's."""
     path = tmp_path / "values.json"
     command = [sys.executable, "-m", "tests.benchmarks", "--quick", "--json", str(path)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     lines = done.stdout.splitlines()
     names = {benchmark.get_name() for benchmark in pyperf.BenchmarkSuite.load(str(path))}
-    for contestant in CONTESTANTS:
-        left_out = f"{contestant.name} is left out: {contestant.needs} is not installed."
+    for candidate in CANDIDATES:
+        left_out = f"{candidate.name} is left out: {candidate.needs} is not installed."
         if left_out not in lines:
-            assert sum(line.startswith(f"| {contestant.name} |") for line in lines) == 1
-            assert f"{contestant.name}: CPU" in names
+            assert sum(line.startswith(f"| {candidate.name} |") for line in lines) == 1
+            assert f"{candidate.name}: CPU" in names
     for row in (
         "no hook",
         "`on_outcome`",
@@ -39,12 +40,12 @@ def test_the_command_prints_all_tables_and_writes_all_values(tmp_path: Path) -> 
 
 
 def test_the_readme_shows_all_rows() -> None:
-    """The README's tables have each contestant and each layer, in the order of the command."""
+    """The README's tables have each candidate and each layer, in the order of the command."""
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     section = readme.partition("\n## Performance\n")[2].partition("\n## ")[0]
     names = re.findall(r"^\| (.*?) \|", section, re.MULTILINE)
     with FastServer() as server, layers(server.url) as calls:
-        rows = [*(contestant.name for contestant in CONTESTANTS), *calls, "all"]
+        rows = [*(candidate.name for candidate in CANDIDATES), *calls, "all"]
     assert [name for name in names if name not in ("one lead", "layer", "---")] == rows
 
 
@@ -65,7 +66,7 @@ def test_each_layer_makes_a_call() -> None:
 
 @pytest.mark.parametrize("lack", [{"customer_external_id": "other"}, {}])
 def test_the_server_takes_only_what_is_complete(lack: dict[str, str]) -> None:
-    """A contestant whose requests lack something fails, and is not counted."""
+    """A candidate whose requests lack something fails, and is not counted."""
     with FastServer() as server:
         call = by_hand(server.url, {**LEAD, **lack})
         if lack:

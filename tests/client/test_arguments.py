@@ -13,8 +13,8 @@ from pydantic.alias_generators import to_camel
 
 from cutmeshort import CMSClient
 
-from .conftest import client_of, lead, sale
-from .server import Server, reply
+from ..support.events import client_of, lead, sale
+from ..support.server import Server, reply
 
 LONG = "x" * 256
 REFUSED = [

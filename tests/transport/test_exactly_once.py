@@ -14,8 +14,9 @@ import pytest
 from cutmeshort import CMSClient, Configuration
 from cutmeshort.sandbox import Sandbox
 
-from .conftest import assert_documented, lead, sale
-from .server import (
+from ..support.events import lead, sale
+from ..support.results import assert_documented
+from ..support.server import (
     Connection,
     Request,
     Server,

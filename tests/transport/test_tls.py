@@ -36,8 +36,9 @@ from cutmeshort import (
     TrackingApi,
 )
 
-from .conftest import PAYLOAD, TOKEN, forks, lead
-from .server import Connection, Server, at_once, drop, raw, reply, reset, silence
+from ..support.events import PAYLOAD, TOKEN, lead
+from ..support.forking import forks
+from ..support.server import Connection, Server, at_once, drop, raw, reply, reset, silence
 
 OK = reply(json={"message": "Done"})
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import trustme
 
-from .conftest import TOKEN
-from .server import Connection, Server, at_once, raw, reply, silence
+from ..support.events import TOKEN
+from ..support.server import Connection, Server, at_once, raw, reply, silence
 
 pytest.importorskip("gevent")
 

@@ -12,8 +12,7 @@ import pytest
 
 import cutmeshort
 
-ROOT = Path(__file__).parent.parent
-SOURCE = ROOT / "src" / "cutmeshort"
+from ..support.paths import ROOT, SOURCE
 
 PUBLIC = {
     "ApiAttributeError",

@@ -26,8 +26,9 @@ from cutmeshort import CMSClient
 from cutmeshort.retry import parse_retry_after
 from cutmeshort.strict_json import read_json
 
-from .conftest import TOKEN, assert_documented, client_of, lead
-from .server import Server, raw, reply
+from ..support.events import TOKEN, client_of, lead
+from ..support.results import assert_documented
+from ..support.server import Server, raw, reply
 
 # How many examples, in the suite and in a soak.
 many = pytest.mark.parametrize(

@@ -7,16 +7,15 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from .conftest import client_of, lead, sale
-from .server import Connection, Server, drop, raw, reply, silence
-from .test_bounds import dead_address
+from ..support.addresses import dead_address
+from ..support.events import client_of, lead, sale
+from ..support.paths import ROOT
+from ..support.server import Connection, Server, drop, raw, reply, silence
 
-ROOT = Path(__file__).parent.parent
 OK = reply(json={"message": "Done"})
 
 pytestmark = pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs a timer's signal")
@@ -123,7 +122,7 @@ import sys
 from collections import Counter
 
 from cutmeshort import CMSClient
-from tests.server import Server, reply
+from tests.support.server import Server, reply
 
 
 class JobTimeout(Exception):
@@ -179,7 +178,7 @@ IN_A_RECURSION = """
 import sys, traceback
 
 from cutmeshort import CMSClient
-from tests.server import Server, reply
+from tests.support.server import Server, reply
 
 
 def deep(levels, call):

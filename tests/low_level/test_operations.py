@@ -26,8 +26,8 @@ from cutmeshort import (
 )
 from cutmeshort.exceptions import error_spec
 
-from .conftest import TOKEN, client_of
-from .server import Server, drop, raw, reply, silence
+from ..support.events import TOKEN, client_of
+from ..support.server import Server, drop, raw, reply, silence
 
 LEAD = LeadPayload(event_name="Sign up", customer_external_id="user_42", click_id="click_1")
 SALE = SalePayload(

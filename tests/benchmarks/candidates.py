@@ -23,7 +23,7 @@ LONGEST = {**LONG, "customer_avatar": "https://example.com/".ljust(2048, "x")}
 _HEADERS = {"Authorization": f"Bearer {TOKEN}"}
 
 
-class Contestant(NamedTuple):
+class Candidate(NamedTuple):
     """
     A way to send the lead.
 
@@ -41,7 +41,7 @@ class Contestant(NamedTuple):
 
 
 def wire(lead: dict[str, str]) -> dict[str, str]:
-    """Say what goes over the wire; without pydantic, whose import not all contestants need."""
+    """Say what goes over the wire; without pydantic, whose import not all candidates need."""
     return {
         first + "".join(map(str.title, others)): value
         for (first, *others), value in ((name.split("_"), value) for name, value in lead.items())
@@ -216,13 +216,13 @@ def stripe(url: str) -> Call:
 SDK = "cutmeshort"
 BY_HAND = "urllib3 by hand"
 BY_HAND_WITH_MODELS = "urllib3 and pydantic by hand"
-CONTESTANTS = [
-    Contestant(SDK, "cutmeshort", cutmeshort),
-    Contestant(BY_HAND, "urllib3", by_hand),
-    Contestant(BY_HAND_WITH_MODELS, "pydantic", by_hand_with_models),
-    Contestant("http.client by hand", "http.client", http_client, shareable=False),
-    Contestant("requests", "requests", requests),
-    Contestant("httpx", "httpx", httpx),
-    Contestant("dub", "dub", dub),
-    Contestant("stripe", "stripe", stripe),
+CANDIDATES = [
+    Candidate(SDK, "cutmeshort", cutmeshort),
+    Candidate(BY_HAND, "urllib3", by_hand),
+    Candidate(BY_HAND_WITH_MODELS, "pydantic", by_hand_with_models),
+    Candidate("http.client by hand", "http.client", http_client, shareable=False),
+    Candidate("requests", "requests", requests),
+    Candidate("httpx", "httpx", httpx),
+    Candidate("dub", "dub", dub),
+    Candidate("stripe", "stripe", stripe),
 ]

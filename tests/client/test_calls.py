@@ -25,9 +25,9 @@ from cutmeshort import (
 )
 from cutmeshort.sandbox import Sandbox
 
-from .conftest import PAYLOAD, TOKEN, client_of, lead, sale
-from .faults import CHUNKED, FINE
-from .server import Connection, Server, drop, raw, reply, reset, silence
+from ..support.events import PAYLOAD, TOKEN, client_of, lead, sale
+from ..support.faults import CHUNKED, FINE
+from ..support.server import Connection, Server, drop, raw, reply, reset, silence
 
 OK = reply(json={"success": True, "message": "Done"})
 

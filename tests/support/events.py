@@ -1,0 +1,41 @@
+"""The events that tests track, and the customer's data and token that must not leak."""
+
+from typing import Any
+
+from cutmeshort import CMSClient
+
+from .server import Server
+
+TOKEN = "tok_visible-ASCII/+=~"
+CUSTOMER = {
+    "customer_external_id": "user-7431",
+    "customer_name": "Zoë Secretson",
+    "customer_email": "zoe@secret.example",
+    "customer_avatar": "https://secret.example/zoe.png",
+}
+PAYLOAD = {"event_name": "Sign up", "customer_external_id": "user_42", "click_id": "click_1"}
+SECRETS = [TOKEN, "user-7431", "Secretson", "secret.example"]
+
+
+def client_of(server: Server, **settings: Any) -> CMSClient:
+    """Make a client of a server."""
+    return CMSClient(TOKEN, server.url, **settings)
+
+
+def lead(client: CMSClient, **changes: Any) -> Any:
+    """Track a valid lead, with changes."""
+    arguments: dict[str, Any] = {**PAYLOAD, **changes}
+    return client.track_lead(**arguments)
+
+
+def sale(client: CMSClient, **changes: Any) -> Any:
+    """Track a valid sale, with changes."""
+    arguments: dict[str, Any] = {
+        "event_name": "Purchase",
+        "customer_external_id": "user_42",
+        "invoice_id": "inv_1",
+        "amount": 4999,
+        "currency": "usd",
+        "click_id": "click_1",
+    }
+    return client.track_sale(**{**arguments, **changes})
