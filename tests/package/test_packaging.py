@@ -16,15 +16,16 @@ import pytest
 
 from cutmeshort import __version__
 
+from ..support.paths import ROOT, SOURCE
+
 pytest.importorskip("hatchling", reason="needs hatchling, which the extra dev installs")
 
-ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-REPOSITORY = "https://github.example/somebody/shop-tracking"
+REPOSITORY = "https://github.example/acme/shop"
 TAG = f"v{__version__}"
 RELEASE = {
     "GITHUB_SERVER_URL": "https://github.example",
-    "GITHUB_REPOSITORY": "somebody/shop-tracking",
+    "GITHUB_REPOSITORY": "acme/shop",
     "GITHUB_REF": f"refs/tags/{TAG}",
 }
 
@@ -215,7 +216,7 @@ def _names(wheel: Path) -> set[str]:
 
 def test_the_wheel_has_the_packages_and_nothing_else(local: Built) -> None:
     """Each file of both packages is in it, the markers of type information included; no tests."""
-    source = ROOT / "src"
+    source = SOURCE.parent
     files = {
         path.relative_to(source).as_posix()
         for package in ("cutmeshort", "cms_python")
