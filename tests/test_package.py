@@ -91,7 +91,7 @@ IMPORTS = {
     "proxies": {"checks", "configuration"},
     "configuration": {"checks", "exceptions"},
     "checks": {"exceptions"},
-    "sandbox": {"_version", "checks", "exceptions", "models"},
+    "sandbox": {"_version", "checks", "exceptions", "models", "operations"},
 }
 
 
