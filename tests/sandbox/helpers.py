@@ -81,7 +81,7 @@ def run_program(program: str) -> str:
 
 
 def cause_bug(sandbox: Sandbox, patch: pytest.MonkeyPatch) -> None:
-    """Make each valid event raise an unexpected exception."""
+    """Make the sandbox raise an unexpected exception for each valid event."""
     patch.setattr(sandbox._service, "record", lambda *_: 1 // 0)
 
 

@@ -81,7 +81,7 @@ def test_the_options_are_settings_of_the_sandbox() -> None:
 
 
 @pytest.mark.parametrize("port", ["in use", "99999"])
-def test_a_port_that_can_not_be_used_ends_the_command(port: str, sandbox: Sandbox) -> None:
+def test_an_unusable_port_ends_the_command(port: str, sandbox: Sandbox) -> None:
     """A port that is in use or out of range ends the command with a message of one line."""
     port = port.replace("in use", str(port_of(sandbox)))
     with command("--port", port) as process:

@@ -27,6 +27,7 @@ from .helpers import connect, logger_settings, run_program
         ("duplicate_status", 500),
         ("response", "nonsense"),
         ("error_response", "list"),
+        ("error_response", ["html"]),
         ("error_status", 200),
         ("error_status", 600),
         ("token", "a b"),
@@ -48,7 +49,7 @@ def test_the_url_is_an_error_before_the_start() -> None:
         _ = Sandbox().url
 
 
-def test_a_running_sandbox_can_not_be_started_again() -> None:
+def test_a_running_sandbox_cannot_be_started_again() -> None:
     """A second `with` on a running sandbox raises an error, and the first still works."""
     sandbox = Sandbox()
     for number in (1, 2):

@@ -36,7 +36,7 @@ def create_app(
         route_class=guarded_route(
             token=token, rate_limit=rate_limit, response=response, error_status=error_status
         ),
-        dependencies=[Security(HTTPBearer(auto_error=False))],  # for the description alone
+        dependencies=[Security(HTTPBearer(auto_error=False))],  # only for the OpenAPI description
         responses=_ERROR_RESPONSES,
     )
     for operation in OPERATIONS:
@@ -66,5 +66,5 @@ def _make_endpoint(
         data = service.record(operation, payload)
         return make_success(request, response, message, data)
 
-    track.__annotations__["payload"] = operation.request_model  # what FastAPI reads the body as
+    track.__annotations__["payload"] = operation.request_model  # FastAPI validates with it
     return track

@@ -24,8 +24,8 @@ def listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.create_server((host, port), family=family)
     _listeners.add(listener)
-    # Connections inherit it. Without it, the body of a response waits 40 ms for the client's
-    # delayed acknowledgement of the headers.
+    # Connections inherit this option. Without it, the body of a response waits 40 ms for the
+    # client's delayed acknowledgement of the headers.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener
 
@@ -33,7 +33,7 @@ def listen(host: str, port: int) -> socket.socket:
 def _close_copies() -> None:
     """Close the child's copies of the listening sockets, which would keep the ports in use."""
     for listener in list(_listeners):
-        listener.close()  # asyncio would also change the event loop, which the parent shares
+        listener.close()  # asyncio would also change the selector, which the parent shares
 
 
 if hasattr(os, "register_at_fork"):  # not on Windows
@@ -64,7 +64,7 @@ class BackgroundServer(uvicorn.Server):
         Start the thread, and return once the server runs.
 
         Raises:
-            OSError: The server could not start; `stop` must be called all the same.
+            OSError: The server could not start; `stop` must still be called.
         """
         failure: Optional[BaseException]
         self._log_filter.install()
@@ -79,7 +79,7 @@ class BackgroundServer(uvicorn.Server):
     def stop(self) -> None:
         """Close the listening socket and all connections, and end the thread."""
         if self._thread.is_alive():  # false in a forked child
-            with suppress(Exception, SystemExit):  # it could not start, and ends on its own
+            with suppress(Exception, SystemExit):  # the server failed, and its thread ends
                 self._end.result()()
             self._thread.join()
         self._log_filter.remove()
@@ -91,7 +91,8 @@ class BackgroundServer(uvicorn.Server):
             with closing(asyncio.SelectorEventLoop()) as loop:  # whatever the application's policy
                 loop.run_until_complete(self.serve(sockets=[self._listener]))
         except BaseException as error:  # noqa: BLE001 - uvicorn may call sys.exit
-            self._end.set_exception(error)  # raises if the server ran, with `error` as the context
+            # Raises if the server was already running, and the traceback shows both errors.
+            self._end.set_exception(error)
 
     async def main_loop(self) -> None:
         """Serve until `_end` is called; uvicorn would check only every 0.1 seconds."""

@@ -1,4 +1,4 @@
-"""What becomes an error response, and which."""
+"""How exceptions become error responses."""
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -12,7 +12,7 @@ from .response_forms import make_error
 
 
 def add_error_handlers(app: FastAPI, form: str) -> None:
-    """Turn every exception of the application into an error response of one form."""
+    """Respond to every exception with an error of the form."""
 
     @app.exception_handler(Refusal)
     async def handle_refusal(request: Request, refusal: Refusal) -> Response:
@@ -36,7 +36,7 @@ def add_error_handlers(app: FastAPI, form: str) -> None:
         return make_error(request, form, Refusal(422, message, details=details))
 
     @app.exception_handler(HTTPException)
-    async def handle_no_route(request: Request, error: HTTPException) -> Response:
+    async def handle_http_exception(request: Request, error: HTTPException) -> Response:
         refusal = Refusal(error.status_code, error.detail, headers=error.headers)
         return make_error(request, form, refusal)
 

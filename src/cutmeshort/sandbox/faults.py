@@ -27,8 +27,8 @@ class Fault:
     Attributes:
         status: The status of an error response; None for the service's own response.
         drop: Whether the connection is closed without a response.
-        latency: Seconds before the response or the closing.
-        recorded: Whether the service gets the request.
+        latency: Seconds before the response, or before the connection is closed.
+        recorded: Whether the service gets the request, which it does before the latency.
         retry_after: Seconds in the Retry-After header of the error response.
     """
 
@@ -87,6 +87,8 @@ class Faults:
     """
     An ASGI application that wraps another one and injects faults into its requests.
 
+    RequestLog must wrap it, as it sets the operation of a request.
+
     Args:
         app: The wrapped application.
         error_response: The form of error responses.
@@ -114,7 +116,7 @@ class Faults:
         if fault.recorded:
             await self._app(scope, receive, keep)
         if fault.latency and await _disconnects_within(fault.latency, receive):
-            return
+            return  # the client gave up: there is no response
         if fault.drop:
             scope["extensions"][_DROP]()
             await _wait_for_disconnect(receive)
@@ -168,7 +170,7 @@ class DroppingProtocol(H11Protocol):
         self.app = app_with_drop
 
     def connection_lost(self, exc: Optional[Exception]) -> None:
-        """Tell the client of the closing, even if a forked child has a copy of the connection."""
+        """Close the connection to the client even if a forked child has a copy of it."""
         super().connection_lost(exc)
         with suppress(OSError):  # the client closed it first
             self.transport.get_extra_info("socket").shutdown(socket.SHUT_RDWR)

@@ -1,4 +1,4 @@
-"""The checks of a request that come before those of its fields."""
+"""What is checked before the fields of an event: token, rate limit, size and JSON."""
 
 import hmac
 import time
@@ -20,23 +20,22 @@ _WIRE_NAMES = {
     for operation in OPERATIONS
     for field in operation.request_model.model_fields.values()
 }
-_MAX_UNKNOWN = 10  # unknown fields in a message, and
-_MAX_NAME_LENGTH = 100  # characters of each
+_MAX_UNKNOWN_FIELDS = 10  # in one response
+_MAX_NAME_LENGTH = 100
 
 
 def guarded_route(
     *, token: str, rate_limit: RateLimit, response: str, error_status: Optional[int]
 ) -> type[APIRoute]:
     """
-    Make the class of the operations' routes; the arguments are those of create_app.
+    Create the class of the operations' routes; the arguments are those of Sandbox.
 
-    FastAPI reads the body before it calls anything of the application. So the token, the rate
-    limit, the size of the body and the JSON are checked in the route itself.
+    FastAPI parses the body before it resolves dependencies, so these checks can't be dependencies.
     """
 
     class GuardedRoute(APIRoute):
         def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-            """Put the checks in front of FastAPI's own handler."""
+            """Add the checks to FastAPI's own handler."""
             handle = super().get_route_handler()
 
             async def check_and_handle(request: Request) -> Response:
@@ -62,7 +61,7 @@ def _check_token(request: Request, token: str) -> None:
 
 
 def _check_json(content_type: str, body: bytes) -> None:
-    """Refuse a body that is not a JSON object, and names that no operation has on the wire."""
+    """Refuse a body that is not a JSON object or has a field that no operation has."""
     if content_type.partition(";")[0].strip().lower() != "application/json":
         raise Refusal(400, "Content-Type must be application/json.")
     try:
@@ -71,7 +70,7 @@ def _check_json(content_type: str, body: bytes) -> None:
         fields = None
     if not isinstance(fields, dict):
         raise Refusal(400, "The body must be a JSON object.")
-    unknown = sorted(fields.keys() - _WIRE_NAMES)[:_MAX_UNKNOWN]
+    unknown = sorted(fields.keys() - _WIRE_NAMES)[:_MAX_UNKNOWN_FIELDS]
     if unknown:
         names = [name[:_MAX_NAME_LENGTH] for name in unknown]
         details = [{"field": name, "message": "Unknown field"} for name in names]

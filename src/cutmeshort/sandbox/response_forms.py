@@ -1,4 +1,4 @@
-"""The forms of response that the service has, by name."""
+"""The forms of the service's responses, by name."""
 
 from datetime import datetime, timezone
 from typing import Any, Callable

@@ -1,7 +1,6 @@
 """The sandbox: the service, its settings and its server."""
 
 import threading
-from collections.abc import Collection
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Optional
@@ -43,9 +42,9 @@ class Sandbox:
         rate_limit: The number of requests per minute to accept; more are refused with 429. None
             means no limit. The limit of the service is 60.
         duplicate_status: The status of the response to an event that is already recorded: 200, or
-            409 with the type `duplicate_event`. No event is recorded twice. (A lead with a
-            `click_id` of a customer whom a deferred lead bound to a click is always refused with
-            409 and the type `duplicate_attribution`.)
+            409 with the type `duplicate_event`. No event is recorded twice. (Another lead with
+            a `click_id`, of a customer whom a deferred lead has bound to a click, is always refused
+            with 409 and the type `duplicate_attribution`.)
         response: The form of the response to a valid event. `message`, `timestamp`, `status_text`,
             `status_ok`, `flat` and `empty` mean success; `success_false`, `status_false`,
             `status_error`, `html` and `list` have status 200, but record nothing.
@@ -55,8 +54,8 @@ class Sandbox:
 
     Raises:
         ApiValueError: An argument is invalid.
-        OSError: The server can't listen there or can't start; raised on entering.
-        RuntimeError: The sandbox is already running; raised on entering.
+        OSError: The server can't listen there or can't start; raised by the `with` block.
+        RuntimeError: The sandbox is already running; raised by the `with` block.
     """
 
     def __init__(
@@ -73,7 +72,7 @@ class Sandbox:
     ) -> None:
         _check_choice("duplicate_status", duplicate_status, (200, 409))
         _check_choice("response", response, (*SUCCESSES, *REJECTIONS))
-        _check_choice("error_response", error_response, ERRORS)
+        _check_choice("error_response", error_response, tuple(ERRORS))
         if check_count("port", port) > _MAX_PORT:
             raise ApiValueError("port must be from 0 to 65535", "port")
         check_error_status("error_status", error_status)
@@ -144,7 +143,7 @@ class Sandbox:
         retry_after: Optional[int] = None,
     ) -> None:
         """
-        Make the next requests fail, after those of earlier calls.
+        Inject a fault into each of the next requests; further calls add to the queue.
 
         Each attempt of a call is a request: with the default of three retries, a call fails if four
         requests do.
@@ -153,8 +152,8 @@ class Sandbox:
             times: The number of requests.
             status: Responds with this error status, from 300 to 599.
             drop: Closes the connection without a response.
-            latency: Seconds before the response or the closing. Without a status or `drop`, the
-                service's own response is late.
+            latency: Seconds before the response, or before the connection is closed. Without a
+                status or `drop`, the service's own response is late.
             recorded: Whether the event is recorded although the request fails; it is recorded
                 before the latency. False by default, and always True if the response is only late.
             retry_after: Whole seconds in the Retry-After header of the response with `status`.
@@ -213,6 +212,6 @@ class Sandbox:
         self._exits.close()
 
 
-def _check_choice(name: str, value: object, choices: Collection[object]) -> None:
+def _check_choice(name: str, value: object, choices: tuple[object, ...]) -> None:
     if value not in choices:
         raise ApiValueError(f"{name} must be one of {', '.join(map(str, choices))}", name)

@@ -122,7 +122,7 @@ class Service:
         return self._record(("sale", sale.invoice_id), sale, "a sale with this invoiceId")
 
     def _record(self, key: tuple[object, ...], event: Event, description: str) -> dict[str, Any]:
-        """Record an event, unless there is one with its deduplication key."""
+        """Record an event, unless one with the same deduplication key is recorded."""
         if key in self._recorded:
             if self._duplicate_status == 409:
                 raise Refusal(
@@ -139,5 +139,5 @@ class Service:
         return {"clickId": click_id}
 
 
-def _of_type(model: type[EventT], events: "list[Event]") -> list[EventT]:
+def _of_type(model: type[EventT], events: list[Event]) -> list[EventT]:
     return [event for event in events if isinstance(event, model)]
