@@ -84,15 +84,13 @@ class ClosingResponse(Response):
         start = {"status": self.status_code, "headers": self.raw_headers}
         await send({"type": "http.response.start", **start})
         await send({"type": "http.response.body", "body": self.body, "more_body": True})
-        if self._unread:
-            with suppress(asyncio.TimeoutError):
-                await _discard_body(receive)
+        with suppress(asyncio.TimeoutError):
+            await _discard_body(receive, self._unread)
         await send({"type": "http.response.body"})
 
 
-async def _discard_body(receive: Receive) -> None:
+async def _discard_body(receive: Receive, more: bool) -> None:
     deadline = time.monotonic() + _DISCARD_SECONDS
-    more = True
     while more and time.monotonic() < deadline:
         message = await asyncio.wait_for(receive(), _IDLE_SECONDS)
         more = message.get("more_body", False)
