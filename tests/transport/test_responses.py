@@ -282,7 +282,7 @@ def test_white_space_does_not_hide_a_name(name: str, written: str) -> None:
 @pytest.mark.parametrize("reply_", ["message", "success_false", "status_error"])
 def test_a_token_that_is_a_common_word_changes_no_outcome(token: str, reply_: Any) -> None:
     """Taking the token out never turns a failure into a success, or the other way round."""
-    with Sandbox(token=token, reply=reply_) as sandbox:
+    with Sandbox(token=token, response=reply_) as sandbox:
         with CMSClient(token, sandbox.url) as client:
             assert lead(client)["success"] is (reply_ == "message")
         assert len(sandbox.leads) == (reply_ == "message")

@@ -1,8 +1,8 @@
 """
-A local imitation of the CutMeShort tracking service, to develop and test against.
+A local CutMeShort tracking service, for development and tests.
 
-Needs the extra: `pip install "cutmeshort[sandbox]"`. `python -m cutmeshort.sandbox` runs it by
-itself; inside tests, use Sandbox as a context manager.
+It needs an extra: `pip install "cutmeshort[sandbox]"`. In tests, use Sandbox as a context manager;
+otherwise, run `python -m cutmeshort.sandbox`.
 """
 
 try:

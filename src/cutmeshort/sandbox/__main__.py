@@ -8,40 +8,16 @@ import threading
 
 from ..exceptions import ApiValueError
 from .logs import LOGGER
-from .replies import ERRORS, REJECTIONS, SUCCESSES
+from .response_forms import ERRORS, REJECTIONS, SUCCESSES
 from .server import DEFAULT_TOKEN, Sandbox
 
 
 def main() -> None:
-    """Read the command line, run the sandbox, and say where it listens."""
-    parser = argparse.ArgumentParser(
-        prog="python -m cutmeshort.sandbox",
-        description="A local imitation of the CutMeShort tracking service.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-    )
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
-    parser.add_argument("--port", default=8787, type=int, help="port to listen on; 0: a free one")
-    parser.add_argument("--token", default=DEFAULT_TOKEN, help="bearer token to accept")
-    parser.add_argument(
-        "--rate-limit", default=60, type=int, help="requests per minute; 0: any number"
-    )
-    parser.add_argument(
-        "--duplicate-status", default=200, type=int, choices=(200, 409), help="for a known event"
-    )
-    parser.add_argument(
-        "--reply",
-        default="message",
-        choices=(*SUCCESSES, *REJECTIONS),
-        help=f"form of the answer to a valid event; {', '.join(REJECTIONS)} record nothing",
-    )
-    parser.add_argument("--error-status", type=int, help="answer every event with this status")
-    parser.add_argument(
-        "--error-reply", default="envelope", choices=tuple(ERRORS), help="form of error answers"
-    )
-    arguments = parser.parse_args()
+    """Parse the command line, and run the sandbox until SIGINT or SIGTERM."""
+    arguments = _parse_arguments()
     logging.basicConfig(format="%(message)s")
     logging.getLogger("uvicorn.access").setLevel(logging.INFO)
-    LOGGER.parent = logging.getLogger()  # here, the sandbox is the application
+    LOGGER.parent = logging.getLogger()  # the command shows the sandbox's log
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
@@ -52,18 +28,56 @@ def main() -> None:
             token=arguments.token,
             rate_limit=arguments.rate_limit or None,
             duplicate_status=arguments.duplicate_status,
-            reply=arguments.reply,
+            response=arguments.response,
             error_status=arguments.error_status,
-            error_reply=arguments.error_reply,
+            error_response=arguments.error_response,
         ) as sandbox:
             print(f"CutMeShort sandbox listens on {sandbox.url}, token {sandbox.token}")
-            print(f"Its API: {sandbox.url}/docs and {sandbox.url}/openapi.json")
-            limit = f"At most {arguments.rate_limit}" if arguments.rate_limit else "Any number of"
-            print(f"{limit} requests a minute (--rate-limit)", flush=True)
-            while not stop.wait(1):  # a wait without end can't be interrupted on Windows
-                pass  # each second
+            print(f"API description: {sandbox.url}/docs and {sandbox.url}/openapi.json")
+            limit = arguments.rate_limit or "unlimited"
+            print(f"Requests per minute: {limit} (--rate-limit)", flush=True)
+            while not stop.is_set():
+                stop.wait(1)  # on Windows, a wait without a timeout can't be interrupted
     except (ApiValueError, OSError) as error:
         sys.exit(f"cutmeshort.sandbox: {error}")
+
+
+def _parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m cutmeshort.sandbox",
+        description="A local CutMeShort tracking service, for development and tests.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
+    parser.add_argument(
+        "--port", default=8787, type=int, help="port to listen on; 0 selects a free one"
+    )
+    parser.add_argument("--token", default=DEFAULT_TOKEN, help="bearer token to accept")
+    parser.add_argument(
+        "--rate-limit", default=60, type=int, help="requests per minute; 0 means no limit"
+    )
+    parser.add_argument(
+        "--duplicate-status",
+        default=200,
+        type=int,
+        choices=(200, 409),
+        help="status of the response to an event that is already recorded",
+    )
+    parser.add_argument(
+        "--response",
+        default="message",
+        choices=(*SUCCESSES, *REJECTIONS),
+        help="form of the response to a valid event; "
+        f"{', '.join(REJECTIONS)} have status 200, but record nothing",
+    )
+    parser.add_argument("--error-status", type=int, help="refuse every event with this status")
+    parser.add_argument(
+        "--error-response",
+        default="envelope",
+        choices=tuple(ERRORS),
+        help="form of error responses",
+    )
+    return parser.parse_args()
 
 
 if __name__ == "__main__":  # pragma: no branch - the tests run the module

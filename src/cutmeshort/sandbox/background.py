@@ -1,4 +1,4 @@
-"""uvicorn in a thread of its own; it starts and stops without delay."""
+"""uvicorn in a thread of its own, which starts and stops without delay."""
 
 import asyncio
 import os
@@ -20,12 +20,12 @@ _listeners: "weakref.WeakSet[socket.socket]" = weakref.WeakSet()
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Make a listening socket, which the child of a fork closes."""
+    """Create a listening socket; a forked child closes its copy."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.create_server((host, port), family=family)
     _listeners.add(listener)
-    # Inherited by each connection; without it, the body of a response waits 40 ms for the client's
-    # delayed acknowledgement of its head.
+    # Connections inherit this option. Without it, the body of a response waits 40 ms for the
+    # client's delayed acknowledgement of the headers.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener
 
@@ -33,7 +33,7 @@ def listen(host: str, port: int) -> socket.socket:
 def _close_copies() -> None:
     """Close the child's copies of the listening sockets, which would keep the ports in use."""
     for listener in list(_listeners):
-        listener.close()  # asyncio's own way would change the parent's event loop as well
+        listener.close()  # asyncio would also change the selector, which the parent shares
 
 
 if hasattr(os, "register_at_fork"):  # pragma: no branch - not on Windows
@@ -45,7 +45,7 @@ class BackgroundServer(uvicorn.Server):
     A server in a thread.
 
     Args:
-        app: The application that it serves.
+        app: The application to serve.
         listener: The listening socket, which `stop` closes.
     """
 
@@ -54,32 +54,32 @@ class BackgroundServer(uvicorn.Server):
             uvicorn.Config(app, http=DroppingProtocol, log_config=None, ws="none", lifespan="off")
         )
         self._listener = listener
-        # Once it serves: the function that ends it, to be called from any thread.
+        # Set once the server runs: a function that ends it, which any thread may call.
         self._end: Future[Callable[[], object]] = Future()
         self._thread = ServerThread(target=self._run, name="cutmeshort-sandbox", daemon=True)
         self._log_filter = LogFilter()
 
     def start(self) -> None:
         """
-        Start the thread, and return once it serves.
+        Start the thread, and return once the server runs.
 
         Raises:
-            OSError: It could not start; call `stop` all the same.
+            OSError: The server could not start; `stop` must still be called.
         """
         failure: Optional[BaseException]
         self._log_filter.install()
         try:
             self._thread.start()
             failure = self._end.exception()
-        except RuntimeError as error:  # no more threads
+        except RuntimeError as error:  # the process can't start more threads
             failure = error
         if failure is not None:
             raise OSError(f"the sandbox could not start: {failure!r}") from failure
 
     def stop(self) -> None:
         """Close the listening socket and all connections, and end the thread."""
-        if self._thread.is_alive():  # it isn't in the child of a fork
-            with suppress(Exception, SystemExit):  # it failed, and ends by itself
+        if self._thread.is_alive():  # false in a forked child
+            with suppress(Exception, SystemExit):  # the server failed, and its thread ends
                 self._end.result()()
             self._thread.join()
         self._log_filter.remove()
@@ -88,35 +88,40 @@ class BackgroundServer(uvicorn.Server):
     def _run(self) -> None:
         try:
             _check_descriptors()
-            with closing(asyncio.SelectorEventLoop()) as loop:  # whatever the program's policy is
+            with closing(asyncio.SelectorEventLoop()) as loop:  # whatever the application's policy
                 loop.run_until_complete(self.serve(sockets=[self._listener]))
         except BaseException as error:  # noqa: BLE001 - uvicorn may call sys.exit
-            self._end.set_exception(error)  # if it served already, this raises and shows both
+            # Raises if the server was already running, and the traceback shows both errors.
+            self._end.set_exception(error)
 
     async def main_loop(self) -> None:
-        """Serve until told to end; uvicorn would look only every 0.1 seconds."""
+        """Serve until `_end` is called; uvicorn would check only every 0.1 seconds."""
         ended = asyncio.Event()
         self._end.set_result(partial(asyncio.get_running_loop().call_soon_threadsafe, ended.set))
         while not ended.is_set():
-            await self.on_tick(0)  # sets the Date header
+            await self.on_tick(0)  # updates the Date header
             with suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(ended.wait(), 1)
 
     async def shutdown(self, sockets: Any = None) -> None:  # noqa: ARG002 - `stop` closes it
-        """Close all connections at once; uvicorn would wait for clients and for responses."""
-        # A server that is closed first would leave open what it has just accepted.
+        """Close all connections at once; uvicorn would wait for clients and responses."""
+        # Closing the asyncio server first would leave just accepted connections open.
         asyncio.get_running_loop().remove_reader(self._listener)
         own_task = asyncio.current_task()
         while self.server_state.connections or asyncio.all_tasks() - {own_task}:
             for connection in list(self.server_state.connections):
-                connection.transport.abort()  # and its tasks end, as the client has disconnected
+                connection.transport.abort()  # its tasks end, as the client is disconnected
             await asyncio.sleep(0)
         for server in self.servers:
             server.close()
 
 
 def _check_descriptors() -> None:
-    """Open and close what an event loop needs: asyncio cleans up badly if that fails."""
+    """
+    Raise OSError if the process can't open the file descriptors of an event loop.
+
+    asyncio does not clean up after this error.
+    """
     with selectors.DefaultSelector():
         for end in socket.socketpair():
             end.close()

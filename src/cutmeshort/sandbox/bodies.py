@@ -1,4 +1,4 @@
-"""Request bodies of limited length."""
+"""Request bodies of limited size."""
 
 import asyncio
 import time
@@ -8,8 +8,7 @@ from fastapi import Request, Response
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
-from ..exceptions import error_spec
-from .service import Refusal
+from .refusal import Refusal
 
 MAX_BODY_BYTES = 1024 * 1024  # an event has less than 20 KiB
 _IDLE_SECONDS = 2.0
@@ -21,13 +20,12 @@ class BodyTooLarge(Refusal):
     413: the request's body has more than MAX_BODY_BYTES.
 
     Attributes:
-        unread: Whether the client may have more of it to send.
+        unread: Whether the client may still send more of the body.
     """
 
     def __init__(self, unread: bool) -> None:
         super().__init__(
             413,
-            error_spec(413).type,
             f"The body must not have more than {MAX_BODY_BYTES} bytes.",
             headers={"Connection": "close"},
         )
@@ -35,15 +33,15 @@ class BodyTooLarge(Refusal):
 
 
 class LimitedRequest(Request):
-    """A request that keeps no more than MAX_BODY_BYTES of its body in memory."""
+    """A request that keeps at most MAX_BODY_BYTES of its body in memory."""
 
     async def body(self) -> bytes:
         """
         Return the body.
 
         Raises:
-            BodyTooLarge: It is longer, or the client announces that it will be.
-            ClientDisconnect: The client sent only a part of it.
+            BodyTooLarge: The body is larger, or its Content-Length is.
+            ClientDisconnect: The client disconnected before the end of the body.
         """
         if not hasattr(self, "_body"):
             if int(self.headers.get("Content-Length", "0")) > MAX_BODY_BYTES:
@@ -65,16 +63,16 @@ class LimitedRequest(Request):
         return bytes(body)
 
 
-class LastResponse(Response):
+class ClosingResponse(Response):
     """
-    A response before which the body was not read to its end.
+    A response that closes the connection, though the request's body may not have been read.
 
     Closing a connection with unread data resets it, and the client may lose the response. So the
-    client has some seconds to send the rest, which is discarded.
+    rest of the body is read and discarded first, for a few seconds at most.
 
     Args:
-        response: What to send; its Connection header is `close`.
-        unread: Whether the client may have more to send.
+        response: The response to send; its Connection header is `close`.
+        unread: Whether the client may still send more of the body.
     """
 
     def __init__(self, response: Response, unread: bool) -> None:
@@ -83,16 +81,16 @@ class LastResponse(Response):
 
     async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
         """Send the response, discard the rest of the body, and close the connection."""
-        head = {"status": self.status_code, "headers": self.raw_headers}
-        await send({"type": "http.response.start", **head})
+        start = {"status": self.status_code, "headers": self.raw_headers}
+        await send({"type": "http.response.start", **start})
         await send({"type": "http.response.body", "body": self.body, "more_body": True})
         with suppress(asyncio.TimeoutError):
-            await _discard(receive, self._unread)
+            await _discard_body(receive, self._unread)
         await send({"type": "http.response.body"})
 
 
-async def _discard(receive: Receive, more: bool) -> None:
-    end = time.monotonic() + _DISCARD_SECONDS
-    while more and time.monotonic() < end:
+async def _discard_body(receive: Receive, more: bool) -> None:
+    deadline = time.monotonic() + _DISCARD_SECONDS
+    while more and time.monotonic() < deadline:
         message = await asyncio.wait_for(receive(), _IDLE_SECONDS)
         more = message.get("more_body", False)

@@ -1,4 +1,4 @@
-"""Failures that the sandbox acts out for requests to come."""
+"""Faults that the sandbox injects into the next requests."""
 
 import asyncio
 import socket
@@ -11,9 +11,10 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from ..exceptions import error_spec
-from .replies import refuse
-from .service import OPERATIONS, Refusal
+from ..checks import check_count, check_flag, check_seconds
+from ..exceptions import ApiValueError
+from .refusal import Refusal
+from .response_forms import make_error
 
 _DROP = "cutmeshort.drop"
 
@@ -24,64 +25,110 @@ class Fault:
     What happens to one request.
 
     Attributes:
-        status: The status of the answer; None for the true answer.
-        drop: Whether the connection is closed without an answer.
-        latency: Seconds before either.
-        recorded: Whether the service gets the request all the same.
-        retry_after: Seconds that the answer asks to wait.
+        status: The status of an error response; None for the service's own response.
+        drop: Whether the connection is closed without a response.
+        latency: Seconds before the response, or before the connection is closed.
+        recorded: Whether the service gets the request, which it does before the latency.
+        retry_after: Seconds in the Retry-After header of the error response.
     """
 
-    status: Optional[int] = None
-    drop: bool = False
-    latency: float = 0.0
-    recorded: bool = False
-    retry_after: Optional[int] = None
+    status: Optional[int]
+    drop: bool
+    latency: float
+    recorded: bool
+    retry_after: Optional[int]
+
+
+def make_fault(
+    *,
+    status: Optional[int],
+    drop: bool,
+    latency: float,
+    recorded: Optional[bool],
+    retry_after: Optional[int],
+) -> Fault:
+    """
+    Make a fault of the arguments of Sandbox.fail_next.
+
+    Raises:
+        ApiValueError: An argument or their combination is invalid.
+    """
+    check_error_status("status", status)
+    for name, value in (("drop", drop), ("recorded", recorded)):
+        if value is not None:
+            check_flag(name, value)
+    if latency:
+        check_seconds("latency", latency)
+    if retry_after is not None:
+        check_count("retry_after", retry_after)
+        if status is None:
+            raise ApiValueError("retry_after requires a status", "retry_after")
+    if status is not None and drop:
+        raise ApiValueError("status and drop=True can't be combined", "status")
+    delayed_only = status is None and not drop
+    if delayed_only and not latency:
+        raise ApiValueError("pass a status, drop=True or a latency", "status")
+    if delayed_only and recorded is False:
+        raise ApiValueError(
+            "recorded=False requires a status or drop=True: an event whose response is only late "
+            "is recorded",
+            "recorded",
+        )
+    return Fault(status, drop, latency, delayed_only or bool(recorded), retry_after)
+
+
+def check_error_status(name: str, value: Optional[int]) -> None:
+    """Check that `value` is None or a status from 300 to 599."""
+    if value is not None and not 300 <= check_count(name, value) <= 599:
+        raise ApiValueError(f"{name} must be from 300 to 599, or None", name)
 
 
 class Faults:
     """
-    An ASGI application that stands before another one, and lets some requests fail.
+    An ASGI application that wraps another one and injects faults into its requests.
+
+    RequestLog must wrap it, as it sets the operation of a request.
 
     Args:
-        app: The other one.
-        error_reply: The form of error answers.
+        app: The wrapped application.
+        error_response: The form of error responses.
 
     Attributes:
-        pending: The faults to come, one for each request to an operation.
+        pending: The faults to inject, one for each of the next requests to an operation.
     """
 
-    def __init__(self, app: ASGIApp, error_reply: str) -> None:
+    def __init__(self, app: ASGIApp, error_response: str) -> None:
         self._app = app
-        self._error_reply = error_reply
+        self._error_response = error_response
         self.pending: deque[Fault] = deque()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request, or don't."""
-        fault = self._next() if scope["path"] in OPERATIONS else None
+        """Inject the next fault into a request to an operation; pass on any other request."""
+        fault = self._next() if scope["state"]["operation"] is not None else None
         if fault is None:
             await self._app(scope, receive, send)
             return
-        answer: list[Message] = []
+        response: list[Message] = []
 
         async def keep(message: Message) -> None:
-            answer.append(message)
+            response.append(message)
 
         if fault.recorded:
             await self._app(scope, receive, keep)
-        if fault.latency:
-            with suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(_disconnected(receive), fault.latency)
-                return  # the client left: there is no response
+        if fault.latency and await _disconnects_within(fault.latency, receive):
+            return  # the client gave up: there is no response
         if fault.drop:
             scope["extensions"][_DROP]()
-            await _disconnected(receive)
+            await _wait_for_disconnect(receive)
         elif fault.status is not None:
-            spec = error_spec(fault.status)
-            wish = {} if fault.retry_after is None else {"Retry-After": str(fault.retry_after)}
-            refusal = Refusal(fault.status, spec.type, spec.message, headers=wish)
-            await refuse(Request(scope), self._error_reply, refusal)(scope, receive, send)
+            headers = {}
+            if fault.retry_after is not None:
+                headers["Retry-After"] = str(fault.retry_after)
+            refusal = Refusal(fault.status, headers=headers)
+            error = make_error(Request(scope), self._error_response, refusal)
+            await error(scope, receive, send)
         else:
-            for message in answer:
+            for message in response:
                 await send(message)
 
     def _next(self) -> Optional[Fault]:
@@ -91,30 +138,39 @@ class Faults:
             return None
 
 
-async def _disconnected(receive: Receive) -> None:
-    """Wait until the connection is closed, and discard what the client sends."""
+async def _disconnects_within(seconds: float, receive: Receive) -> bool:
+    """Wait some seconds, or until the client disconnects, and tell whether it did."""
+    try:
+        await asyncio.wait_for(_wait_for_disconnect(receive), seconds)
+    except asyncio.TimeoutError:
+        return False
+    return True
+
+
+async def _wait_for_disconnect(receive: Receive) -> None:
+    """Wait until the connection is closed, and discard what the client sends until then."""
     while (await receive())["type"] != "http.disconnect":
         pass
 
 
 class DroppingProtocol(H11Protocol):
-    """uvicorn's HTTP, which also tells the application how to drop a connection."""
+    """uvicorn's HTTP/1.1, which gives the application a function that drops the connection."""
 
     def connection_made(  # type: ignore[override]
         self, transport: asyncio.Transport
     ) -> None:
-        """Take a new connection."""
+        """Put the function for a new connection into the extensions of its requests."""
         super().connection_made(transport)
         app = self.app
 
-        async def with_drop(scope: Scope, receive: Receive, send: Send) -> None:
+        async def app_with_drop(scope: Scope, receive: Receive, send: Send) -> None:
             scope["extensions"] = {**scope.get("extensions", {}), _DROP: transport.abort}
             await app(scope, receive, send)
 
-        self.app = with_drop
+        self.app = app_with_drop
 
     def connection_lost(self, exc: Optional[Exception]) -> None:
-        """Tell the client that the connection is closed, even if the child of a fork has a copy."""
+        """Close the connection to the client even if a forked child has a copy of it."""
         super().connection_lost(exc)
         with suppress(OSError):  # the client closed it first
             self.transport.get_extra_info("socket").shutdown(socket.SHUT_RDWR)

@@ -1,40 +1,40 @@
-"""The sandbox's own log, apart from the application's."""
+"""The sandbox's own log, separate from the application's."""
 
 import logging
 import threading
 
-# Without a handler, it shows warnings on stderr, by logging's last resort. It is not one of those
-# that getLogger returns: pytest puts its handlers even on those that do not propagate.
+# It is not a logger of getLogger: pytest adds its handlers to those, even if they do not propagate.
+# Without a handler of its own, it writes warnings to stderr, which is logging's last resort.
 LOGGER = logging.Logger("cutmeshort.sandbox")
 
 _LIBRARIES = ("uvicorn.error", "uvicorn.access", "uvicorn.asgi", "asyncio")
 
 
 class ServerThread(threading.Thread):
-    """A thread in which a sandbox serves."""
+    """A thread that serves a sandbox."""
 
 
 class LogFilter(logging.Filter):
     """
-    Redirects what the libraries log in the threads of sandboxes to LOGGER.
+    Redirects to LOGGER what the libraries log in the threads of sandboxes.
 
-    The application may use the same libraries. So their levels and handlers stay as they are, and
-    each sandbox that runs has one filter; any of the filters knows the threads of all sandboxes, so
-    that none is missed while another one is removed.
+    The application may use the same libraries, so their loggers keep their levels and handlers.
+    Each running sandbox installs a filter of its own, and every filter handles the threads of all
+    sandboxes. So no record is missed while the filter of another sandbox is removed.
     """
 
     def install(self) -> None:
-        """Put the filter on the libraries' loggers."""
+        """Add the filter to the libraries' loggers."""
         for name in _LIBRARIES:
             logging.getLogger(name).addFilter(self)
 
     def remove(self) -> None:
-        """Remove it, if it is there."""
+        """Remove the filter, if it is installed."""
         for name in _LIBRARIES:
             logging.getLogger(name).removeFilter(self)
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Tell whether the record is the application's."""
+        """Return whether the record is the application's; redirect it otherwise."""
         if not isinstance(threading.current_thread(), ServerThread):
             return True
         LOGGER.handle(record)

@@ -1,4 +1,4 @@
-"""ASGI middleware that gives each request an id and keeps the error responses."""
+"""ASGI middleware that identifies each request and keeps the error responses."""
 
 import secrets
 import threading
@@ -8,32 +8,35 @@ from datetime import datetime, timezone
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from .service import OPERATIONS, Operation, Refusal
+from ..operations import OPERATIONS
+from .refusal import Refusal
 
 MAX_REFUSED = 1_000
+
+_OPERATION_NAMES = {operation.path: operation.name for operation in OPERATIONS}
 
 
 @dataclass(frozen=True)
 class Refused:
     """
-    An error response to a request to one of the two operations.
+    An error response to a request to one of the operations.
 
-    It has no values of the request, and no token.
+    It contains no values of the request, and no token.
 
     Attributes:
-        operation: `track_lead` or `track_sale`, from the path of the request.
-        status: The HTTP status of the response: 300 to 599, or 200 where a `reply` of the sandbox
-            records nothing.
-        type: Machine-readable reason, as in the response: `unauthorized`, `duplicate_event`, …. For
-            a form of response that has no type (`html`, for example), it is set anyway. For
-            status 200, it is the type that the SDK reports: `api_error` or `invalid_response`.
-        message: Human-readable reason, as in the response where its form has one. For status 200,
-            it names the `reply`.
+        operation: The operation's name (`track_lead`, for example), from the path of the request.
+        status: The HTTP status of the response: 300 to 599, or 200 if the sandbox was created with
+            a form of `response` that records nothing.
+        type: Machine-readable reason, as in the response: `unauthorized` or `duplicate_event`, for
+            example. It is also set for forms of response without a type, such as `html`. With
+            status 200 it is the type that the SDK reports: `api_error` or `invalid_response`.
+        message: Human-readable reason, as in the response if its form has one. With status 200 it
+            names the form of `response`.
         time: When the response was sent, in UTC.
-        request_id: The id in the response, which the result of the call has, too.
+        request_id: The id in the response, which is also in the result of the call.
     """
 
-    operation: Operation
+    operation: str
     status: int
     type: str
     message: str
@@ -43,13 +46,14 @@ class Refused:
 
 class RequestLog:
     """
-    An ASGI application in front of another one, which gives each request an id.
+    An ASGI application that wraps another one, identifies requests and keeps error responses.
 
-    The id is in `request.state.request_id`, and in the X-Request-Id header of the response. If
-    `request.state.refusal` is set when the response is sent, the response is kept as refused.
+    It sets `operation`, the name of the operation at the request's path or None, and `request_id`
+    in the state of the request, and the X-Request-Id header of the response. A response is kept as
+    refused if the application has set `refusal` in the state before it sends the response.
 
     Args:
-        app: The other one.
+        app: The wrapped application.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -68,25 +72,29 @@ class RequestLog:
             self._refused.clear()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on a request, and its response."""
-        operation = OPERATIONS.get(scope["path"])
+        """Pass a request to the wrapped application, and keep its response if it is an error."""
         state = scope["state"]
-        request_id = f"req_{secrets.token_hex(6)}"
-        state["request_id"] = request_id
+        state["operation"] = _OPERATION_NAMES.get(scope["path"])
+        state["request_id"] = f"req_{secrets.token_hex(6)}"
 
-        async def respond(message: Message) -> None:
+        async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":
-                if operation is not None and "refusal" in state:
-                    self._keep(operation, state["refusal"], request_id)
-                headers = [*message["headers"], (b"x-request-id", request_id.encode())]
-                message = {**message, "headers": headers}
+                if state["operation"] is not None and "refusal" in state:
+                    self._keep(state["operation"], state["refusal"], state["request_id"])
+                header = (b"x-request-id", state["request_id"].encode())
+                message = {**message, "headers": [*message["headers"], header]}
             await send(message)
 
-        await self._app(scope, receive, respond)
+        await self._app(scope, receive, send_with_id)
 
-    def _keep(self, operation: Operation, refusal: Refusal, request_id: str) -> None:
-        now = datetime.now(timezone.utc)
-        reason = (refusal.status, refusal.type, refusal.error)
-        refused = Refused(operation, *reason, time=now, request_id=request_id)
+    def _keep(self, operation: str, refusal: Refusal, request_id: str) -> None:
+        refused = Refused(
+            operation,
+            refusal.status,
+            refusal.type,
+            refusal.message,
+            time=datetime.now(timezone.utc),
+            request_id=request_id,
+        )
         with self._lock:
             self._refused.append(refused)

@@ -1,4 +1,4 @@
-"""The sandbox as a server of its own, in a thread."""
+"""The sandbox: the service, its settings and its server."""
 
 import threading
 from contextlib import ExitStack
@@ -7,33 +7,19 @@ from typing import Optional
 
 from typing_extensions import Literal, Self
 
-from ..checks import check_count, check_seconds, check_token
+from ..checks import check_count, check_token
 from ..exceptions import ApiValueError
 from ..models import LeadPayload, SalePayload
 from .app import create_app
 from .background import BackgroundServer, listen
-from .faults import Fault, Faults
-from .replies import ERRORS, REJECTIONS, SUCCESSES
+from .faults import Faults, check_error_status, make_fault
+from .rate_limit import RateLimit
 from .request_log import Refused, RequestLog
-from .service import Attribution, RateLimit, Service
+from .response_forms import ERRORS, REJECTIONS, SUCCESSES, ErrorForm, ResponseForm
+from .service import Attribution, Service
 
 DEFAULT_TOKEN = "sandbox-token"
 _MAX_PORT = 65535
-
-Reply = Literal[
-    "message",
-    "timestamp",
-    "status_text",
-    "status_ok",
-    "flat",
-    "empty",
-    "success_false",
-    "status_false",
-    "status_error",
-    "html",
-    "list",
-]
-ErrorReply = Literal["envelope", "message", "code", "html", "empty"]
 
 
 class Sandbox:
@@ -43,32 +29,33 @@ class Sandbox:
         with Sandbox() as sandbox:
             client = CMSClient(sandbox.token, sandbox.url)
 
-    It refuses a request whose body has more than 1 MiB with 413, and closes the connection. Each
-    response has an id of its own in the X-Request-Id header, and in the body where its form has a
-    `requestId`.
+    Each response has an id of its own in the X-Request-Id header, and in the body if its form has a
+    `requestId`. A request whose body has more than 1 MiB is refused with 413, and its connection is
+    closed.
 
-    What its server logs stays out of the application's log; its warnings are shown on stderr.
+    The log of the server is kept out of the application's log; its warnings go to stderr.
 
     Args:
-        host: Address to listen on: loopback by default.
-        port: Port to listen on; 0 takes a free one.
-        token: The bearer token that it accepts.
-        rate_limit: Requests per minute that it takes, answered beyond with 429; None takes any
-            number. The service takes 60.
-        duplicate_status: The status of its response to an event that it has already recorded: 200,
-            or 409 with the type `duplicate_event`. The event is never recorded twice. (Another lead
-            with a `click_id`, of a customer whom a deferred lead bound to a click, is always 409,
-            with the type `duplicate_attribution`.)
-        reply: The form of its answers to valid events. `message`, `timestamp`, `status_text`,
+        host: The address to listen on; loopback by default.
+        port: The port to listen on; 0 selects a free one.
+        token: The bearer token to accept.
+        rate_limit: The number of requests per minute to accept; more are refused with 429. None
+            means no limit. The limit of the service is 60.
+        duplicate_status: The status of the response to an event that is already recorded: 200, or
+            409 with the type `duplicate_event`. No event is recorded twice. (Another lead with
+            a `click_id`, of a customer whom a deferred lead has bound to a click, is always refused
+            with 409 and the type `duplicate_attribution`.)
+        response: The form of the response to a valid event. `message`, `timestamp`, `status_text`,
             `status_ok`, `flat` and `empty` mean success; `success_false`, `status_false`,
-            `status_error`, `html` and `list` come with status 200 and record nothing.
-        error_status: Answers every event with this status, from 300 to 599, and records nothing.
-        error_reply: The form of its error answers: `envelope`, `message`, `code`, `html`, `empty`.
+            `status_error`, `html` and `list` have status 200, but record nothing.
+        error_status: Refuses every event with this status, from 300 to 599.
+        error_response: The form of error responses: `envelope`, `message`, `code`, `html` or
+            `empty`.
 
     Raises:
-        ApiValueError: An argument can't be used.
-        OSError: It can't listen there, or can't start; raised on entering.
-        RuntimeError: It runs already; raised on entering.
+        ApiValueError: An argument is invalid.
+        OSError: The server can't listen there or can't start; raised by the `with` block.
+        RuntimeError: The sandbox is already running; raised by the `with` block.
     """
 
     def __init__(
@@ -79,20 +66,16 @@ class Sandbox:
         token: str = DEFAULT_TOKEN,
         rate_limit: Optional[int] = None,
         duplicate_status: Literal[200, 409] = 200,
-        reply: Reply = "message",
+        response: ResponseForm = "message",
         error_status: Optional[int] = None,
-        error_reply: ErrorReply = "envelope",
+        error_response: ErrorForm = "envelope",
     ) -> None:
-        for name, value, allowed in (
-            ("duplicate_status", duplicate_status, (200, 409)),
-            ("reply", reply, (*SUCCESSES, *REJECTIONS)),
-            ("error_reply", error_reply, tuple(ERRORS)),
-        ):
-            if value not in allowed:
-                raise ApiValueError(f"{name} must be one of {', '.join(map(str, allowed))}", name)
+        _check_choice("duplicate_status", duplicate_status, (200, 409))
+        _check_choice("response", response, (*SUCCESSES, *REJECTIONS))
+        _check_choice("error_response", error_response, tuple(ERRORS))
         if check_count("port", port) > _MAX_PORT:
             raise ApiValueError("port must be from 0 to 65535", "port")
-        _check_status("error_status", error_status)
+        check_error_status("error_status", error_status)
         if rate_limit is not None and check_count("rate_limit", rate_limit) == 0:
             raise ApiValueError("rate_limit must be 1 or more, or None", "rate_limit")
         self.token = check_token("token", token)
@@ -103,11 +86,11 @@ class Sandbox:
             self._service,
             token=token,
             rate_limit=self._rate_limit,
-            reply=reply,
+            response=response,
             error_status=error_status,
-            error_reply=error_reply,
+            error_response=error_response,
         )
-        self._faults = Faults(app, error_reply)
+        self._faults = Faults(app, error_response)
         self._requests = RequestLog(self._faults)
         self._lock = threading.Lock()
         self._running = False
@@ -116,35 +99,37 @@ class Sandbox:
 
     @property
     def url(self) -> str:
-        """The base URL, once it listens."""
+        """The base URL, available once the sandbox runs."""
         if self._url is None:
-            raise RuntimeError("the sandbox has a url once it runs: with Sandbox() as sandbox: ...")
+            raise RuntimeError(
+                "the sandbox has no URL until it runs: use `with Sandbox() as sandbox:`"
+            )
         return self._url
 
     @property
     def leads(self) -> list[LeadPayload]:
-        """The leads that were recorded, in the order of arrival; deferred ones among them."""
-        return [event for event in self._service.payloads() if isinstance(event, LeadPayload)]
+        """The recorded leads, deferred ones included, in the order of arrival."""
+        return self._service.events(LeadPayload)
 
     @property
     def sales(self) -> list[SalePayload]:
-        """The sales that were recorded, in the order of arrival."""
-        return [event for event in self._service.payloads() if isinstance(event, SalePayload)]
+        """The recorded sales, in the order of arrival."""
+        return self._service.events(SalePayload)
 
     @property
     def refused(self) -> list[Refused]:
         """
-        The error responses to requests to the two operations, in the order they were sent.
+        The error responses to requests to the operations, in the order in which they were sent.
 
         Each attempt of a call is a request of its own. Responses of `fail_next` are included, even
-        if the event was recorded, and so are the responses with status 200 of a `reply` that
-        records nothing. A request without a response is not: the sandbox dropped the connection,
-        or the client closed it first. The newest 1,000 are kept.
+        if the event was recorded, and so are responses with status 200 in a form that records
+        nothing. A request without a response is not included: the sandbox dropped the connection,
+        or the client closed it first. Only the newest 1,000 are kept.
         """
         return self._requests.refused()
 
     def attribution(self, customer_external_id: str) -> list[Attribution]:
-        """Return what is credited to a customer's clicks: one item for each click, in order."""
+        """Return the events credited to a customer's clicks, one item for each click, in order."""
         return self._service.attribution(customer_external_id)
 
     def fail_next(
@@ -158,48 +143,40 @@ class Sandbox:
         retry_after: Optional[int] = None,
     ) -> None:
         """
-        Let the next requests fail; more calls add to the queue.
+        Inject a fault into each of the next requests; further calls add to the queue.
 
-        Each attempt of a call is a request: a call with the default of three repeats fails when
-        four requests do.
+        Each attempt of a call is a request: with the default of three retries, a call fails if four
+        requests do.
 
         Args:
-            times: How many requests.
-            status: Answers with this error status, from 300 to 599.
-            drop: Closes the connection without an answer.
-            latency: Seconds before the answer or the closing; on its own, the true answer is late.
-            recorded: Whether the event is recorded, at once, although the request fails; no by
-                default. A true answer, if late, means that it is.
-            retry_after: Whole seconds for the Retry-After header of a `status`.
+            times: The number of requests.
+            status: Responds with this error status, from 300 to 599.
+            drop: Closes the connection without a response.
+            latency: Seconds before the response, or before the connection is closed. Without a
+                status or `drop`, the service's own response is late.
+            recorded: Whether the event is recorded although the request fails; it is recorded
+                before the latency. False by default, and always True if the response is only late.
+            retry_after: Whole seconds in the Retry-After header of the response with `status`.
 
         Raises:
-            ApiValueError: An argument can't be used, or nothing is to fail.
+            ApiValueError: An argument or their combination is invalid.
         """
         if check_count("times", times) == 0:
             raise ApiValueError("times must be 1 or more", "times")
-        _check_status("status", status)
-        for name, value in (("drop", drop), ("recorded", recorded)):
-            if not (isinstance(value, bool) or value is None):
-                raise ApiValueError(f"{name} must be True or False", name)
-        if latency:
-            check_seconds("latency", latency)
-        if retry_after is not None:
-            check_count("retry_after", retry_after)
-            if status is None:
-                raise ApiValueError("retry_after goes with a status", "retry_after")
-        if (status is not None and drop) or not (status is not None or drop or latency):
-            raise ApiValueError("say what fails: a status, drop=True or a latency", "status")
-        answered = status is None and not drop
-        if answered and recorded is False:
-            raise ApiValueError("a true answer means that the event is recorded", "recorded")
-        fault = Fault(status, drop, latency, answered or bool(recorded), retry_after)
+        fault = make_fault(
+            status=status,
+            drop=drop,
+            latency=latency,
+            recorded=recorded,
+            retry_after=retry_after,
+        )
         self._faults.pending.extend([fault] * times)
 
     def reset(self) -> None:
         """
-        Forget all events, all customers' clicks, what was refused, and the faults still to come.
+        Forget all events, customers' clicks, error responses and pending faults.
 
-        The rate limit starts again: earlier requests don't count.
+        The rate limit starts again: earlier requests no longer count.
         """
         self._service.reset()
         self._rate_limit.reset()
@@ -210,8 +187,8 @@ class Sandbox:
         with self._lock, ExitStack() as exits:
             if self._running:
                 raise RuntimeError(
-                    "this Sandbox runs already: leave its `with` block first, or make another "
-                    "Sandbox"
+                    "this Sandbox is already running: leave its `with` block first, or create "
+                    "another Sandbox"
                 )
             self._running = True
             exits.callback(setattr, self, "_running", False)
@@ -221,8 +198,8 @@ class Sandbox:
             server = BackgroundServer(self._requests, listener)
             exits.callback(server.stop)
             server.start()
-            name = f"[{host}]" if ":" in host else host
-            self._url = f"http://{name}:{listener.getsockname()[1]}"
+            url_host = f"[{host}]" if ":" in host else host
+            self._url = f"http://{url_host}:{listener.getsockname()[1]}"
             self._exits = exits.pop_all()
         return self
 
@@ -235,6 +212,6 @@ class Sandbox:
         self._exits.close()
 
 
-def _check_status(name: str, value: Optional[int]) -> None:
-    if value is not None and not 300 <= check_count(name, value) <= 599:
-        raise ApiValueError(f"{name} must be from 300 to 599, or None", name)
+def _check_choice(name: str, value: object, choices: tuple[object, ...]) -> None:
+    if value not in choices:
+        raise ApiValueError(f"{name} must be one of {', '.join(map(str, choices))}", name)

@@ -1,0 +1,77 @@
+"""What is checked before the fields of an event: token, rate limit, size and JSON."""
+
+import hmac
+import time
+from collections.abc import Coroutine
+from typing import Any, Callable, Optional
+
+from fastapi import Request, Response
+from fastapi.routing import APIRoute
+
+from ..operations import OPERATIONS
+from ..strict_json import read_json
+from .bodies import LimitedRequest
+from .rate_limit import RateLimit
+from .refusal import Refusal
+from .response_forms import REJECTIONS, make_rejection
+
+_WIRE_NAMES = {
+    field.alias
+    for operation in OPERATIONS
+    for field in operation.request_model.model_fields.values()
+}
+_MAX_UNKNOWN_FIELDS = 10  # in one response
+_MAX_NAME_LENGTH = 100
+
+
+def guarded_route(
+    *, token: str, rate_limit: RateLimit, response: str, error_status: Optional[int]
+) -> type[APIRoute]:
+    """
+    Create the class of the operations' routes; the arguments are those of Sandbox.
+
+    FastAPI parses the body before it resolves dependencies, so these checks can't be dependencies.
+    """
+
+    class GuardedRoute(APIRoute):
+        def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+            """Add the checks to FastAPI's own handler."""
+            handle = super().get_route_handler()
+
+            async def check_and_handle(request: Request) -> Response:
+                _check_token(request, token)
+                rate_limit.check(time.monotonic())
+                limited = LimitedRequest(request.scope, request.receive)
+                _check_json(request.headers.get("Content-Type", ""), await limited.body())
+                if error_status is not None:
+                    raise Refusal(error_status)
+                if response in REJECTIONS:
+                    return make_rejection(request, response)
+                return await handle(limited)
+
+            return check_and_handle
+
+    return GuardedRoute
+
+
+def _check_token(request: Request, token: str) -> None:
+    authorization = request.headers.get("Authorization", "")
+    if not hmac.compare_digest(authorization.encode(), f"Bearer {token}".encode()):
+        raise Refusal(401, "The bearer token is missing or unknown.")
+
+
+def _check_json(content_type: str, body: bytes) -> None:
+    """Refuse a body that is not a JSON object or has a field that no operation has."""
+    if content_type.partition(";")[0].strip().lower() != "application/json":
+        raise Refusal(400, "Content-Type must be application/json.")
+    try:
+        fields = read_json(body)
+    except ValueError:
+        fields = None
+    if not isinstance(fields, dict):
+        raise Refusal(400, "The body must be a JSON object.")
+    unknown = sorted(fields.keys() - _WIRE_NAMES)[:_MAX_UNKNOWN_FIELDS]
+    if unknown:
+        names = [name[:_MAX_NAME_LENGTH] for name in unknown]
+        details = [{"field": name, "message": "Unknown field"} for name in names]
+        raise Refusal(422, f"Unknown fields: {', '.join(names)}", details=details)

@@ -1,0 +1,46 @@
+"""The limit of requests per minute."""
+
+import math
+from collections import deque
+from typing import Optional
+
+from .refusal import Refusal
+
+_WINDOW_SECONDS = 60
+
+
+class RateLimit:
+    """
+    Limits the requests within any 60 seconds.
+
+    Args:
+        limit: The number of requests to accept; None for no limit.
+    """
+
+    def __init__(self, limit: Optional[int]) -> None:
+        self._limit = limit
+        self._accepted: deque[float] = deque()
+
+    def reset(self) -> None:
+        """Forget all earlier requests."""
+        self._accepted.clear()
+
+    def check(self, now: float) -> None:
+        """
+        Accept a request at a time in seconds.
+
+        Raises:
+            Refusal: The limit is reached: 429, with the seconds to wait in Retry-After.
+        """
+        if self._limit is None:
+            return
+        while self._accepted and self._accepted[0] <= now - _WINDOW_SECONDS:
+            self._accepted.popleft()
+        if len(self._accepted) >= self._limit:
+            seconds = math.ceil(self._accepted[0] + _WINDOW_SECONDS - now)
+            raise Refusal(
+                429,
+                f"More than {self._limit} requests in a minute.",
+                headers={"Retry-After": str(seconds)},
+            )
+        self._accepted.append(now)

@@ -1,0 +1,111 @@
+"""The forms of the service's responses, by name."""
+
+from datetime import datetime, timezone
+from typing import Any, Callable
+
+from fastapi import Request
+from fastapi.responses import HTMLResponse, JSONResponse, Response
+from typing_extensions import Literal
+
+from .refusal import Refusal
+
+ResponseForm = Literal[
+    "message",
+    "timestamp",
+    "status_text",
+    "status_ok",
+    "flat",
+    "empty",
+    "success_false",
+    "status_false",
+    "status_error",
+    "html",
+    "list",
+]
+ErrorForm = Literal["envelope", "message", "code", "html", "empty"]
+
+_PAGE = "<!doctype html><title>Sign in</title><p>Sign in to use this network."
+
+
+def _now() -> str:
+    return datetime.now(timezone.utc).isoformat()
+
+
+# Responses to a recorded event, made of message, data and request id.
+SUCCESSES: dict[str, Callable[[str, dict[str, Any], str], Response]] = {
+    "message": lambda message, data, _id: JSONResponse(
+        {"success": True, "message": message, "data": data}
+    ),
+    "timestamp": lambda _message, _data, _id: JSONResponse({"success": True, "timestamp": _now()}),
+    "status_text": lambda message, _data, _id: JSONResponse({"status": True, "data": message}),
+    "status_ok": lambda _message, _data, _id: JSONResponse({"status": "ok"}),
+    "flat": lambda message, data, request_id: JSONResponse(
+        {"message": message, "requestId": request_id, **data}
+    ),
+    "empty": lambda _message, _data, _id: Response(status_code=204),
+}
+
+# Responses with status 200 to an event that is not recorded.
+REJECTIONS: dict[str, Callable[[], Response]] = {
+    "success_false": lambda: JSONResponse({"success": False, "error": "Not tracked."}),
+    "status_false": lambda: JSONResponse({"status": False, "message": "Not tracked."}),
+    "status_error": lambda: JSONResponse({"status": "error", "message": "Not tracked."}),
+    "html": lambda: HTMLResponse(_PAGE),
+    "list": lambda: JSONResponse([]),
+}
+
+
+def _envelope(refusal: Refusal, _id: str) -> Response:
+    body: dict[str, Any] = {
+        "success": False,
+        "error": refusal.message,
+        "type": refusal.type,
+        "statusCode": refusal.status,
+    }
+    if refusal.details is not None:
+        body["details"] = refusal.details
+    return JSONResponse(body, refusal.status)
+
+
+# Error responses, made of a refusal and the request id.
+ERRORS: dict[str, Callable[[Refusal, str], Response]] = {
+    "envelope": _envelope,
+    "message": lambda refusal, _id: JSONResponse({"message": refusal.message}, refusal.status),
+    "code": lambda refusal, request_id: JSONResponse(
+        {"code": refusal.type.upper(), "message": refusal.message, "requestId": request_id},
+        refusal.status,
+    ),
+    "html": lambda refusal, _id: HTMLResponse(_PAGE, refusal.status),
+    "empty": lambda refusal, _id: Response(status_code=refusal.status),
+}
+
+
+def make_success(request: Request, form: str, message: str, data: dict[str, Any]) -> Response:
+    """Make the response to an event that was recorded."""
+    return SUCCESSES[form](message, data, request.state.request_id)
+
+
+def make_rejection(request: Request, form: str) -> Response:
+    """Make the response with status 200 to an event that is not recorded."""
+    request.state.refusal = Refusal(
+        200,
+        f'Not tracked: the sandbox was created with response="{form}".',
+        type="invalid_response" if form in ("html", "list") else "api_error",
+    )
+    return REJECTIONS[form]()
+
+
+def make_error(request: Request, form: str, refusal: Refusal) -> Response:
+    """
+    Make an error response; with status 304 it has no body, whatever the form.
+
+    Every error response is made here or in `make_rejection`, which leave the refusal in the
+    request's state for RequestLog.
+    """
+    request.state.refusal = refusal
+    if refusal.status == 304:
+        response = Response(status_code=304)
+    else:
+        response = ERRORS[form](refusal, request.state.request_id)
+    response.headers.update(refusal.headers or {})
+    return response

@@ -1,0 +1,63 @@
+"""Which click the sandbox credits an event to."""
+
+from typing import Any
+
+import pytest
+
+from cutmeshort import CMSClient
+from cutmeshort.sandbox import Attribution, Sandbox
+
+from ..support.events import lead, sale
+
+
+def test_a_deferred_lead_binds_the_click_to_the_customer(
+    sandbox: Sandbox, client: CMSClient
+) -> None:
+    """After a deferred lead, the customer's leads and sales need no click."""
+    first = lead(client, mode="deferred")
+    assert first["data"] == {"clickId": "click_1", "deferredAssociationStored": True}
+    assert lead(client, click_id=None)["data"] == {"clickId": "click_1"}
+    assert lead(client, click_id=None, event_name="Trial")["success"] is True
+    assert sale(client, click_id=None)["data"] == {"clickId": "click_1"}
+    (attribution,) = sandbox.attribution("user_42")
+    assert attribution.click_id == "click_1"
+    leads = [(event.event_name, event.mode) for event in attribution.leads]
+    assert leads == [("Sign up", "deferred"), ("Sign up", None), ("Trial", None)]
+    assert [event.invoice_id for event in attribution.sales] == ["inv_1"]
+
+
+def test_a_follow_up_with_a_click_is_refused(sandbox: Sandbox, client: CMSClient) -> None:
+    """A customer who is bound to a click can't be bound again."""
+    lead(client, mode="deferred")
+    lead(client, click_id=None)
+    result = lead(client)
+    assert (result["status_code"], result["type"]) == (409, "duplicate_attribution")
+    assert "deferred lead" in result["error"]
+    assert "Leave clickId out" in result["error"]
+    assert lead(client, mode="deferred")["data"]["duplicate"] is True
+    assert len(sandbox.leads) == 2
+
+
+@pytest.mark.parametrize("track", [lead, sale])
+def test_an_event_without_a_click_is_refused(
+    track: Any, sandbox: Sandbox, client: CMSClient
+) -> None:
+    """An event needs a click, unless a deferred lead bound one to the customer."""
+    result = track(client, click_id=None)
+    assert (result["status_code"], result["type"]) == (422, "unprocessable_entity")
+    assert result["details"][0]["field"] == "clickId"
+    assert not sandbox.leads
+    assert not sandbox.sales
+
+
+def test_events_are_credited_to_their_clicks(sandbox: Sandbox, client: CMSClient) -> None:
+    """`attribution` has the events of one customer, one item for each click."""
+    lead(client, click_id="a")
+    sale(client, click_id="b", invoice_id="1")
+    sale(client, click_id="a", invoice_id="2")
+    lead(client, click_id="a", customer_external_id="other")
+    first, second = sandbox.attribution("user_42")
+    assert (first.click_id, len(first.leads), len(first.sales)) == ("a", 1, 1)
+    assert (second.click_id, len(second.leads), len(second.sales)) == ("b", 0, 1)
+    assert sandbox.attribution("unknown") == []
+    assert isinstance(first, Attribution)

@@ -1,0 +1,77 @@
+"""The limit on the size of request bodies."""
+
+import json
+import socket
+import time
+import tracemalloc
+from typing import Any
+
+import pytest
+
+from cutmeshort.sandbox import Sandbox, bodies
+from cutmeshort.sandbox.bodies import MAX_BODY_BYTES
+
+from .helpers import LEAD, connect, head, post, read_to_end
+
+
+@pytest.mark.parametrize("form", ["envelope", "message", "code", "html", "empty"])
+def test_a_body_that_is_too_large_is_refused(form: Any) -> None:
+    """A body above the limit gets 413 in the form of other errors."""
+    with Sandbox(error_response=form) as sandbox:
+        response = post(sandbox, b" " * (MAX_BODY_BYTES + 1), retries=False)
+    assert response.status == 413
+    expected = {"html": b"<!doctype html>", "empty": b""}.get(form, b"more than 1048576 bytes")
+    assert expected in response.data
+
+
+def test_a_large_content_length_is_refused_before_the_body(sandbox: Sandbox) -> None:
+    """A Content-Length above the limit gets 413 before any of the body, and a closed connection."""
+    with connect(sandbox) as connection:
+        connection.sendall(head(sandbox, f"Content-Length: {MAX_BODY_BYTES + 1}"))
+        response = read_to_end(connection)
+    assert response.startswith(b"HTTP/1.1 413 ")
+    assert b"\r\nconnection: close\r\n" in response
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_body_may_be_as_large_as_the_limit(chunked: bool, sandbox: Sandbox) -> None:
+    """A body of exactly the limit is accepted, and one with one byte more is refused."""
+    event = json.dumps(LEAD).encode()
+    framing = {"Transfer-Encoding": "chunked"} if chunked else {}
+    for size, status in ((MAX_BODY_BYTES + 1, 413), (MAX_BODY_BYTES, 200)):
+        response = post(sandbox, event.ljust(size), retries=False, **framing)
+        assert (response.status, len(sandbox.leads)) == (status, status == 200)
+
+
+@pytest.mark.parametrize("framing", ["Content-Length: 25165824", "Transfer-Encoding: chunked"])
+def test_a_large_body_is_not_kept_in_memory(framing: str, sandbox: Sandbox) -> None:
+    """The sandbox discards a large body; a client that sends all of it still gets the 413."""
+    piece = b"a" * 65536
+    chunk = b"10000\r\n%b\r\n" % piece if "chunked" in framing else piece
+    tracemalloc.start()
+    try:
+        with connect(sandbox) as connection:
+            connection.sendall(head(sandbox, framing))
+            for _ in range(384):
+                connection.sendall(chunk)
+            assert read_to_end(connection).startswith(b"HTTP/1.1 413 ")
+        assert tracemalloc.get_traced_memory()[1] < 12 * 1024 * 1024
+    finally:
+        tracemalloc.stop()
+
+
+def test_an_endless_body_is_discarded_for_a_limited_time(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sandbox closes the connection of a client that never stops sending."""
+    monkeypatch.setattr(bodies, "_DISCARD_SECONDS", 0.2)
+
+    def send_chunks(connection: socket.socket) -> None:
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline:
+            connection.sendall(b"10000\r\n%b\r\n" % (b"a" * 65536))
+
+    with connect(sandbox) as connection:
+        connection.sendall(head(sandbox, "Transfer-Encoding: chunked"))
+        with pytest.raises(ConnectionError):
+            send_chunks(connection)

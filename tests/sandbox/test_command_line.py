@@ -1,0 +1,91 @@
+"""`python -m cutmeshort.sandbox`."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from cutmeshort import CMSClient
+from cutmeshort.sandbox import Sandbox
+
+from ..support.events import lead
+from .helpers import port_of
+
+
+@contextlib.contextmanager
+def command(*arguments: str) -> "Iterator[subprocess.Popen[str]]":
+    """Run the command, and kill it at the end of the block if it still runs."""
+    with subprocess.Popen(
+        [sys.executable, "-W", "error", "-m", "cutmeshort.sandbox", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def listening_url(process: "subprocess.Popen[str]", token: str) -> str:
+    """Wait until the command listens, and return the URL that it prints."""
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    assert line.startswith("CutMeShort sandbox listens on http://127.0.0.1:")
+    assert line.endswith(f", token {token}\n")
+    return line.split()[4].rstrip(",")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_command_runs_until_it_is_interrupted(number: int) -> None:
+    """The command prints URL and token, serves, limits the rate and ends without an error."""
+    with command("--port", "0", "--token", "mine", "--rate-limit", "1") as process:
+        url = listening_url(process, "mine")
+        assert process.stdout is not None
+        assert f"{url}/openapi.json" in process.stdout.readline()
+        assert "Requests per minute: 1 " in process.stdout.readline()
+        with CMSClient("mine", url) as client:
+            assert lead(client)["success"] is True
+            assert lead(client)["type"] == "rate_limit_exceeded"
+        begin = time.monotonic()
+        os.kill(process.pid, number)
+        _, errors = process.communicate(timeout=10)
+        assert process.returncode == 0
+        assert [line.split(" - ")[1] for line in errors.splitlines()] == [
+            '"POST /track/lead HTTP/1.1" 200',
+            '"POST /track/lead HTTP/1.1" 429',
+        ]
+        assert time.monotonic() - begin < 5
+
+
+def test_the_options_are_settings_of_the_sandbox() -> None:
+    """`--response`, `--error-response` and `--duplicate-status` are what Sandbox takes."""
+    options = "--rate-limit 0 --duplicate-status 409 --response flat --error-response code"
+    with command("--port", "0", *options.split()) as process:
+        url = listening_url(process, "sandbox-token")
+        assert process.stdout is not None
+        assert f"{url}/openapi.json" in process.stdout.readline()
+        assert "Requests per minute: unlimited " in process.stdout.readline()
+        with CMSClient("sandbox-token", url) as client:
+            first, second = lead(client), lead(client)
+        assert first["data"] == {"clickId": "click_1", "requestId": first["request_id"]}
+        assert (second["status_code"], second["type"]) == (409, "conflict")
+        assert second["request_id"]
+        os.kill(process.pid, signal.SIGINT)
+        assert process.wait(timeout=10) == 0
+
+
+@pytest.mark.parametrize("port", ["in use", "99999"])
+def test_an_unusable_port_ends_the_command(port: str, sandbox: Sandbox) -> None:
+    """A port that is in use or out of range ends the command with a message of one line."""
+    port = port.replace("in use", str(port_of(sandbox)))
+    with command("--port", port) as process:
+        _, errors = process.communicate(timeout=10)
+    assert process.returncode == 1
+    assert errors.startswith("cutmeshort.sandbox: ")
+    assert errors.count("\n") == 1

@@ -1,0 +1,79 @@
+"""The sandbox serves every operation of the API."""
+
+import pytest
+
+from cutmeshort import LeadPayload
+from cutmeshort.operations import OPERATIONS, Operation
+from cutmeshort.sandbox import Sandbox, service
+
+from .helpers import EXAMPLES, post, request
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
+def test_each_operation_records_an_event_once(operation: Operation, sandbox: Sandbox) -> None:
+    """A valid event of each operation is recorded and credited, and a second one is a duplicate."""
+    example = EXAMPLES[operation.name]
+    first, second = (
+        request(
+            sandbox,
+            operation.method,
+            operation.path,
+            json=example,
+            headers={"Authorization": f"Bearer {sandbox.token}"},
+        )
+        for _ in range(2)
+    )
+    assert (first.status, second.status) == (200, 200)
+    noun = operation.name.partition("_")[2].capitalize()
+    assert first.json() == {
+        "success": True,
+        "message": f"{noun} tracked successfully",
+        "data": {"clickId": "click_1"},
+    }
+    assert second.json()["data"] == {"clickId": "click_1", "duplicate": True}
+    model = operation.request_model
+    assert sandbox._service.events(model) == [model.from_dict(example)]
+    assert [item.click_id for item in sandbox.attribution("user_42")] == ["click_1"]
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
+def test_each_operation_is_named_in_refused(operation: Operation, sandbox: Sandbox) -> None:
+    """An invalid request to an operation is refused and listed with the operation's name."""
+    assert post(sandbox, {}, operation.path).status == 422
+    assert [refused.operation for refused in sandbox.refused] == [operation.name]
+
+
+def test_an_operation_without_rules_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sandbox that lacks the rules of an operation can't be created, and the error names it."""
+    refund = Operation("track_refund", "POST", "/track/refund", LeadPayload)
+    monkeypatch.setattr(service, "OPERATIONS", (*OPERATIONS, refund))
+    with pytest.raises(NotImplementedError, match="no rules for track_refund"):
+        Sandbox()
+
+
+def test_the_openapi_description_has_the_wire_names(sandbox: Sandbox) -> None:
+    """`/openapi.json` and `/docs` describe the operations, their models and their errors."""
+    api = request(sandbox, "GET", "/openapi.json").json()
+    assert request(sandbox, "GET", "/docs").status == 200
+    assert set(api["paths"]) == {"/track/lead", "/track/sale"}
+    for name, method, path, _ in OPERATIONS:
+        assert api["paths"][path][method.lower()]["operationId"] == name
+    operation = api["paths"]["/track/sale"]["post"]
+    assert set(operation["responses"]) == {"200", "400", "401", "409", "422", "429"}
+    schemas = api["components"]["schemas"]
+    assert set(schemas) == {"LeadPayload", "SalePayload", "TrackResponse", "ErrorResponse"}
+    assert set(schemas["SalePayload"]["required"]) == {
+        "eventName",
+        "customerExternalId",
+        "invoiceId",
+        "amount",
+        "currency",
+    }
+    assert operation["operationId"] == "track_sale"
+    assert operation["summary"] == "Track Sale"
+    body = operation["requestBody"]["content"]["application/json"]["schema"]
+    assert body == {"$ref": "#/components/schemas/SalePayload"}
+    assert schemas["SalePayload"]["properties"]["currency"]["pattern"] == "^[A-Za-z]{3}$"
+    amount = schemas["SalePayload"]["properties"]["amount"]
+    assert (amount["type"], amount["minimum"], amount["maximum"]) == ("integer", 0, 2**53 - 1)
+    assert schemas["LeadPayload"]["properties"]["timestamp"]["anyOf"][0]["format"] == "date-time"
