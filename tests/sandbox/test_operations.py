@@ -47,7 +47,7 @@ def test_an_operation_without_rules_is_an_error(monkeypatch: pytest.MonkeyPatch)
     """A sandbox that lacks the rules of an operation can't be created, and the error names it."""
     refund = Operation("track_refund", "POST", "/track/refund", LeadPayload)
     monkeypatch.setattr(service, "OPERATIONS", (*OPERATIONS, refund))
-    with pytest.raises(NotImplementedError, match="no rules for track_refund"):
+    with pytest.raises(LookupError, match="no rules for track_refund"):
         Sandbox()
 
 

@@ -45,7 +45,7 @@ class Service:
         duplicate_status: The status of the response to a duplicate: 200 or 409.
 
     Raises:
-        NotImplementedError: An operation of the API has no rules here.
+        LookupError: An operation of the API has no rules here.
     """
 
     def __init__(self, duplicate_status: int) -> None:
@@ -55,7 +55,7 @@ class Service:
         }
         missing = [operation.name for operation in OPERATIONS if operation not in self._recorders]
         if missing:
-            raise NotImplementedError(
+            raise LookupError(
                 f"the sandbox has no rules for {', '.join(missing)}: add them to Service._recorders"
             )
         self._duplicate_status = duplicate_status
