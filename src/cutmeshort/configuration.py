@@ -127,7 +127,7 @@ class Configuration:
             a time work, on connections that are closed afterwards.
         socket_options: (level, option, value) triples for each connection's socket, added
             to urllib3's own (TCP_NODELAY).
-        allow_insecure_http: Permits plain http:// to hosts other than loopback. The token
+        allow_insecure_http: Permits plain `http://` to hosts other than loopback. The token
             then crosses the network in clear text.
         enabled: False makes clients that validate, send nothing and need no token: for development
             machines and staging. True, or from `CMS_ENABLED`: 1 or 0, true or false, yes or no, on
