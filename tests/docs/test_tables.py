@@ -156,8 +156,10 @@ def test_the_table_of_types_is_complete() -> None:
     }
     assert set(all_names(rows)) == by_status | own
     for row in rows:
-        for status, kind in zip(re.findall(r"\d{3}", row["`status_code`"]), names(row["`type`"])):
-            assert kind in {error_spec(int(status)).type, "validation_error"}
+        for status, error_type in zip(
+            re.findall(r"\d{3}", row["`status_code`"]), names(row["`type`"])
+        ):
+            assert error_type in {error_spec(int(status)).type, "validation_error"}
 
 
 def test_the_table_of_types_says_what_is_retried() -> None:
@@ -165,10 +167,10 @@ def test_the_table_of_types_says_what_is_retried() -> None:
     by_type = {error_spec(status).type: status for status in range(599, 299, -1)}
     for row in RESULTS.table("Error types"):
         cell = row["retried, `retryable`"]
-        for kind in names(row["`type`"]):
-            status = by_type.get(kind, 0)
-            retried = (is_retried(status, kind), is_retryable(status, kind))
-            if kind == "server_error":
+        for error_type in names(row["`type`"]):
+            status = by_type.get(error_type, 0)
+            retried = (is_retried(status, error_type), is_retryable(status, error_type))
+            if error_type == "server_error":
                 final = {int(number) for number in re.findall(r"\d{3}", cell)}
                 found = {code for code in range(505, 600) if not is_retried(code)}
                 assert final == found | {501}
