@@ -1,4 +1,4 @@
-"""Act on each kind of failure. None of them raises."""
+"""Decide what to do with a result. No call raises an exception."""
 
 import logging
 
@@ -10,29 +10,33 @@ log = logging.getLogger("shop")
 
 
 def handle(result: TrackResult) -> str:
-    """Decide what an application does with a result."""
+    """Return what an application should do next."""
     if result["success"]:
         return "done"
     if result["retryable"]:
-        # The same event can't count twice, so that it may be sent again from a job queue.
-        return f"queue it, for {result.get('retry_after', 60):.0f} s from now"
+        # The service deduplicates, so a job queue may send the same event again.
+        return f"send it again in {result.get('retry_after', 60):.0f} s, from a job queue"
     if result["type"] == "validation_error":
         log.warning("event refused: %s", result.get("details"))
-        return "fix the caller"
-    return f"look into it: {result['error']}"
+        return "fix the arguments of the call"
+    return f"investigate: {result['error']}"
 
 
 def main() -> None:
-    """Run into a few failures."""
+    """Make one call that succeeds and three that fail."""
     customer, click = new_id("user"), new_id("click")
     with service():
         with CMSClient() as client:
-            print("All well:", handle(client.track_lead("Sign up", customer, click_id=click)))
-            print("Invalid argument:", handle(client.track_lead("", customer, click_id=click)))
+            result = client.track_lead("Sign up", customer, click_id=click)
+            print("Valid lead:", handle(result))
+            result = client.track_lead("", customer, click_id=click)
+            print("Empty event name:", handle(result))
         with CMSClient("wrong-token") as client:
-            print("Wrong token:", handle(client.track_lead("Sign up", customer, click_id=click)))
+            result = client.track_lead("Sign up", customer, click_id=click)
+            print("Wrong token:", handle(result))
         with CMSClient(host="http://127.0.0.1:9", max_retries=0) as client:
-            print("Nobody there:", handle(client.track_lead("Sign up", customer, click_id=click)))
+            result = client.track_lead("Sign up", customer, click_id=click)
+            print("Unreachable host:", handle(result))
 
 
 if __name__ == "__main__":

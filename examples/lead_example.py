@@ -1,4 +1,4 @@
-"""Track leads at once, and in two steps."""
+"""Track a standard lead, and a deferred lead with its follow-up."""
 
 from datetime import datetime, timezone
 
@@ -21,12 +21,12 @@ def main() -> None:
         )
         print("Standard lead:", result)
 
-        # At sign-up the click is known, but the account may never be confirmed …
+        # At sign-up the click is known, but the account may never be confirmed.
         customer = new_id("user")
         result = client.track_lead("Sign up", customer, click_id=new_id("click"), mode="deferred")
         print("Deferred lead:", result)
 
-        # … and when it is confirmed, days later, the click is not at hand any more.
+        # Days later it is confirmed. The click id is no longer needed.
         result = client.track_lead("E-mail confirmed", customer)
         print("Follow-up:", result)
 

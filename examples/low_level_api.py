@@ -25,7 +25,7 @@ def main() -> None:
         print("Content-Type:", response.headers["content-type"])
         sale = SalePayload(
             event_name="Purchase",
-            customer_external_id=new_id("nobody"),
+            customer_external_id=new_id("customer_without_click"),
             invoice_id=new_id("inv"),
             amount=4999,
             currency="USD",

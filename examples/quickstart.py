@@ -1,5 +1,6 @@
 """Track a lead, a deferred lead with its follow-up, and a sale: `python examples/quickstart.py`."""
 
+import textwrap
 from typing import TYPE_CHECKING
 
 from service import new_id, service
@@ -9,44 +10,51 @@ from cutmeshort import CMSClient, TrackResult
 if TYPE_CHECKING:
     from cutmeshort.sandbox import Attribution
 
-
-def show(what: str, result: TrackResult) -> None:
-    """Print a result on a line or two."""
-    print(f"\n{what}:\n  {result}")
+INDENT = 24
 
 
-def chain(attribution: "Attribution") -> str:
-    """Put a click and what it led to on a line."""
-    leads = [
+def show(event: str, result: TrackResult) -> None:
+    """Print an event and what happened to it, in two columns."""
+    if result["success"]:
+        text = f"tracked: {result['message']}"
+    else:
+        text = f"not tracked: {result['type']}: {result['error']}"
+    print(event.ljust(INDENT) + textwrap.fill(text, 64).replace("\n", "\n" + " " * INDENT))
+
+
+def describe(attribution: "Attribution") -> str:
+    """Describe a click and the events that are credited to it."""
+    events = [
         f"lead {lead.event_name!r}{' (deferred)' if lead.mode else ''}"
         for lead in attribution.leads
     ]
-    sales = [
+    events += [
         f"sale {sale.event_name!r} {sale.amount} {sale.currency}" for sale in attribution.sales
     ]
-    return " → ".join([f"click {attribution.click_id}", *leads, *sales])
+    return f"{attribution.click_id}: {', '.join(events)}"
 
 
 def main() -> None:
     """Run the quick start."""
     with service() as sandbox, CMSClient() as client:
+        print()
         ann, ben = new_id("ann"), new_id("ben")
-        show("A lead", client.track_lead("Sign up", ann, click_id=new_id("click")))
+        show("Lead", client.track_lead("Sign up", ann, click_id=new_id("click")))
         show(
-            "A deferred lead",
+            "Deferred lead",
             client.track_lead("Sign up", ben, click_id=new_id("click"), mode="deferred"),
         )
-        show("Its follow-up, without the click", client.track_lead("E-mail confirmed", ben))
-        show("A sale", client.track_sale("Purchase", ben, new_id("inv"), 4999, "USD"))
+        show("Its follow-up", client.track_lead("E-mail confirmed", ben))
+        show("Sale", client.track_sale("Purchase", ben, new_id("inv"), 4999, "USD"))
         show(
-            "An invalid sale",
+            "Sale, invalid amount",
             client.track_sale("Purchase", ben, new_id("inv"), 49.99, "USD"),  # type: ignore[arg-type]
         )
         if sandbox is not None:
-            print("\nWhat the sandbox recorded:")
+            print("\nEvents that the sandbox credited to each click:")
             for customer in (ann, ben):
                 for attribution in sandbox.attribution(customer):
-                    print(f"  {customer}: {chain(attribution)}")
+                    print(f"  {describe(attribution)}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Track a sale, and see that repeating it is safe."""
+"""Track a sale twice: the service deduplicates by invoice id and counts it once."""
 
 from decimal import Decimal
 
@@ -8,15 +8,15 @@ from cutmeshort import CMSClient
 
 
 def cents(price: Decimal) -> int:
-    """Turn a price in dollars into the int that `amount` takes."""
+    """Convert a price in dollars to cents, as `amount` needs them."""
     return int((price * 100).to_integral_exact())
 
 
 def main() -> None:
-    """Track one sale twice: it counts once."""
+    """Track one sale twice."""
     with service() as sandbox, CMSClient() as client:
         invoice, customer, click = new_id("inv"), new_id("user"), new_id("click")
-        for attempt in ("First call:", "Second call:"):
+        for call in ("First call:", "Second call:"):
             result = client.track_sale(
                 event_name="Purchase",
                 customer_external_id=customer,
@@ -25,7 +25,7 @@ def main() -> None:
                 currency="USD",
                 click_id=click,
             )
-            print(attempt, result)
+            print(call, result)
         if sandbox is not None:
             print("Sales recorded:", len(sandbox.sales))
 

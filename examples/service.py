@@ -1,4 +1,4 @@
-"""Where the examples send their events: the CutMeShort service, or a sandbox on this machine."""
+"""Where the examples send their events: to the CutMeShort service, or to a local sandbox."""
 
 import os
 import uuid
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
 @contextmanager
 def service() -> "Iterator[Optional[Sandbox]]":
-    """Use the service where CMS_BEARER_TOKEN is set; else run a sandbox and point to it."""
+    """Use the service if CMS_BEARER_TOKEN is set; otherwise start a sandbox and use that."""
     if os.environ.get("CMS_BEARER_TOKEN"):
         yield None
         return
-    from cutmeshort.sandbox import Sandbox  # an extra, for this case alone
+    from cutmeshort.sandbox import Sandbox  # needs the extra `sandbox`
 
     with Sandbox() as sandbox:
         print(f"CMS_BEARER_TOKEN is not set: using a sandbox at {sandbox.url}")
@@ -25,5 +25,5 @@ def service() -> "Iterator[Optional[Sandbox]]":
 
 
 def new_id(kind: str) -> str:
-    """Make an id that was not used before."""
+    """Return an id that has not been used before."""
     return f"{kind}_{uuid.uuid4().hex[:8]}"

@@ -94,7 +94,7 @@ class Configuration:
             calls can run at a time; their connections are closed afterwards.
         socket_options: (level, option, value) triples for each connection's socket, in addition
             to urllib3's own (TCP_NODELAY).
-        allow_insecure_http: True allows plain http:// to hosts other than loopback. The token
+        allow_insecure_http: True allows plain `http://` to hosts other than loopback. The token
             then crosses the network in clear text.
         enabled: False makes clients that validate, send nothing and need no token: for development
             machines and staging. Or from `CMS_ENABLED`: 1 or 0, true or false, yes or no, on or

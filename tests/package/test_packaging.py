@@ -155,7 +155,7 @@ def test_a_release_has_the_urls_of_its_repository(released: Built) -> None:
 
 def test_links_of_all_forms_become_absolute() -> None:
     """Images are linked as files, directories as such; links in code and in the page stay."""
-    text = """[a](docs/upgrading.md#x) [b
+    text = """[a](docs/how-to/upgrading.md#x) [b
 b](./LICENSE) [examples](examples) ![c](docs/c.png "C") [![d](d.svg)](docs)
 [e](#e) [f](https://host/f) [g](mailto:g@host) [h](//host/h) `[i](i)` ``[`j`](j)``
 
@@ -165,7 +165,7 @@ b](./LICENSE) [examples](examples) ![c](docs/c.png "C") [![d](d.svg)](docs)
 
 [l]: LICENSE
 """
-    expected = """[a](https://host/a/b/blob/v1/docs/upgrading.md#x) [b
+    expected = """[a](https://host/a/b/blob/v1/docs/how-to/upgrading.md#x) [b
 b](https://host/a/b/blob/v1/LICENSE) [examples](https://host/a/b/tree/v1/examples) \
 ![c](https://host/a/b/raw/v1/docs/c.png "C") \
 [![d](https://host/a/b/raw/v1/d.svg)](https://host/a/b/tree/v1/docs)

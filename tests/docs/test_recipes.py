@@ -1,4 +1,4 @@
-"""The recipes of docs/observability.md do what it says, with the real packages."""
+"""The recipes of the guides do what the guides say, with the real packages."""
 
 import asyncio
 import contextvars
@@ -11,25 +11,22 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
-from pathlib import Path
 from textwrap import indent
 from typing import Any, Optional
 
 import pytest
 import urllib3
 import uvicorn
-from sybil import Sybil
-from sybil.parsers.markdown import PythonCodeBlockParser
 
 from cutmeshort import Outcome
 from cutmeshort.exceptions import error_spec
 
-from .support.events import CUSTOMER, SECRETS, TOKEN, client_of, lead
-from .support.server import Connection, Server, drop, reply
+from ..support.events import CUSTOMER, SECRETS, TOKEN, client_of, lead
+from ..support.server import Connection, Server, drop, reply, silence
+from .pages import page
 
-PATH = Path(__file__).parent.parent / "docs" / "observability.md"
-TEXT = PATH.read_text(encoding="utf-8")
-FENCED = re.compile(r"^```(.*?)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+PAGE = page("how-to/observability")
+ASYNC = page("how-to/async")
 PRIVATE = [*SECRETS, "Sign up", "Purchase", "user_42", "click_1", "inv_1"]
 
 RETRY = reply(503, headers={"Retry-After": "0"})
@@ -37,13 +34,10 @@ OK = reply(json={"success": True, "requestId": "req_8f2"})
 
 
 def _recipes() -> dict[str, str]:
-    """The Python code below each heading that has some."""
-    text = FENCED.sub(lambda block: "\n" * block[0].count("\n"), TEXT)  # without code's comments
-    headings = [(n, line) for n, line in enumerate(text.splitlines(), 1) if line.startswith("#")]
+    """Return the Python code below each heading that has some."""
     recipes: dict[str, str] = {}
-    for example in Sybil([PythonCodeBlockParser()]).parse(PATH).examples():
-        heading = [line.strip("# ") for number, line in headings if number < example.line][-1]
-        recipes[heading] = f"{recipes.get(heading, '')}\n{example.parsed}"
+    for block in [*PAGE.blocks("python"), *ASYNC.blocks("python")]:
+        recipes[block.heading] = f"{recipes.get(block.heading, '')}\n{block.text}"
     return recipes
 
 
@@ -52,16 +46,9 @@ tested: set[str] = set()
 
 
 def recipe(heading: str) -> Any:
-    """Give a test the code below a heading, which it runs."""
+    """Pass a test the code below a heading, which it runs."""
     tested.add(heading)
     return pytest.mark.parametrize("code", [RECIPES[heading]], ids=[heading])
-
-
-def output(language: str, start: str) -> str:
-    """The block of a language that starts with some text."""
-    blocks = [block for name, block in FENCED.findall(TEXT) if name == language]
-    (found,) = (block for block in blocks if block.startswith(start))
-    return str(found)
 
 
 # Their values are not in the program, whose source may stand in stack traces.
@@ -107,20 +94,17 @@ def assert_private(text: str) -> None:
 
 
 def test_each_python_block_is_run() -> None:
-    """A block below a heading without a test, or in another form than the tests read, is found."""
-    assert set(RECIPES) == tested
-    assert {language for language, _ in FENCED.findall(TEXT)} <= {"python", "json", "text"}
-    fences = re.findall(r"^\s*(?:```|~~~).*", TEXT, re.MULTILINE)
-    assert len(fences) == 2 * len(FENCED.findall(TEXT))
+    """A block below a heading without a test is found."""
+    assert {block.heading for block in PAGE.blocks("python")} <= tested
 
 
 # The log
 
 
-@recipe("Turn DEBUG on")
+@recipe("Turn on DEBUG")
 def test_the_log_has_the_lines_of_the_table(code: str) -> None:
     """With DEBUG on, each line of the table appears, and no other warning or error."""
-    rows = re.findall(r"^\| (DEBUG|WARNING|ERROR) \| [^|]* \| `(.*?)`", TEXT, re.MULTILINE)
+    rows = re.findall(r"^\| (DEBUG|WARNING|ERROR) \| [^|]* \| `(.*?)`", PAGE.text, re.MULTILINE)
     calls = """
 def fail(outcome):
     raise LookupError
@@ -161,6 +145,30 @@ def test_without_logging_set_up_nothing_is_shown() -> None:
     assert (done.stdout, done.stderr) == ("", "")
 
 
+@recipe("Show warnings in Django")
+def test_django_shows_warnings(code: str) -> None:
+    """With Django's way to set up logging, a warning is shown as on the page."""
+    calls = """
+import logging.config
+import random
+
+logging.config.dictConfig(LOGGING)
+random.random = lambda: 0.0
+configuration = Configuration(request_timeout=0.05)
+sale(CMSClient(configuration=configuration))
+sale(CMSClient(enabled=False))
+"""
+    imports = "from cutmeshort import Configuration"
+    with Server(*[silence] * 4) as server:
+        text = run(imports, code, calls, server=server).stderr
+        shown = PAGE.block("text", "track_sale not tracked").replace(
+            "api.cme.sh", server.url.partition("//")[2]
+        )
+    assert_private(text)
+    logged, documented = (re.sub(r"[0-9.]+ s\b", "TIME", each) for each in (text, shown))
+    assert logged == documented
+
+
 @recipe("Log as JSON")
 def test_a_json_line_has_the_outcome(code: str) -> None:
     """A warning of the SDK has `cms` as the page shows it; a record of another logger has none."""
@@ -170,7 +178,7 @@ def test_a_json_line_has_the_outcome(code: str) -> None:
         text = run(code, calls, server=server).stderr
     assert_private(text)
     warning, other = map(json.loads, text.splitlines())
-    shown = json.loads(output("json", "{"))
+    shown = json.loads(PAGE.block("json", "{"))
     assert 0 < warning["cms"].pop("seconds") < shown.pop("seconds") + 5
     assert warning["cms"] == shown
     assert (warning["level"], warning["logger"]) == ("WARNING", "cutmeshort")
@@ -194,7 +202,7 @@ def test_metrics_are_counted_by_operation_and_type(code: str) -> None:
     with Server(RETRY, OK, reply(401)) as server:
         done = run(SHOW_ERRORS, code, calls, PRINT_METRICS, server=server)
     lines = done.stdout.splitlines()
-    shown = output("text", "cutmeshort_calls_total").splitlines()
+    shown = PAGE.block("text", "cutmeshort_calls_total").splitlines()
     counters = ("cutmeshort_calls_total", "cutmeshort_attempts_total", "cutmeshort_retries_total")
     refused = 'cutmeshort_calls_total{operation="track_sale",type="validation_error"} 1.0'
     assert {line for line in lines if line.startswith(counters)} == {*shown, refused}
@@ -258,7 +266,7 @@ def test_the_spans_of_a_call_are_beneath_one(code: str) -> None:
         + [f"{name}={value}" for name, value in span["attributes"].items()]
         for span in [parent, *attempts]
     ]
-    shown = output("text", "track_lead").replace("https://api.cme.sh", server.url)
+    shown = PAGE.block("text", "track_lead").replace("https://api.cme.sh", server.url)
     assert lines == [line.split() for line in shown.splitlines()]
     assert [[event["name"] for event in span["events"]] for span in attempts] == [
         [],
@@ -475,7 +483,7 @@ class Slow:
         return OK(connection)
 
 
-@recipe("asyncio")
+@recipe("FastAPI")
 def test_an_application_is_responsive_during_a_call(
     code: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -485,7 +493,7 @@ def test_an_application_is_responsive_during_a_call(
     with Server(slow) as service, ThreadPoolExecutor(1) as threads:
         monkeypatch.setenv("CMS_HOST", service.url)
         monkeypatch.setenv("CMS_BEARER_TOKEN", TOKEN)
-        exec(compile(code, str(PATH), "exec"), namespace)
+        exec(compile(code, str(ASYNC), "exec"), namespace)
         url = "/sign-up?user_id=user_42&click_id=click_1"
         with (
             namespace["client"],

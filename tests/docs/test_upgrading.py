@@ -14,9 +14,10 @@ import pytest
 import cutmeshort
 from cutmeshort.sandbox import Sandbox
 
-TEXT = (Path(__file__).parent.parent / "docs" / "upgrading.md").read_text(encoding="utf-8")
-SETUP = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
-LINES = re.findall(r"^\| (?!In 1\.x|---|\*\*)(.*) \|$", TEXT, re.MULTILINE)
+from .pages import page
+
+PAGE = page("how-to/upgrading")
+LINES = re.findall(r"^\| (?!In 1\.x|---|\*\*)(.*) \|$", PAGE.text, re.MULTILINE)
 ROWS = [line.split(" | ") for line in LINES]
 
 
@@ -49,8 +50,8 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, _logging: None) -> Iter
     with Sandbox() as sandbox:
         monkeypatch.setenv("CMS_HOST", sandbox.url)
         monkeypatch.setenv("CMS_BEARER_TOKEN", sandbox.token)
-        (setup,) = SETUP
-        exec(setup, names)
+        (setup,) = PAGE.blocks("python")
+        exec(setup.text, names)
 
         def evaluate(code: str) -> Any:
             try:

@@ -1,0 +1,61 @@
+"""Sphinx configuration: `sphinx-build -W docs OUTPUT`, with the extra `docs` installed."""
+
+from typing import Any, Optional
+
+from docutils import nodes
+from sphinx.addnodes import pending_xref
+from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
+from sphinx.util.nodes import make_refnode
+
+import cutmeshort
+from cutmeshort.models import Model
+
+project = "cutmeshort"
+version = release = cutmeshort.__version__
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+
+myst_heading_anchors = 3
+# In docstrings, text in single backticks is code, as in Markdown.
+default_role = "code"
+nitpicky = True
+# Types of other packages have no documentation to link to here.
+nitpick_ignore_regex = [("py:.*", r"(?!cutmeshort).*|cutmeshort\.api_response\.T")]
+
+napoleon_use_ivar = True
+autodoc_member_order = "bysource"
+autodoc_typehints = "signature"
+autodoc_typehints_format = "short"
+python_maximum_signature_line_length = 80
+
+html_theme = "furo"
+html_title = f"cutmeshort {release}"
+html_show_sphinx = False
+html_show_copyright = False
+html_copy_source = False
+
+
+def _find_public_name(
+    app: Sphinx, env: BuildEnvironment, node: pending_xref, text: nodes.Element
+) -> Optional[nodes.reference]:
+    """Resolve the module in which a class is defined to the one that applications import from."""
+    name = node.get("reftarget", "").rpartition(".")[2]
+    for full_name, entry in env.domains.python_domain.objects.items():
+        if full_name.rpartition(".")[2] == name and entry.objtype in ("class", "exception"):
+            return make_refnode(app.builder, node["refdoc"], entry.docname, entry.node_id, text)
+    return None
+
+
+def _add_fields(
+    _app: Sphinx, _what: str, _name: str, value: Any, _options: Any, lines: list[str]
+) -> None:
+    """Add the fields of a model, which have descriptions instead of docstrings."""
+    if isinstance(value, type) and issubclass(value, Model):
+        lines += ["", "Attributes:"]
+        lines += [f"    {name}: {field.description}" for name, field in value.model_fields.items()]
+
+
+def setup(app: Sphinx) -> None:
+    """Register what this file adds; the fields come before napoleon reads the docstring."""
+    app.connect("missing-reference", _find_public_name)
+    app.connect("autodoc-process-docstring", _add_fields, priority=400)

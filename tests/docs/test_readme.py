@@ -1,0 +1,38 @@
+"""The README is short, shows what the quick start prints, and works in a package index."""
+
+import re
+import subprocess
+import sys
+
+from .pages import README, ROOT
+
+IDS = re.compile(r"\b(click|req|user|inv|ann|ben)_[0-9a-f]{8,}|(?<=127\.0\.0\.1:)[0-9]+")
+
+
+def test_the_readme_has_at_most_200_lines() -> None:
+    """A new reader has ten minutes."""
+    assert len(README.text.splitlines()) <= 200
+
+
+def test_the_readme_shows_what_the_quick_start_prints() -> None:
+    """The output is that of `examples/quickstart.py`, except for ids and the port."""
+    command = [sys.executable, "examples/quickstart.py"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    shown = README.block("text", "CMS_BEARER_TOKEN is not set")
+    assert IDS.sub("ID", shown) == IDS.sub("ID", done.stdout)
+    assert all(len(line) <= 100 for line in shown.splitlines())
+
+
+def test_the_readme_has_one_command_to_try_the_sdk_and_one_to_test_it() -> None:
+    """Continuous integration finds both lines by these texts, and runs them."""
+    lines = [line for block in README.blocks("sh") for line in block.text.splitlines()]
+    for text in ("python examples/quickstart.py", "&& pytest"):
+        assert sum(text in line for line in README.text.splitlines()) == 1
+        assert sum(text in line for line in lines) == 1
+
+
+def test_the_readme_links_to_files_only() -> None:
+    """A package index drops anchors within the README, and folders have no page there."""
+    for target in README.links():
+        assert not target.startswith("#")
+        assert target.startswith("https://") or (ROOT / target.partition("#")[0]).is_file(), target
