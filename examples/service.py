@@ -24,6 +24,6 @@ def service() -> "Iterator[Optional[Sandbox]]":
         yield sandbox
 
 
-def new_id(kind: str) -> str:
+def new_id(prefix: str) -> str:
     """Return an id that has not been used before."""
-    return f"{kind}_{uuid.uuid4().hex[:8]}"
+    return f"{prefix}_{uuid.uuid4().hex[:8]}"

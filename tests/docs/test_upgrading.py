@@ -65,7 +65,7 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, _logging: None) -> Iter
         names["api_client"].close()
 
 
-def _kinds(now: str) -> tuple[type[BaseException], ...]:
+def _categories(now: str) -> tuple[type[BaseException], ...]:
     """The exceptions and warnings that the second column names."""
     places = (builtins, cutmeshort, pydantic)
     found = [getattr(place, name, None) for name in _code(now) for place in places]
@@ -77,9 +77,9 @@ def test_an_old_form_does_what_the_table_says(code: str, now: str, run: Any) -> 
     """It raises or warns, returns an error of that type, or works."""
     for name in [name for name in sys.modules if name.partition(".")[0] == "cms_python"]:
         del sys.modules[name]
-    kinds = _kinds(now)
-    if kinds:
-        with pytest.raises(kinds):  # also of warnings, which are errors in this suite
+    categories = _categories(now)
+    if categories:
+        with pytest.raises(categories):  # also of warnings, which are errors in this suite
             run(code)
     elif now.startswith("works"):
         run(code)
