@@ -3,7 +3,6 @@
 import sys
 import warnings
 from collections.abc import Mapping
-from types import TracebackType
 from typing import Any, ClassVar, Optional, Union
 from urllib.parse import urlsplit
 
@@ -164,12 +163,7 @@ class ApiClient:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        exc_type: Optional[type[BaseException]],
-        exc_value: Optional[BaseException],
-        traceback: Optional[TracebackType],
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         self.close()
 
     @classmethod

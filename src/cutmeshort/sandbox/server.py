@@ -2,7 +2,6 @@
 
 import threading
 from contextlib import ExitStack
-from types import TracebackType
 from typing import Optional
 
 from typing_extensions import Literal, Self
@@ -203,12 +202,7 @@ class Sandbox:
             self._exits = exits.pop_all()
         return self
 
-    def __exit__(
-        self,
-        exc_type: Optional[type[BaseException]],
-        exc_value: Optional[BaseException],
-        traceback: Optional[TracebackType],
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         self._exits.close()
 
 
