@@ -21,7 +21,8 @@ from cutmeshort import CMSClient, Configuration, LeadPayload, SalePayload
 from cutmeshort.exceptions import error_spec
 from cutmeshort.sandbox import Sandbox
 
-from .support.server import Server, reply
+from .support.server import Server
+from .support.server import respond as reply
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -25,7 +25,8 @@ from cutmeshort import Outcome
 from cutmeshort.exceptions import error_spec
 
 from .support.events import CUSTOMER, SECRETS, TOKEN, client_of, lead
-from .support.server import Connection, Server, drop, reply
+from .support.server import Connection, Server, drop
+from .support.server import respond as reply
 
 PATH = Path(__file__).parent.parent / "docs" / "observability.md"
 TEXT = PATH.read_text(encoding="utf-8")
