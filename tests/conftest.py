@@ -4,6 +4,7 @@ import os
 import random
 import socket
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -13,6 +14,7 @@ from cutmeshort import ApiClient, CMSClient, Configuration
 
 from .support.events import TOKEN
 from .support.network import allow_loopback_only
+from .support.timing import Clock
 
 settings.register_profile("suite", deadline=None, database=None, derandomize=True)
 settings.load_profile("suite")
@@ -41,6 +43,15 @@ def _no_thread_left() -> Iterator[None]:
 def no_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make the back-off's jitter 0."""
     monkeypatch.setattr(random, "random", lambda: 0.0)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """A clock for calls, which only their waits advance."""
+    clock = Clock()
+    monkeypatch.setattr(time, "monotonic", clock.monotonic)
+    monkeypatch.setattr(time, "sleep", clock.sleep)
+    return clock
 
 
 @pytest.fixture(scope="session")

@@ -1,8 +1,8 @@
 """
-What a call costs, beside what else one would write: `python -m tests.benchmarks`.
+What a call costs, compared with other ways to send the same event: `python -m tests.benchmarks`.
 
-- `server`: answers fast, in a process of its own
-- `candidates`: the same event, sent in different ways
+- `server`: a fast server in a process of its own
+- `candidates`: the libraries that are compared, each with a function that sends the event
 - `layers`: one call of the SDK, cut off at each layer below
 - `fresh`: what is measured in a new process: import and first call, memory
 - `measure`: rounds in turn, medians, threads

@@ -38,12 +38,12 @@ THREADS = 8
 
 class Effort(NamedTuple):
     """
-    How much to measure.
+    How much is measured.
 
     Attributes:
-        rounds: Of calls, one thread.
-        calls: In each round.
-        turns: Of threads, and of new processes.
+        rounds: Rounds of calls in one thread.
+        calls: Calls in each round.
+        turns: Rounds of threads, and of new processes.
         long_run: Calls during which the memory may not grow.
     """
 
@@ -58,18 +58,18 @@ QUICK = Effort(rounds=2, calls=2, turns=1, long_run=10)
 
 
 def installed() -> list[Candidate]:
-    """Say who is here, and who is not."""
-    here = []
+    """Return the candidates that are installed, and print which are not."""
+    present = []
     for candidate in CANDIDATES:
         if importlib.util.find_spec(candidate.needs):
-            here.append(candidate)
+            present.append(candidate)
         else:
             print(f"{candidate.name} is left out: {candidate.needs} is not installed.\n")
-    return here
+    return present
 
 
 class Fresh:
-    """Runs candidates in new processes, with compiled modules, as an installation has them."""
+    """Runs candidates in new processes, with compiled modules, as in an installation."""
 
     def __init__(self, url: str, compiled: str) -> None:
         self._url = url
@@ -77,7 +77,7 @@ class Fresh:
         self._environment.pop("PYTHONDONTWRITEBYTECODE", None)
 
     def run(self, candidate: Candidate, *calls: int) -> float:
-        """Import and send a lead, or then some more, and return what is printed."""
+        """Import the library and send a lead, or more, and return the printed number."""
         command = [sys.executable, "-m", "tests.benchmarks.fresh", candidate.make.__name__]
         done = subprocess.run(
             [*command, self._url, *map(str, calls)],
@@ -91,26 +91,29 @@ class Fresh:
 
 
 def compare(server: FastServer, effort: Effort, fresh: Fresh, report: Report) -> None:
-    """Let all do the same."""
-    here = installed()
-    taken = server.taken()
-    calls = {each.name: each.make(server.url) for each in here}
+    """Compare the candidates."""
+    candidates = installed()
+    accepted = server.accepted()
+    calls = {each.name: each.make(server.url) for each in candidates}
     cost = costs(calls, effort.rounds, effort.calls)
-    assert server.taken() - taken == len(here) * (effort.rounds + 1) * effort.calls
+    assert server.accepted() - accepted == len(candidates) * (effort.rounds + 1) * effort.calls
 
-    taken = server.taken()
+    accepted = server.accepted()
     threads = {
         each.name: [calls[each.name]] * THREADS
         if each.shareable
         else [each.make(server.url) for _ in range(THREADS)]
-        for each in here
+        for each in candidates
     }
     rate = rates(threads, effort.turns, effort.calls)
-    assert server.taken() - taken == len(here) * (effort.turns + 1) * effort.calls * THREADS
+    assert (
+        server.accepted() - accepted
+        == len(candidates) * (effort.turns + 1) * effort.calls * THREADS
+    )
 
-    start: dict[str, list[float]] = {each.name: [] for each in here}
+    start: dict[str, list[float]] = {each.name: [] for each in candidates}
     for number in range(effort.turns + 1):
-        for each in here:
+        for each in candidates:
             seconds = fresh.run(each)
             if number:  # the first one compiles
                 start[each.name].append(seconds)
@@ -136,7 +139,7 @@ def compare(server: FastServer, effort: Effort, fresh: Fresh, report: Report) ->
 
 
 def profile(server: FastServer, effort: Effort, report: Report) -> None:
-    """Say what each layer of a call costs."""
+    """Print what each layer of a call costs."""
     with layers(server.url) as calls:
         cost = costs(calls, effort.rounds, effort.calls)
     whole = median(list(cost.values())[-1].cpu)
@@ -157,7 +160,7 @@ def profile(server: FastServer, effort: Effort, report: Report) -> None:
 
 
 def reporting(server: FastServer, effort: Effort, report: Report) -> None:
-    """Say what a hook adds to a call."""
+    """Print what a hook adds to the cost of a call."""
     calls = {
         "no hook": cutmeshort(server.url),
         "`on_outcome`": cutmeshort(server.url, on_outcome=lambda _: None),
@@ -170,21 +173,21 @@ def reporting(server: FastServer, effort: Effort, report: Report) -> None:
 
 
 def growth(server: FastServer, effort: Effort, report: Report) -> None:
-    """Say how the cost of a call grows."""
+    """Print how the cost of a call grows with sizes, retries and threads."""
     pairs: dict[str, tuple[Call, Call]] = {}
     for lead in (LEAD, LONG, LONGEST):
         name = f"request of {len(json.dumps(wire(lead))):,} bytes"
         pairs[name] = cutmeshort(server.url, lead), by_hand(server.url, lead)
     for size in (100, 1_000, 10_000, 100_000, 1_000_000):
-        url = f"{server.url}/reply/{size}"
-        pairs[f"answer of {size:,} bytes"] = cutmeshort(url), by_hand(url)
+        url = f"{server.url}/data/{size}"
+        pairs[f"response of {size:,} bytes"] = cutmeshort(url), by_hand(url)
     for number in (4, 8, 16, 32):
         url = f"{server.url}/headers/{number}"
-        pairs[f"answer of {number} headers"] = cutmeshort(url), by_hand(url)
-    again = urllib3.Retry(status=3, status_forcelist=[503], allowed_methods=None)
+        pairs[f"response of {number} headers"] = cutmeshort(url), by_hand(url)
+    retries = urllib3.Retry(status=3, status_forcelist=[503], allowed_methods=None)
     for times in (0, 1, 2, 3):
         url = f"{server.url}/fail/{times}"
-        pairs[f"{times} repeats"] = cutmeshort(url), by_hand(url, retries=again)
+        pairs[f"{times} retries"] = cutmeshort(url), by_hand(url, retries=retries)
 
     rows = []
     rounds = max(effort.rounds // 5, 1)
@@ -212,21 +215,21 @@ def _growth_row(name: str, sdk: list[float], hand: list[float], report: Report) 
 
 
 def memory(effort: Effort, fresh: Fresh) -> None:
-    """Say how the process grows in the long run."""
+    """Print how much memory the process gains during many calls."""
     for candidate in CANDIDATES[:2]:
         grown = fresh.run(candidate, effort.long_run)
         print(f"{candidate.name} grows by {grown / 1024:.0f} KiB in {effort.long_run:,} calls.\n")
 
 
 def main() -> None:
-    """Measure all."""
+    """Run all measurements."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="only see that it works")
-    parser.add_argument("--json", default="benchmarks.json", help="where to write all values")
+    parser.add_argument("--quick", action="store_true", help="check only that it works")
+    parser.add_argument("--json", default="benchmarks.json", help="the file for all values")
     arguments = parser.parse_args()
     effort = QUICK if arguments.quick else THOROUGH
     if arguments.quick:
-        print("Too few calls to mean anything: this only shows that it works.\n")
+        print("Too few calls for meaningful numbers: this only checks that the benchmarks run.\n")
     report = Report()
     with FastServer() as server, tempfile.TemporaryDirectory() as compiled:
         pin(0)

@@ -1,8 +1,8 @@
 """
-The same lead, sent in different ways. Nothing is imported before it is needed: `fresh` times that.
+The libraries that are compared: functions that send the same lead.
 
-Each way is a function that takes a URL and returns one that sends the lead once and checks what
-comes back.
+Each function takes a URL and returns one that sends the lead once and checks the response. A
+library is imported when its function is called, as `fresh` measures the import.
 """
 
 from typing import Any, Callable, NamedTuple
@@ -17,7 +17,7 @@ LEAD = {
     "customer_name": "Ada Lovelace",
     "customer_email": "ada@example.com",
 }
-# With fields as long as they may be.
+# Leads with fields of the maximum length.
 LONG = {**LEAD, "event_name": "x" * 255, "customer_name": "x" * 255, "click_id": "x" * 255}
 LONGEST = {**LONG, "customer_avatar": "https://example.com/".ljust(2048, "x")}
 _HEADERS = {"Authorization": f"Bearer {TOKEN}"}
@@ -25,13 +25,13 @@ _HEADERS = {"Authorization": f"Bearer {TOKEN}"}
 
 class Candidate(NamedTuple):
     """
-    A way to send the lead.
+    A library, used to send the lead.
 
     Attributes:
-        name: What it is called, in Markdown.
-        needs: The module that has to be installed.
-        make: Takes a URL and returns what sends the lead there.
-        shareable: Whether threads can share what `make` returned.
+        name: Its name in the tables.
+        needs: The module that must be installed.
+        make: Takes a URL and returns a function that sends the lead there.
+        shareable: Whether threads can share what `make` returns.
     """
 
     name: str
@@ -41,7 +41,7 @@ class Candidate(NamedTuple):
 
 
 def wire(lead: dict[str, str]) -> dict[str, str]:
-    """Say what goes over the wire; without pydantic, whose import not all candidates need."""
+    """Return the JSON of a lead; without pydantic, which not all candidates need."""
     return {
         first + "".join(map(str.title, others)): value
         for (first, *others), value in ((name.split("_"), value) for name, value in lead.items())
@@ -61,7 +61,7 @@ def cutmeshort(url: str, lead: dict[str, str] = LEAD, **settings: Any) -> Call:
 
 
 def by_hand(url: str, lead: dict[str, str] = LEAD, retries: Any = None) -> Call:
-    """Write the four lines of urllib3 that the SDK stands for."""
+    """Use urllib3 alone."""
     import urllib3
 
     # For 16 threads. By default it keeps one connection, and drops what other threads opened.
@@ -77,7 +77,7 @@ def by_hand(url: str, lead: dict[str, str] = LEAD, retries: Any = None) -> Call:
 
 
 def by_hand_with_models(url: str) -> Call:
-    """Write the four lines, and models of lead and sale with the rules that the SDK's have."""
+    """Use urllib3, and pydantic models with the rules of the SDK's."""
     from datetime import datetime, timezone
     from typing import Annotated, Literal, Optional
 
@@ -143,7 +143,7 @@ def by_hand_with_models(url: str) -> Call:
 
 
 def http_client(url: str) -> Call:
-    """Use what urllib3 itself is built on; no pool, one thread."""
+    """Use http.client, on which urllib3 is built; without a pool, for one thread."""
     import http.client
     import json
     from urllib.parse import urlsplit

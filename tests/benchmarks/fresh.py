@@ -1,8 +1,8 @@
 """
-A new process that sends a lead: `python -m tests.benchmarks.fresh MAKE URL [N]`.
+Send a lead from a new process: `python -m tests.benchmarks.fresh MAKE URL [N]`.
 
-It prints the seconds that import and call took; or, asked for N more calls, by how many bytes it
-grows during them.
+Prints the seconds that import and call took; with N, by how many bytes the process grows during N
+more calls.
 """
 
 import sys

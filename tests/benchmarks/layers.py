@@ -1,4 +1,4 @@
-"""One call of the SDK, cut off at each layer below: what a layer costs is the difference."""
+"""One call of the SDK, cut off at each layer below: the cost of a layer is the difference."""
 
 import socket
 import sys
@@ -19,7 +19,7 @@ from .candidates import LEAD, TOKEN, Call
 
 @contextmanager
 def layers(url: str) -> Iterator[dict[str, Call]]:
-    """Give the calls, the lowest first; each sends the same bytes."""
+    """Yield the calls, the lowest layer first; each sends the same bytes."""
     configuration = Configuration(host=url, access_token=TOKEN)
     client = CMSClient(configuration=configuration)
     api_client = ApiClient(configuration)
@@ -70,7 +70,7 @@ def _message(request: RESTRequest) -> bytes:
 
 
 def function_calls(call: Call) -> tuple[int, int]:
-    """Count the Python functions that a call runs: above urllib3, and the SDK's below it."""
+    """Count the Python functions of a call above urllib3, and the SDK's that urllib3 calls."""
     above = below = 0
     in_urllib3: list[bool] = []
 

@@ -1,4 +1,4 @@
-"""Rounds in turn, so that what else the machine does meets all alike; medians of them."""
+"""Rounds in turn, so that other load on the machine affects all candidates alike; medians."""
 
 import threading
 import time
@@ -60,7 +60,7 @@ def _together(calls: Sequence[Call], times: int) -> float:
         try:
             for _ in range(times):
                 call()
-        except BaseException as error:  # noqa: BLE001 - told below
+        except BaseException as error:  # noqa: BLE001 - raised below
             failed.append(error)
 
     threads = [threading.Thread(target=work, args=[call]) for call in calls]

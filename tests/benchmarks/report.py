@@ -1,4 +1,4 @@
-"""What was measured: Markdown for people, pyperf's JSON for programs."""
+"""The results: human-readable in Markdown, machine-readable in pyperf's JSON."""
 
 from collections.abc import Sequence
 

@@ -1,14 +1,15 @@
 """
-A fast HTTP server of fixed answers: `python -m tests.benchmarks.server` prints its port.
+A fast HTTP server of fixed responses: `python -m tests.benchmarks.server` prints its port.
 
-It takes what has a bearer token and tells of the lead, and answers by the path:
+It accepts requests that have the bearer token and the lead's customer. The response depends on the
+path:
 
 - `/track/lead`: like the service
-- `/reply/N/track/lead`: with N bytes of data
+- `/data/N/track/lead`: with N bytes of data
 - `/headers/N/track/lead`: with N headers
-- `/fail/N/track/lead`: N times 503 before each answer
+- `/fail/N/track/lead`: 503 N times before each success
 - `/dub/track/lead`, `/v1/billing/meter_events`: like Dub and Stripe
-- `/taken`: how many requests were taken
+- `/accepted`: the number of requests that were accepted
 """
 
 import json
@@ -47,7 +48,7 @@ _STRIPE = {
 
 
 class FastServer:
-    """The server, for as long as a `with` block lasts."""
+    """The server, which runs during a `with` block."""
 
     def __enter__(self) -> "FastServer":
         command = [sys.executable, "-m", "tests.benchmarks.server"]
@@ -65,43 +66,43 @@ class FastServer:
         self._process.terminate()
         self._process.communicate()
 
-    def taken(self) -> int:
-        """Say how many requests were taken, so far."""
+    def accepted(self) -> int:
+        """Return how many requests were accepted so far."""
         with urllib3.PoolManager() as manager:
-            return int(manager.request("GET", f"{self.url}/taken").data)
+            return int(manager.request("GET", f"{self.url}/accepted").data)
 
 
-class _Answers:
+class _Responses:
     def __init__(self) -> None:
-        self.taken = 0
+        self.accepted = 0
         self._failed = 0
 
-    def answer(self, path: str, head: bytes, body: bytes) -> bytes:
-        """Answer a request."""
-        if path == "/taken":
-            return _answer(200, str(self.taken))
+    def to(self, path: str, head: bytes, body: bytes) -> bytes:
+        """Return the response to a request."""
+        if path == "/accepted":
+            return _response(200, str(self.accepted))
         if _AUTHORIZATION not in head.lower() or _CUSTOMER not in body:
-            return _answer(400, "{}")
-        _, kind, number, *_ = [*path.split("/"), ""]
-        if kind == "fail" and self._failed < int(number):
+            return _response(400, "{}")
+        _, form, number, *_ = [*path.split("/"), ""]
+        if form == "fail" and self._failed < int(number):
             self._failed += 1
-            return _answer(503, "{}", retry_after=True)
+            return _response(503, "{}", retry_after=True)
         self._failed = 0
-        self.taken += 1
-        return _success(kind, number)
+        self.accepted += 1
+        return _success(form, number)
 
 
 @lru_cache
-def _success(kind: str, number: str) -> bytes:
-    data = {"data": "x" * int(number)} if kind == "reply" else {}
-    reply = {"success": True, "message": "Lead tracked successfully", "data": data}
+def _success(form: str, number: str) -> bytes:
+    data = {"data": "x" * int(number)} if form == "data" else {}
+    body = {"success": True, "message": "Lead tracked successfully", "data": data}
     others = {"dub": _DUB, "v1": _STRIPE}
-    headers = int(number) - 4 if kind == "headers" else 0
-    return _answer(200, json.dumps(others.get(kind, reply)), more_headers=headers)
+    headers = int(number) - 4 if form == "headers" else 0
+    return _response(200, json.dumps(others.get(form, body)), more_headers=headers)
 
 
 @lru_cache
-def _answer(status: int, body: str, *, retry_after: bool = False, more_headers: int = 0) -> bytes:
+def _response(status: int, body: str, *, retry_after: bool = False, more_headers: int = 0) -> bytes:
     lines = [
         f"HTTP/1.1 {status} Some",
         "Date: Thu, 01 Jan 2026 00:00:00 GMT",
@@ -115,7 +116,7 @@ def _answer(status: int, body: str, *, retry_after: bool = False, more_headers: 
 
 
 def _next(received: bytearray) -> Optional[tuple[bytes, bytes]]:
-    """Take a whole request off what was received: head and body."""
+    """Remove a complete request from what was received, and return its head and body."""
     head, end, rest = received.partition(b"\r\n\r\n")
     found = _LENGTH.search(head)
     length = int(found[1]) if found else 0
@@ -128,7 +129,7 @@ def _next(received: bytearray) -> Optional[tuple[bytes, bytes]]:
 def main() -> None:
     """Serve until terminated."""
     pin(-1)
-    answers = _Answers()
+    responses = _Responses()
     received: dict[socket.socket, bytearray] = {}
     with socket.create_server(("127.0.0.1", 0), backlog=128) as listener:
         print(listener.getsockname()[1], flush=True)
@@ -156,7 +157,7 @@ def main() -> None:
                 request = _next(received[connection])
                 if request is not None:
                     path = request[0].split(b" ", 2)[1].decode()
-                    connection.sendall(answers.answer(path, *request))
+                    connection.sendall(responses.to(path, *request))
 
 
 if __name__ == "__main__":

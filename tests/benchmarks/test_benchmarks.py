@@ -13,9 +13,11 @@ from .candidates import CANDIDATES, LEAD, by_hand, cutmeshort
 from .layers import function_calls, layers
 from .server import FastServer
 
+pytestmark = pytest.mark.benchmark
+
 
 def test_the_command_prints_all_tables_and_writes_all_values(tmp_path: Path) -> None:
-    """Each candidate is measured or said to be left out; the JSON is pyperf's."""
+    """Each candidate is measured or reported as not installed; the JSON is pyperf's."""
     path = tmp_path / "values.json"
     command = [sys.executable, "-m", "tests.benchmarks", "--quick", "--json", str(path)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
@@ -29,13 +31,13 @@ def test_the_command_prints_all_tables_and_writes_all_values(tmp_path: Path) -> 
     for row in (
         "no hook",
         "`on_outcome`",
-        "answer of 1,000,000 bytes",
-        "3 repeats",
+        "response of 1,000,000 bytes",
+        "3 retries",
         "16 threads (wall)",
         "all",
     ):
         assert sum(line.startswith(f"| {row} |") for line in lines) == 1
-    assert "cutmeshort: 3 repeats" in names
+    assert "cutmeshort: 3 retries" in names
     assert "cutmeshort grows by" in done.stdout
 
 
@@ -49,23 +51,23 @@ def test_the_documentation_shows_all_rows() -> None:
 
 
 def test_one_call_runs_fewer_than_40_functions_above_urllib3() -> None:
-    """Those of pydantic and of the standard library are counted, too."""
+    """One call runs fewer than 40 Python functions above urllib3, all libraries included."""
     with FastServer() as server:
         above, _ = function_calls(cutmeshort(server.url))
     assert above < 40
 
 
 def test_each_layer_makes_a_call() -> None:
-    """The server takes a request for each, so that the profile is of whole calls."""
+    """Each layer sends a request that the server accepts, so that whole calls are measured."""
     with FastServer() as server, layers(server.url) as calls:
         for number, call in enumerate(calls.values(), start=1):
             call()
-            assert server.taken() == number
+            assert server.accepted() == number
 
 
 @pytest.mark.parametrize("lack", [{"customer_external_id": "other"}, {}])
-def test_the_server_takes_only_what_is_complete(lack: dict[str, str]) -> None:
-    """A candidate whose requests lack something fails, and is not counted."""
+def test_the_server_accepts_only_complete_requests(lack: dict[str, str]) -> None:
+    """A candidate whose requests are not complete fails, and is not counted."""
     with FastServer() as server:
         call = by_hand(server.url, {**LEAD, **lack})
         if lack:
@@ -73,4 +75,4 @@ def test_the_server_takes_only_what_is_complete(lack: dict[str, str]) -> None:
                 call()
         else:
             call()
-        assert server.taken() == (not lack)
+        assert server.accepted() == (not lack)

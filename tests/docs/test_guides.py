@@ -10,7 +10,7 @@ from cutmeshort import Configuration
 from cutmeshort.proxies import find_proxy
 
 from ..support.events import TOKEN, client_of, lead
-from ..support.server import Server, reply
+from ..support.server import Server, respond
 from .pages import README, ROOT, Page, names, page
 
 RESULTS = page("how-to/handle-results")
@@ -55,7 +55,7 @@ def test_the_queue_example_drops_no_event(
     done: list[str] = []
     code = code_with(source, f"def {function}")
     functions = code[code.index("def ") : code.rindex("\n\n\n")]  # without the calls at the end
-    with Server(reply(status, json=body)) as server, client_of(server, max_retries=0) as client:
+    with Server(respond(status, json=body)) as server, client_of(server, max_retries=0) as client:
         names: dict[str, Any] = {
             "client": client,
             "enqueue": lambda *_, **__: done.append("queued"),
@@ -69,9 +69,9 @@ def test_the_queue_example_drops_no_event(
 @pytest.mark.parametrize(
     ("responses", "outcome"),
     [
-        ([reply(503), reply(503), reply(200)], "tracked"),
-        ([reply(503), reply(409, json=CONFLICT)], "tracked"),
-        ([reply(401)], "The service does not know the token: "),
+        ([respond(503), respond(503), respond(200)], "tracked"),
+        ([respond(503), respond(409, json=CONFLICT)], "tracked"),
+        ([respond(401)], "The service does not know the token: "),
     ],
 )
 def test_the_celery_task_retries_what_is_retryable(
@@ -125,7 +125,7 @@ def test_the_click_id_is_the_parameter_else_the_cookie(
 def test_a_visitor_without_a_click_is_not_tracked(monkeypatch: pytest.MonkeyPatch) -> None:
     """The view of the guide calls only for a visitor who clicked."""
     namespace: dict[str, Any] = {}
-    with Server(reply()) as server:
+    with Server(respond()) as server:
         monkeypatch.setenv("CMS_BEARER_TOKEN", TOKEN)
         monkeypatch.setenv("CMS_HOST", server.url)
         exec(code_with(CLICK_ID, "def track_sign_up"), namespace)

@@ -22,15 +22,15 @@ from cutmeshort import Outcome
 from cutmeshort.exceptions import error_spec
 
 from ..support.events import CUSTOMER, SECRETS, TOKEN, client_of, lead
-from ..support.server import Connection, Server, drop, reply, silence
+from ..support.server import Connection, Server, drop, never_respond, respond
 from .pages import page
 
 PAGE = page("how-to/observability")
 ASYNC = page("how-to/async")
 PRIVATE = [*SECRETS, "Sign up", "Purchase", "user_42", "click_1", "inv_1"]
 
-RETRY = reply(503, headers={"Retry-After": "0"})
-OK = reply(json={"success": True, "requestId": "req_8f2"})
+RETRY = respond(503, headers={"Retry-After": "0"})
+OK = respond(json={"success": True, "requestId": "req_8f2"})
 
 
 def _recipes() -> dict[str, str]:
@@ -121,7 +121,7 @@ with CMSClient() as client, CMSClient(on_outcome=fail) as failing:
     client.tracking_api.track_lead_with_http_info = None  # as a bug
     assert lead(client, max_retries=0)["type"] == "internal_error"
 """
-    with Server(RETRY, OK, reply(401), RETRY, RETRY, RETRY, RETRY, OK) as server:
+    with Server(RETRY, OK, respond(401), RETRY, RETRY, RETRY, RETRY, OK) as server:
         text = run(code, calls, server=server).stderr
     assert_private(text)
     text = re.sub(r"127\.0\.0\.1:[0-9]+", "api.cme.sh", text)
@@ -140,7 +140,7 @@ with CMSClient() as client, CMSClient(on_outcome=fail) as failing:
 
 def test_without_logging_set_up_nothing_is_shown() -> None:
     """A program that sets up no log handler sees no warning."""
-    with Server(reply(401)) as server:
+    with Server(respond(401)) as server:
         done = run('assert lead(CMSClient())["type"] == "unauthorized"', server=server)
     assert (done.stdout, done.stderr) == ("", "")
 
@@ -159,7 +159,7 @@ sale(CMSClient(configuration=configuration))
 sale(CMSClient(enabled=False))
 """
     imports = "from cutmeshort import Configuration"
-    with Server(*[silence] * 4) as server:
+    with Server(*[never_respond] * 4) as server:
         text = run(imports, code, calls, server=server).stderr
         shown = PAGE.block("text", "track_sale not tracked").replace(
             "api.cme.sh", server.url.partition("//")[2]
@@ -173,7 +173,7 @@ sale(CMSClient(enabled=False))
 def test_a_json_line_has_the_outcome(code: str) -> None:
     """A warning of the SDK has `cms` as the page shows it; a record of another logger has none."""
     calls = 'lead(CMSClient())\nlogging.getLogger("shop").warning("closed")'
-    too_many = reply(429, json={"requestId": "req_8f2"}, headers={"Retry-After": "60"})
+    too_many = respond(429, json={"requestId": "req_8f2"}, headers={"Retry-After": "60"})
     with Server(too_many) as server:
         text = run(code, calls, server=server).stderr
     assert_private(text)
@@ -199,7 +199,7 @@ print(generate_latest().decode())
 def test_metrics_are_counted_by_operation_and_type(code: str) -> None:
     """Two calls give the lines that the page shows, and times of both calls."""
     calls = 'lead(client)\nsale(client)\nsale(client, currency="dollars")'
-    with Server(RETRY, OK, reply(401)) as server:
+    with Server(RETRY, OK, respond(401)) as server:
         done = run(SHOW_ERRORS, code, calls, PRINT_METRICS, server=server)
     lines = done.stdout.splitlines()
     shown = PAGE.block("text", "cutmeshort_calls_total").splitlines()
@@ -215,7 +215,7 @@ def test_metrics_are_counted_by_operation_and_type(code: str) -> None:
 @recipe("Prometheus")
 def test_types_of_the_service_do_not_become_labels(code: str) -> None:
     """Types that aren't in the allow-list are `other`; all that the SDK knows are in it."""
-    steps = [reply(400, json={"type": f"limit of shop {number}"}) for number in range(3)]
+    steps = [respond(400, json={"type": f"limit of shop {number}"}) for number in range(3)]
     calls = "for _ in range(3):\n    sale(client)\nprint(*sorted(TYPES))"
     with Server(*steps) as server:
         first, *lines = run(code, calls, PRINT_METRICS, server=server).stdout.splitlines()
@@ -282,7 +282,7 @@ def echo(connection: Connection) -> bool:
     assert connection.request is not None
     sent = {**connection.request.json, "token": TOKEN}
     body = {"type": "unknown", "error": str(sent), "details": [sent]}
-    return reply(400, json=body, headers={"X-Sent": json.dumps(sent)})(connection)
+    return respond(400, json=body, headers={"X-Sent": json.dumps(sent)})(connection)
 
 
 @recipe("OpenTelemetry")
@@ -392,7 +392,7 @@ CAPTURE = 'sentry_sdk.capture_message("later")'
 
 def test_a_warning_is_a_breadcrumb_by_default() -> None:
     """Without a recipe, the call that failed is the one breadcrumb, with the outcome's repr."""
-    with Server(OK, reply(401)) as server:
+    with Server(OK, respond(401)) as server:
         (event,) = events_of("sentry_sdk.init()", TWO_CALLS, CAPTURE, server=server)
     (breadcrumb,) = breadcrumbs_of(event)
     assert event["message"] == "later"
@@ -405,7 +405,7 @@ def test_a_warning_is_a_breadcrumb_by_default() -> None:
 def test_a_breadcrumb_has_the_outcome_as_fields(code: str) -> None:
     """The recipe puts the outcome's fields into the SDK's breadcrumb, and leaves others alone."""
     other = 'logging.getLogger("shop").warning("closed", extra={"door": 2})'
-    with Server(OK, reply(401)) as server:
+    with Server(OK, respond(401)) as server:
         (event,) = events_of(code, TWO_CALLS, NO_LOG, other, CAPTURE, server=server)
     warning, closed = breadcrumbs_of(event)
     assert 0 < warning["data"].pop("seconds") < 5
@@ -427,7 +427,7 @@ def test_a_warning_is_an_event_with_the_outcome(code: str) -> None:
     """Of all warnings, the SDK's are events: with a group, and without local variables."""
     other = 'logging.getLogger("shop").warning("closed")\nlogging.getLogger("shop").error("fire")'
     with_stacks = "sentry_sdk.init.keywords.update(attach_stacktrace=True)"
-    with Server(OK, reply(401)) as server:
+    with Server(OK, respond(401)) as server:
         events = events_of(with_stacks, code, TWO_CALLS, NO_LOG, other, CAPTURE, server=server)
     warning, error, message = events
     assert error["logentry"]["message"] == "fire"

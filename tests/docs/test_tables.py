@@ -32,7 +32,7 @@ from cutmeshort.retry import INITIAL_WAIT, MAX_WAIT, is_retried, is_retryable
 from cutmeshort.sandbox import Sandbox
 
 from ..support.events import TOKEN, lead
-from ..support.server import Server, reply
+from ..support.server import Server, respond
 from .pages import ROOT, Row, names, page
 
 CLIENT = page("reference/client")
@@ -133,7 +133,7 @@ def test_the_results_shown_are_real() -> None:
     """Calls return the two dicts of the page."""
     tracked, refused = (eval(block.text) for block in RESULTS.blocks("python"))  # literals
     with (
-        Server(reply(json={"message": "Lead tracked successfully"})) as server,
+        Server(respond(json={"message": "Lead tracked successfully"})) as server,
         CMSClient(TOKEN, server.url) as client,
     ):
         assert lead(client) == tracked
@@ -254,7 +254,7 @@ def test_an_option_of_a_call_does_what_its_row_says(setting: str) -> None:
     }
     value = values[setting]
     requests: list[Any] = []
-    with Server(*[reply()] * 2) as server, CMSClient(TOKEN, server.url) as client:
+    with Server(*[respond()] * 2) as server, CMSClient(TOKEN, server.url) as client:
         rest: Any = client.api_client._rest
         send = rest.request
         rest.request = lambda request: requests.append(request) or send(request)
@@ -323,7 +323,7 @@ def test_the_table_of_fields_has_every_operation(operation: Operation) -> None:
 
 def test_the_table_of_headers_is_complete() -> None:
     """It has each header that a call sends, with its value."""
-    with Server(reply()) as server, CMSClient(TOKEN, server.url) as client:
+    with Server(respond()) as server, CMSClient(TOKEN, server.url) as client:
         assert lead(client)["success"]
     (request,) = server.requests
     rows = {name(row).lower(): row["value"] for row in PAYLOADS.table("Headers")}

@@ -1,6 +1,7 @@
-"""Payloads and responses: names, round trips, what is kept and what is refused."""
+"""Payloads: names, round trips, and what is refused."""
 
 import json
+import re
 from datetime import datetime, timezone
 from typing import Any
 
@@ -9,51 +10,31 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cutmeshort import ErrorResponse, LeadPayload, SalePayload, TrackResponse
+from cutmeshort import ErrorResponse, SalePayload, TrackResponse
+from cutmeshort.operations import OPERATIONS, Operation
 
-TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=255)
-COMMON = {
-    "event_name": TEXT,
-    "customer_external_id": TEXT,
-    "click_id": TEXT,
-    "customer_name": st.none() | TEXT,
-    "customer_email": st.none() | st.just("a@b"),
-    "customer_avatar": st.none() | st.just("https://a/b"),
-    "timestamp": st.none() | st.datetimes() | st.datetimes(timezones=st.just(timezone.utc)),
-}
-LEADS = st.fixed_dictionaries({**COMMON, "mode": st.none() | st.just("deferred")}).map(
-    LeadPayload.from_dict
-)
-SALES = st.fixed_dictionaries(
-    {
-        **COMMON,
-        "invoice_id": TEXT,
-        "amount": st.integers(0, 2**53 - 1),
-        "currency": st.from_regex(r"[A-Za-z]{3}", fullmatch=True),
-    }
-).map(SalePayload.from_dict)
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | TEXT,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
-    max_leaves=10,
-)
+from ..support.operations import each_operation, full, payload, payloads
+
+MODELS = [*(each.request_model for each in OPERATIONS), TrackResponse, ErrorResponse]
 
 
-@given(LEADS | SALES)
-def test_a_payload_survives_the_round_trip(payload: Any) -> None:
+@each_operation
+@given(data=st.data())
+def test_a_payload_survives_the_round_trip(operation: Operation, data: Any) -> None:
     """A payload made of its own dict or JSON is equal, and the dict is ready for `json.dumps`."""
-    model = type(payload)
-    assert model.from_dict(payload.to_dict()) == payload
-    assert model.from_json(payload.to_json()) == payload
-    assert model.from_json(payload.to_json().encode()) == payload
-    assert json.loads(json.dumps(payload.to_dict())) == json.loads(payload.to_json())
-    assert None not in payload.to_dict().values()
-    assert hash(model.from_dict(payload.to_dict())) == hash(payload)
+    drawn = data.draw(payloads(operation))
+    model = operation.request_model
+    assert model.from_dict(drawn.to_dict()) == drawn
+    assert model.from_json(drawn.to_json()) == drawn
+    assert model.from_json(drawn.to_json().encode()) == drawn
+    assert json.loads(json.dumps(drawn.to_dict())) == json.loads(drawn.to_json())
+    assert None not in drawn.to_dict().values()
+    assert hash(model.from_dict(drawn.to_dict())) == hash(drawn)
 
 
 def test_a_payload_has_snake_case_in_python_and_camel_case_on_the_wire() -> None:
     """Fields have Python's names; the wire has its own."""
-    payload = SalePayload(
+    sale = SalePayload(
         event_name="Purchase",
         customer_external_id="user_42",
         invoice_id="inv_1",
@@ -61,8 +42,8 @@ def test_a_payload_has_snake_case_in_python_and_camel_case_on_the_wire() -> None
         currency="usd",
         timestamp=datetime(2026, 1, 31, tzinfo=timezone.utc),
     )
-    assert (payload.invoice_id, payload.currency) == ("inv_1", "USD")
-    assert payload.to_dict() == {
+    assert (sale.invoice_id, sale.currency) == ("inv_1", "USD")
+    assert sale.to_dict() == {
         "eventName": "Purchase",
         "customerExternalId": "user_42",
         "timestamp": "2026-01-31T00:00:00Z",
@@ -70,78 +51,63 @@ def test_a_payload_has_snake_case_in_python_and_camel_case_on_the_wire() -> None
         "amount": 4999,
         "currency": "USD",
     }
-    assert "'invoiceId': 'inv_1'" in payload.to_str()
+    assert "'invoiceId': 'inv_1'" in sale.to_str()
 
 
-def test_a_payload_can_not_be_changed() -> None:
-    """What was validated stays as it was."""
-    payload = LeadPayload(event_name="Sign up", customer_external_id="user_42")
-    with pytest.raises(AttributeError, match="LeadPayload can't be changed") as caught:
-        payload.event_name = "secret"
+@each_operation
+def test_a_payload_can_not_be_changed(operation: Operation) -> None:
+    """What was validated stays as it is, and the error does not show the value."""
+    model = operation.request_model
+    with pytest.raises(AttributeError, match=f"{model.__name__} can't be changed") as caught:
+        payload(operation).event_name = "secret"
     assert "secret" not in str(caught.value)
 
 
-@pytest.mark.parametrize("model", [LeadPayload, SalePayload])
-def test_a_payload_refuses_unknown_fields(model: Any) -> None:
+@each_operation
+def test_a_payload_refuses_unknown_fields(operation: Operation) -> None:
     """A misspelt field is refused by name."""
     with pytest.raises(pydantic.ValidationError) as caught:
-        model.from_dict({"clickID": "secret"})
+        operation.request_model.from_dict({"clickID": "secret"})
     assert ("clickID",) in {error["loc"] for error in caught.value.errors()}
     assert "secret" not in str(caught.value)
 
 
+@each_operation
 @pytest.mark.parametrize("text", ["", "[]", "null", "{", "\ud800", b"\xff"])
-def test_json_that_is_no_object_is_refused(text: Any) -> None:
-    """`from_json` takes a JSON object alone."""
-    with pytest.raises(ValueError, match=r"LeadPayload|surrogates"):
-        LeadPayload.from_json(text)
+def test_json_that_is_not_an_object_is_refused(operation: Operation, text: Any) -> None:
+    """`from_json` accepts only a JSON object."""
+    model = operation.request_model
+    with pytest.raises(ValueError, match=rf"{model.__name__}|surrogates"):
+        model.from_json(text)
 
 
-def test_the_repr_shows_no_values() -> None:
+@each_operation
+def test_the_repr_of_a_payload_shows_no_values(operation: Operation) -> None:
     """`repr` and `str` name the fields that are set and show none of their values."""
-    payload = LeadPayload(event_name="Sign up", customer_external_id="secret")
-    assert repr(payload) == str(payload) == "LeadPayload(customer_external_id, event_name)"
-    answer = TrackResponse.from_dict({"data": {"secret": 1}, "secret": 2})
-    assert "secret=" not in repr(answer)
-    assert "2" not in repr(answer)
+    whole = operation.request_model.from_dict(full(operation))
+    assert repr(whole) == str(whole)
+    assert set(re.findall(r"\w+", repr(whole))) == {
+        operation.request_model.__name__,
+        *operation.request_model.model_fields,
+    }
 
 
-@given(st.dictionaries(TEXT, JSON, max_size=5))
-def test_a_response_takes_any_object(body: dict[str, Any]) -> None:
-    """Any JSON object is a TrackResponse and an ErrorResponse, and survives the round trip."""
-    for model in (TrackResponse, ErrorResponse):
-        answer = model.from_dict(body)
-        assert model.from_dict(answer.to_dict()).to_dict() == answer.to_dict()
-        assert model.from_json(answer.to_json()) == model.from_dict(answer.to_dict())
-
-
-def test_a_response_keeps_what_it_does_not_know() -> None:
-    """Unknown fields of an answer are kept, those beside `data` too."""
-    answer = TrackResponse.from_dict({"success": True, "data": {"a": None}, "requestId": "r"})
-    assert (answer.model_extra, answer.request_id) == ({}, "r")
-    assert answer.data == {"a": None}
-    error = ErrorResponse.from_json('{"error": "Wrong", "requestId": "r", "code": 7}')
-    assert (error.model_extra, error.request_id) == ({"code": 7}, "r")
-    assert error.to_dict()["requestId"] == "r"
-
-
-@pytest.mark.parametrize("model", [LeadPayload, SalePayload, TrackResponse, ErrorResponse])
-def test_no_field_has_two_validators_of_a_kind(model: Any) -> None:
-    """Some versions of pydantic 2 keep only the last one of a kind."""
+@pytest.mark.parametrize("model", MODELS)
+def test_no_field_has_two_validators_of_a_type(model: Any) -> None:
+    """Some versions of pydantic 2 keep only the last one of a type."""
     for info in model.model_fields.values():
-        kinds = [type(part) for part in info.metadata if "Validator" in type(part).__name__]
-        assert len(kinds) == len(set(kinds))
+        types = [type(part) for part in info.metadata if "Validator" in type(part).__name__]
+        assert len(types) == len(set(types))
 
 
-@pytest.mark.parametrize("model", [TrackResponse, ErrorResponse])
-@pytest.mark.parametrize("body", ["[]", "null", '"text"', "7"])
-def test_a_response_is_an_object(model: Any, body: str) -> None:
-    """JSON that is no object is no answer of the service."""
-    with pytest.raises(pydantic.ValidationError):
-        model.from_json(body)
-
-
-@pytest.mark.parametrize("model", [LeadPayload, SalePayload, TrackResponse, ErrorResponse])
+@pytest.mark.parametrize("model", MODELS)
 def test_a_model_is_ready_when_imported(model: Any) -> None:
-    """None is built at its first use, which may be in two threads, or while another one forks."""
+    """No validator is built at a model's first use, which may be during another thread's fork."""
     assert model.__pydantic_complete__ is True
+
+
+@each_operation
+def test_each_field_is_described(operation: Operation) -> None:
+    """Each field of a payload has a description, which ends in a full stop."""
+    for name, info in operation.request_model.model_fields.items():
+        assert (info.description or "").endswith("."), name

@@ -20,24 +20,24 @@ received = []
 
 
 class Service(BaseHTTPRequestHandler):
-    """Take any event."""
+    """Accept any event."""
 
     def do_POST(self) -> None:
-        """Remember the event and answer."""
+        """Record the event and respond."""
         body = self.rfile.read(int(self.headers["Content-Length"]))
         received.append((self.path, json.loads(body)))
-        answer = b'{"success": true, "message": "Done"}'
+        response = b'{"success": true, "message": "Done"}'
         self.send_response(200)
-        self.send_header("Content-Length", str(len(answer)))
+        self.send_header("Content-Length", str(len(response)))
         self.end_headers()
-        self.wfile.write(answer)
+        self.wfile.write(response)
 
     def log_message(self, format: str, *args: object) -> None:
         """Keep the output short."""
 
 
 def main() -> None:
-    """Track a lead and a sale, and look for what must and must not be there."""
+    """Track leads and sales, and check what is installed and what is not."""
     checkout = Path(__file__).resolve().parent.parent.parent
     assert checkout not in Path(cutmeshort.__file__).resolve().parents, "not the installed package"
     assert files("cutmeshort").joinpath("py.typed").is_file()

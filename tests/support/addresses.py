@@ -1,4 +1,4 @@
-"""An address that takes no connection, and a stand-in for the system's name look-up."""
+"""An address that accepts no connection, and a stand-in for the system's name look-up."""
 
 import contextlib
 import socket
@@ -9,7 +9,7 @@ from typing import Any
 
 @contextlib.contextmanager
 def dead_address() -> Iterator[tuple[str, int]]:
-    """An address that takes no connection and refuses none."""
+    """Yield an address that neither accepts nor refuses connections."""
     with contextlib.ExitStack() as sockets:
         full = sockets.enter_context(socket.socket())
         full.bind(("127.0.0.1", 0))
@@ -23,12 +23,14 @@ def dead_address() -> Iterator[tuple[str, int]]:
 
 class Resolver:
     """
-    Stands in for the system's name look-up, the one part that no test can script for real.
+    Stands in for the system's name look-up, which tests can't control.
 
     Attributes:
-        addresses: What every name has; an exception is raised instead.
+        addresses: The addresses of every name; an exception among them is raised.
         released: Whether it responds; it waits until then.
-        asked: How often it was asked, `running` how often at the moment, `most` at the most.
+        asked: How many look-ups there were.
+        running: How many are under way.
+        most: How many were under way at a time, at the most.
     """
 
     def __init__(self, *addresses: Any) -> None:
@@ -39,7 +41,7 @@ class Resolver:
         self._lock = threading.Lock()
 
     def __call__(self, *_arguments: Any, **_options: Any) -> Any:
-        """Be socket.getaddrinfo."""
+        """Respond like socket.getaddrinfo."""
         with self._lock:
             self.asked += 1
             self.running += 1

@@ -1,8 +1,8 @@
 """The events that tests track, and the customer's data and token that must not leak."""
 
-from typing import Any
+from typing import Any, Optional
 
-from cutmeshort import CMSClient
+from cutmeshort import CMSClient, Configuration
 
 from .server import Server
 
@@ -13,8 +13,16 @@ CUSTOMER = {
     "customer_email": "zoe@secret.example",
     "customer_avatar": "https://secret.example/zoe.png",
 }
-PAYLOAD = {"event_name": "Sign up", "customer_external_id": "user_42", "click_id": "click_1"}
 SECRETS = [TOKEN, "user-7431", "Secretson", "secret.example"]
+PAYLOAD = {"event_name": "Sign up", "customer_external_id": "user_42", "click_id": "click_1"}
+SALE_PAYLOAD: dict[str, Any] = {
+    "event_name": "Purchase",
+    "customer_external_id": "user_42",
+    "invoice_id": "inv_1",
+    "amount": 4999,
+    "currency": "usd",
+    "click_id": "click_1",
+}
 
 
 def client_of(server: Server, **settings: Any) -> CMSClient:
@@ -30,12 +38,11 @@ def lead(client: CMSClient, **changes: Any) -> Any:
 
 def sale(client: CMSClient, **changes: Any) -> Any:
     """Track a valid sale, with changes."""
-    arguments: dict[str, Any] = {
-        "event_name": "Purchase",
-        "customer_external_id": "user_42",
-        "invoice_id": "inv_1",
-        "amount": 4999,
-        "currency": "usd",
-        "click_id": "click_1",
-    }
-    return client.track_sale(**{**arguments, **changes})
+    return client.track_sale(**{**SALE_PAYLOAD, **changes})
+
+
+def track_once(server: Server, host: Optional[str] = None, **settings: Any) -> Any:
+    """Track a lead with a client of its own, which has the given settings."""
+    configuration = Configuration(**settings)
+    with CMSClient(TOKEN, host or server.url, configuration=configuration) as client:
+        return lead(client)

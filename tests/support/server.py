@@ -1,4 +1,4 @@
-"""A real HTTP server that plays a script: one step for each request, in order of arrival."""
+"""A real HTTP server that follows a script: one step for each request, in order of arrival."""
 
 import json as json_module
 import socket
@@ -10,10 +10,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Callable, NamedTuple, Optional, Union
 
+from .timing import LONG
+
 
 @dataclass(frozen=True)
 class Request:
-    """A request as it came; header names in lower case, each with all its values."""
+    """A request as it was received; header names in lower case, each with all its values."""
 
     method: str
     target: str
@@ -24,19 +26,20 @@ class Request:
 
     @property
     def json(self) -> Any:
-        """The body, read as JSON."""
+        """The body, parsed as JSON."""
         return json_module.loads(self.body)
 
 
 class Connection(NamedTuple):
-    """What a step acts on; there is no request yet in a step that greets."""
+    """What a step acts on. Before the first request is read, `request` is None."""
 
     socket: socket.socket
     stopping: threading.Event
     request: Optional[Request] = None
 
 
-# A step answers a request, or greets a connection, and says whether the connection stays open.
+# A step responds to a request, or acts on a new connection, and returns whether the connection
+# stays open.
 Step = Callable[[Connection], bool]
 
 
@@ -44,7 +47,7 @@ Pieces = Union[bytes, Sequence[bytes], Callable[[], Iterable[bytes]]]
 
 
 def raw(data: Pieces, *, close: bool = True, every: float = 0) -> Step:
-    """Send bytes, or pieces of them at an interval, and close."""
+    """Send bytes, or pieces of them at an interval in seconds, and close the connection."""
 
     def step(connection: Connection) -> bool:
         pieces = data() if callable(data) else [data] if isinstance(data, bytes) else data
@@ -57,7 +60,7 @@ def raw(data: Pieces, *, close: bool = True, every: float = 0) -> Step:
     return step
 
 
-def reply(
+def respond(
     status: int = 200,
     body: Union[bytes, str] = b'{"success": true}',
     headers: Optional[dict[str, str]] = None,
@@ -65,7 +68,7 @@ def reply(
     json: Any = None,
     close: bool = False,
 ) -> Step:
-    """Answer in full, and keep the connection open."""
+    """Send a complete response, and keep the connection open."""
     if json is not None:
         body = json_module.dumps(json)
     if isinstance(body, str):
@@ -75,36 +78,39 @@ def reply(
     return raw("\r\n".join([*lines, "", ""]).encode("latin-1") + body, close=close)
 
 
+OK = respond(json={"success": True, "message": "Done"})
+
+
 def drop(_connection: Connection) -> bool:
-    """Close without an answer."""
+    """Close the connection without a response."""
     return False
 
 
 def reset(connection: Connection) -> bool:
-    """Break the connection with an RST."""
+    """Reset the connection."""
     connection.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     return False
 
 
-def silence(connection: Connection) -> bool:
-    """Never answer, until the client gives up or the test ends."""
+def never_respond(connection: Connection) -> bool:
+    """Send nothing until the client gives up or the test ends."""
     connection.socket.settimeout(None)
     while connection.socket.recv(1024):
         pass
     return False
 
 
-def deaf(connection: Connection) -> bool:
-    """Read nothing and answer nothing, until the test ends."""
+def never_read(connection: Connection) -> bool:
+    """Read nothing and send nothing until the test ends."""
     connection.stopping.wait()
     return False
 
 
-def after(size: int, then: Step) -> Step:
-    """Greet a connection when it has sent so many bytes, or half of a request."""
+def after_bytes(size: int, then: Step) -> Step:
+    """Do something when the client has sent so many bytes of its first request."""
 
     def step(connection: Connection) -> bool:
-        connection.socket.settimeout(5)
+        connection.socket.settimeout(LONG)
         received = 0
         while received < size:
             received += len(connection.socket.recv(size - received))
@@ -113,36 +119,36 @@ def after(size: int, then: Step) -> Step:
     return step
 
 
-def at_once(_connection: Connection) -> bool:
-    """Greet a connection by reading its requests."""
+def accept(_connection: Connection) -> bool:
+    """Read the requests of a new connection, as usual."""
     return True
 
 
 class Server:
     """
-    Plays the steps, the last one again and again; counts requests and connections.
+    Follows the steps and repeats the last one; records requests and counts connections.
 
     Args:
         steps: What to do with each request.
-        tls: Serves https with it.
-        greetings: What to do with each connection before its first request is read.
+        tls: Makes it an https server.
+        on_connect: What to do with each new connection before its first request is read.
 
     Attributes:
         requests: The requests, in order of arrival.
         connections: How many connections there were.
         open_connections: How many of them are open.
-        closed: Notified when one is closed.
+        changed: Notified when a request arrives, and when a connection is opened or closed.
     """
 
     def __init__(
         self,
         *steps: Step,
         tls: Optional[ssl.SSLContext] = None,
-        greetings: Sequence[Step] = (at_once,),
+        on_connect: Sequence[Step] = (accept,),
     ) -> None:
-        self._steps = steps or (reply(),)
+        self._steps = steps or (respond(),)
         self._tls = tls
-        self._greetings = greetings
+        self._on_connect = on_connect
         self._stopping = threading.Event()
         self._lock = threading.Lock()
         self._threads: list[threading.Thread] = []
@@ -150,7 +156,7 @@ class Server:
         self.requests: list[Request] = []
         self.connections = 0
         self.open_connections = 0
-        self.closed = threading.Condition(self._lock)
+        self.changed = threading.Condition(self._lock)
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         self.url = f"http{'s' if tls else ''}://127.0.0.1:{self.port}"
@@ -171,10 +177,14 @@ class Server:
         for thread in self._threads:
             thread.join()
 
-    def wait_until_all_closed(self, timeout: float = 5) -> bool:
-        """Wait until no client holds a connection."""
-        with self.closed:
-            return self.closed.wait_for(lambda: self.open_connections == 0, timeout)
+    def wait_until(self, condition: Callable[[], bool], timeout: float = LONG) -> bool:
+        """Wait until a condition of the server holds; return whether it does."""
+        with self.changed:
+            return self.changed.wait_for(condition, timeout)
+
+    def wait_until_all_closed(self, timeout: float = LONG) -> bool:
+        """Wait until no client holds a connection; return whether that is so."""
+        return self.wait_until(lambda: self.open_connections == 0, timeout)
 
     def _start(self, target: Callable[..., None], *arguments: object) -> None:
         thread = threading.Thread(target=target, args=arguments, daemon=True)
@@ -191,26 +201,27 @@ class Server:
                 self.connections += 1
                 self.open_connections += 1
                 self._sockets[self.connections] = client
+                self.changed.notify_all()
             self._start(self._serve, client, self.connections)
 
     def _serve(self, client: socket.socket, number: int) -> None:
         try:
             with suppress(OSError):
-                greet = self._greetings[min(number, len(self._greetings)) - 1]
-                if not greet(Connection(client, self._stopping)):
+                step = self._on_connect[min(number, len(self._on_connect)) - 1]
+                if not step(Connection(client, self._stopping)):
                     return
                 if self._tls is not None:
-                    client.settimeout(5)
+                    client.settimeout(LONG)
                     client = self._tls.wrap_socket(client, server_side=True)
                     self._sockets[number] = client
                 with client:
                     self._talk(client, number)
         finally:
             client.close()
-            with self.closed:
+            with self.changed:
                 self.open_connections -= 1
                 del self._sockets[number]
-                self.closed.notify_all()
+                self.changed.notify_all()
 
     def _talk(self, client: socket.socket, number: int) -> None:
         received = b""
@@ -228,7 +239,8 @@ class Server:
             with self._lock:
                 self.requests.append(request)
                 step = self._steps[min(len(self.requests), len(self._steps)) - 1]
-            client.settimeout(5)
+                self.changed.notify_all()
+            client.settimeout(LONG)
             keep = step(Connection(client, self._stopping, request))
 
 

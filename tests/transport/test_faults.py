@@ -1,4 +1,4 @@
-"""Whatever a host does, a call ends in time, with a true result, and tells nobody."""
+"""Whatever a host does, a call ends in time, with the documented result, and leaks nothing."""
 
 import gc
 import logging
@@ -9,34 +9,32 @@ from typing import Any
 
 import pytest
 
-from cutmeshort import ApiClient, ApiException, LeadPayload, TrackingApi
+from cutmeshort import ApiClient, ApiException, TrackingApi
+from cutmeshort.operations import Operation
 
 from ..support.events import CUSTOMER, SECRETS, TOKEN
-from ..support.faults import (
-    FAULTS,
-    OVERSHOOT,
-    Fault,
-    configuration_of,
-    deadline_of,
-    play,
-    server_of,
-)
+from ..support.faults import FAULTS, Fault, configuration_of, deadline_of, inject, server_of
+from ..support.operations import each_operation, payload
 from ..support.results import assert_documented
+from ..support.timing import SLACK
 
 
 @pytest.fixture(autouse=True, scope="module")
 def _no_socket_left() -> Iterator[None]:
-    """Collect what was left behind: an open socket is a ResourceWarning, and that an error."""
+    """Run the garbage collector: a socket that is still open is a ResourceWarning, an error."""
     yield
     gc.collect()
 
 
+@each_operation
 @pytest.mark.usefixtures("no_wait")
-@pytest.mark.parametrize("fault", FAULTS, ids=lambda f: f.name)
-def test_a_fault_has_its_result(fault: Fault, caplog: pytest.LogCaptureFixture) -> None:
-    """The call returns the result that the table says, after its attempts, in time."""
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
+def test_a_fault_has_its_result(
+    operation: Operation, fault: Fault, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A call returns the result that the table has for the fault, in time and logging no secret."""
     with server_of(fault) as server, caplog.at_level(logging.DEBUG):
-        result, attempts, seconds = play(fault, server)
+        result, attempts, seconds = inject(fault, server, operation)
         assert server.wait_until_all_closed()
         assert_documented(result)
         if fault.type == "success":
@@ -48,25 +46,28 @@ def test_a_fault_has_its_result(fault: Fault, caplog: pytest.LogCaptureFixture) 
             assert not [secret for secret in SECRETS if secret in result["error"]]
         assert attempts == fault.attempts
         assert len({request.raw for request in server.requests}) <= 1
-        assert {request.target for request in server.requests} <= {"/track/lead"}
+        assert {request.target for request in server.requests} <= {operation.path}
         if fault.type == "timeout":
             assert seconds > deadline_of(fault) - 0.05
-        assert seconds < deadline_of(fault) + OVERSHOOT
+        assert seconds < deadline_of(fault) + SLACK
         assert not [secret for secret in SECRETS if secret in caplog.text]
 
 
-# Each drip takes its time, and they all end alike.
-RAISING = [f for f in FAULTS if f.type != "success" and not f.name.startswith("drips")]
+# Each slow response takes until the deadline, and they all end in the same way.
+RAISING = [
+    fault for fault in FAULTS if fault.type != "success" and not fault.name.startswith("drips")
+]
 
 
+@each_operation
 @pytest.mark.usefixtures("no_wait")
-@pytest.mark.parametrize("fault", RAISING, ids=lambda f: f.name)
-def test_a_fault_is_an_exception_that_tells_nobody(fault: Fault) -> None:
-    """Below the facade, neither text, traceback, repr nor pickle has what was sent or answered."""
-    lead = LeadPayload(event_name="Sign up", click_id="c", **CUSTOMER)  # type: ignore[arg-type]
+@pytest.mark.parametrize("fault", RAISING, ids=lambda fault: fault.name)
+def test_a_fault_is_an_exception_that_leaks_nothing(operation: Operation, fault: Fault) -> None:
+    """Neither text, traceback, repr nor pickle has anything of the request or the response."""
+    event = payload(operation, **CUSTOMER)
     with server_of(fault) as server, ApiClient(configuration_of(fault, server)) as api_client:
         with pytest.raises(ApiException) as caught:
-            TrackingApi(api_client).track_lead(lead)
+            getattr(TrackingApi(api_client), operation.name)(event)
         if fault.status == 0:
             assert server.wait_until_all_closed()  # while the client is still open
     error = caught.value

@@ -1,5 +1,6 @@
-"""Exceptions that the application's signal handlers raise, and calls within calls."""
+"""Signal handlers of the application: exceptions that they raise, and calls that they make."""
 
+import itertools
 import signal
 import socket
 import subprocess
@@ -7,114 +8,158 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Callable
 
 import pytest
 
+from cutmeshort import Configuration
+from cutmeshort.operations import Operation
+
 from ..support.addresses import dead_address
 from ..support.events import client_of, lead, sale
+from ..support.operations import each_operation, minimal, track
 from ..support.paths import ROOT
-from ..support.server import Connection, Server, drop, raw, reply, silence
-
-OK = reply(json={"message": "Done"})
+from ..support.server import OK, Connection, Server, Step, drop, never_respond, raw, respond
+from ..support.timing import LONG, SLACK, timed
 
 pytestmark = pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs a timer's signal")
 
 
 class JobTimeoutError(Exception):
-    """An exception of the application's own."""
+    """An exception of the application."""
 
 
 class JobNetworkError(OSError):
-    """The same, of a class that urllib3 would take for the network's failure."""
+    """An exception of the application that urllib3 would translate to a network error."""
 
 
 @pytest.fixture
-def alarm() -> Iterator[Any]:
-    """Give a function that calls another one in so many seconds, by a signal."""
+def on_alarm() -> Iterator[Callable[[Callable[[], object]], None]]:
+    """Give a function that sets what the application does when the alarm's signal comes."""
     previous = signal.getsignal(signal.SIGALRM)
-
-    def set_alarm(seconds: float, call: Any) -> None:
-        signal.signal(signal.SIGALRM, lambda *_: call())
-        signal.setitimer(signal.ITIMER_REAL, seconds)
-
-    yield set_alarm
+    yield lambda handle: signal.signal(signal.SIGALRM, lambda *_: handle()) and None
     signal.setitimer(signal.ITIMER_REAL, 0)
     signal.signal(signal.SIGALRM, previous)
 
 
+def send_alarm() -> None:
+    """Send the signal to the main thread, which makes the call."""
+    signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGALRM)
+
+
+def alarm_then(step: Step) -> Step:
+    """Send the signal while the client waits for the response, then do a step."""
+
+    def alarmed(connection: Connection) -> bool:
+        connection.stopping.wait(0.05)
+        send_alarm()
+        return step(connection)
+
+    return alarmed
+
+
+def head_with_alarm() -> Iterator[bytes]:
+    """Yield a head without end; send the signal when the client has received a part of it."""
+    yield b"HTTP/1.1 200 OK\r\n"
+    send_alarm()
+    yield from itertools.repeat(b"X: y\r\n")
+
+
+def raise_error(error: type[BaseException]) -> Callable[[], None]:
+    """Make a function that raises an exception of a class."""
+
+    def handle() -> None:
+        raise error("secret")
+
+    return handle
+
+
 def celerys_class() -> Any:
-    """Return what Celery raises in a task when its soft time limit is over."""
+    """Return what Celery raises in a task whose soft time limit has passed."""
     return pytest.importorskip("celery.exceptions").SoftTimeLimitExceeded
 
 
+@each_operation
 @pytest.mark.parametrize(
-    "make", [lambda: JobTimeoutError, lambda: JobNetworkError, celerys_class], ids=str
+    "error", [lambda: JobTimeoutError, lambda: JobNetworkError, celerys_class], ids=str
 )
-@pytest.mark.parametrize("slow", [silence, raw([b"HTTP/1.1 200 OK\r\n"] * 99, every=0.05)])
-def test_an_exception_of_a_signal_handler_passes_through(make: Any, slow: Any, alarm: Any) -> None:
+@pytest.mark.parametrize("slow", [alarm_then(never_respond), raw(head_with_alarm, every=0.05)])
+def test_an_exception_of_a_signal_handler_passes_through(
+    operation: Operation, error: Any, slow: Step, on_alarm: Any
+) -> None:
     """The application's exception ends the call, its connection is closed, and the pool works."""
-    raised = make()
-
-    def interrupt() -> None:
-        raise raised
-
-    with Server(OK, slow, OK) as server, client_of(server) as client:
-        assert lead(client)["success"] is True
-        alarm(0.5, interrupt)
+    raised = error()
+    on_alarm(raise_error(raised))
+    with Server(OK, slow, OK) as server, client_of(server, timeout=60) as client:
+        assert track(client, operation)["success"] is True
         with pytest.raises(raised):
-            lead(client)
+            track(client, operation)
         assert server.wait_until_all_closed()
-        assert lead(client)["success"] is True
+        assert track(client, operation)["success"] is True
         assert len(server.requests) == 3
 
 
 def test_an_exception_passes_through_while_one_of_many_addresses_is_tried(
-    alarm: Any, monkeypatch: pytest.MonkeyPatch
+    on_alarm: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is not taken for the failure of the first address."""
-
-    def interrupt() -> None:
-        raise JobNetworkError
-
+    """The application's exception is not taken for a failure of the first address."""
+    on_alarm(raise_error(JobNetworkError))
     with dead_address() as dead, Server(OK) as server:
         living = ("127.0.0.1", server.port)
-        kind = (socket.AF_INET, socket.SOCK_STREAM, 0, "")
-        monkeypatch.setattr(
-            socket, "getaddrinfo", lambda *_, **__: [(*kind, dead), (*kind, living)]
-        )
-        with client_of(server) as client:
-            alarm(0.5, interrupt)
-            with pytest.raises(JobNetworkError):
-                lead(client)
+        family = (socket.AF_INET, socket.SOCK_STREAM, 0, "")
+        addresses = [(*family, dead), (*family, living)]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: addresses)
+        configuration = Configuration(request_timeout=60, timeout=60)
+        client = client_of(server, configuration=configuration)
+
+        def track_with_timer() -> None:
+            signal.setitimer(signal.ITIMER_REAL, 0.2)
+            lead(client)
+
+        with client, pytest.raises(JobNetworkError):
+            track_with_timer()
         assert server.connections == 0
 
 
 def test_the_time_limit_of_a_job_of_rq_ends_the_call() -> None:
     """RQ's own timer and exception end a call within its job, and the next call works."""
     timeouts = pytest.importorskip("rq.timeouts")
-    with Server(silence, OK) as server, client_of(server, timeout=60) as client:
-        begin = time.monotonic()
+    configuration = Configuration(timeout=60, request_timeout=60)
+    with (
+        Server(never_respond, OK) as server,
+        client_of(server, configuration=configuration) as client,
+    ):
+        started = time.monotonic()
         with (
             pytest.raises(timeouts.JobTimeoutException),
             timeouts.UnixSignalDeathPenalty(1, timeouts.JobTimeoutException),
         ):
             lead(client)
-        assert time.monotonic() - begin < 3.5
+        assert time.monotonic() - started < 1 + SLACK
         assert lead(client)["success"] is True
 
 
-def test_an_exception_that_a_call_knows_is_its_own(alarm: Any) -> None:
-    """A class of Python itself can't be told from a failure of the call, and is returned as one."""
-
-    def interrupt() -> None:
-        raise ValueError("secret")
-
-    with Server(silence) as server, client_of(server) as client:
-        alarm(0.5, interrupt)
-        result = lead(client)
+@each_operation
+def test_a_built_in_exception_of_a_signal_handler_is_returned(
+    operation: Operation, on_alarm: Any
+) -> None:
+    """A built-in exception can't be told from a failure of the call, and is returned as one."""
+    on_alarm(raise_error(ValueError))
+    with Server(alarm_then(never_respond)) as server, client_of(server, timeout=60) as client:
+        result = track(client, operation)
     assert (result["type"], result["retryable"]) == ("internal_error", True)
     assert "secret" not in result["error"]
+
+
+def test_an_interrupted_call_leaves_no_connection_open(on_alarm: Any) -> None:
+    """KeyboardInterrupt passes and closes the connection, though its traceback is kept."""
+    on_alarm(raise_error(KeyboardInterrupt))
+    step = raw(head_with_alarm, every=0.05)
+    with Server(step) as server, client_of(server, timeout=60) as client:
+        with pytest.raises(KeyboardInterrupt) as caught:
+            lead(client)
+        assert server.wait_until_all_closed()
+        assert caught.value is not None
 
 
 AT_EACH_STEP = """
@@ -122,7 +167,7 @@ import sys
 from collections import Counter
 
 from cutmeshort import CMSClient
-from tests.support.server import Server, reply
+from tests.support.server import Server, respond
 
 
 class JobTimeout(Exception):
@@ -130,7 +175,7 @@ class JobTimeout(Exception):
 
 
 def interrupt(client, step):
-    '''Raise an exception in a step of a call: a line, or the begin or end of a function.'''
+    '''Raise an exception in a step of a call: a line, or the start or end of a function.'''
     steps = 0
 
     def trace(*_):
@@ -143,7 +188,7 @@ def interrupt(client, step):
 
     sys.settrace(trace)
     try:
-        result = client.track_lead("Sign up", "user", "click")
+        result = client.OPERATION(**ARGUMENTS)
     except JobTimeout:
         return "raised"
     finally:
@@ -153,7 +198,7 @@ def interrupt(client, step):
     return result.get("type", "success")
 
 
-with Server(reply()) as server:
+with Server(respond()) as server:
     client = CMSClient("token", server.url, max_retries=0)
     outcomes = Counter()
     step = 0
@@ -163,7 +208,7 @@ with Server(reply()) as server:
         outcome = interrupt(client, step)
         outcomes[outcome] += 1
         assert outcome != "internal_error" or not server.requests
-        assert client.track_lead("Sign up", "user", "click", timeout=5)["success"], outcome
+        assert client.OPERATION(**ARGUMENTS, timeout=30)["success"], outcome
         if MAKE_NEW:
             client.close()
             client = CMSClient("token", server.url, max_retries=0)
@@ -178,7 +223,7 @@ IN_A_RECURSION = """
 import sys, traceback
 
 from cutmeshort import CMSClient
-from tests.support.server import Server, reply
+from tests.support.server import Server, respond
 
 
 def deep(levels, call):
@@ -186,15 +231,15 @@ def deep(levels, call):
 
 
 outcomes = set()
-with Server(reply()) as server, CMSClient("token", server.url, max_retries=0) as client:
-    track = lambda: client.track_lead("Sign up", "user", "click")
+with Server(respond()) as server, CMSClient("token", server.url, max_retries=0) as client:
+    track = lambda: client.OPERATION(**ARGUMENTS)
     track()
     used = len(traceback.extract_stack())
     for left in range(10, 120):
         server.requests.clear()
         try:
             result = deep(sys.getrecursionlimit() - used - left, track)
-        except RecursionError:  # there was no room for the call itself
+        except RecursionError:  # the stack had no space for the call itself
             assert not server.requests
             continue
         sent = bool(server.requests)
@@ -204,8 +249,11 @@ assert outcomes >= {(False, False), (True, True)}
 """
 
 
-def _run(program: str) -> None:
-    # Where a socket has no owner yet, it is closed with a warning.
+def run_calls(program: str, operation: Operation) -> None:
+    """Run a program that calls an operation in a process of its own."""
+    program = program.replace("OPERATION", operation.name)
+    program = program.replace("ARGUMENTS", repr(minimal(operation)))
+    # A socket that is interrupted before it has an owner is closed with a warning.
     command = [sys.executable, "-W", "ignore::ResourceWarning", "-c", program]
     done = subprocess.run(
         command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
@@ -213,71 +261,76 @@ def _run(program: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
+@each_operation
 @pytest.mark.parametrize("make_new", [True, False], ids=["new connection", "kept connection"])
-def test_a_call_may_be_interrupted_at_each_step(make_new: bool) -> None:
-    """Wherever an exception comes, the next call works: no lock is left locked."""
-    _run(AT_EACH_STEP.replace("MAKE_NEW", str(make_new)))
+def test_a_call_may_be_interrupted_at_each_step(operation: Operation, make_new: bool) -> None:
+    """Whichever step an exception interrupts, the next call works: no lock stays locked."""
+    run_calls(AT_EACH_STEP.replace("MAKE_NEW", str(make_new)), operation)
 
 
-def test_a_call_deep_in_a_recursion_tells_the_truth() -> None:
+@each_operation
+def test_a_call_deep_in_a_recursion_has_a_true_result(operation: Operation) -> None:
     """What was sent is a success or retryable, however little of the stack is left."""
-    _run(IN_A_RECURSION)
+    run_calls(IN_A_RECURSION, operation)
 
 
-def test_a_call_in_a_signal_handler_leaves_the_outer_one_alone(alarm: Any) -> None:
+def test_a_call_in_a_signal_handler_leaves_the_outer_one_alone(on_alarm: Any) -> None:
     """The outer call keeps its deadline, though another one was made while it waited."""
     results: list[Any] = []
-    drip = raw([b"HTTP/1.1 200 OK\r\n"] + [b"X: y\r\n"] * 90, every=0.1)
+    configuration = Configuration(request_timeout=60, timeout=0.6)
     with (
-        Server(drip) as slow,
+        Server(raw(head_with_alarm, every=0.1)) as slow,
         Server(OK) as fast,
         client_of(fast) as inner,
-        client_of(slow, timeout=0.6) as outer,
+        client_of(slow, configuration=configuration) as outer,
     ):
-        alarm(0.2, lambda: results.append(lead(inner)))
-        begin = time.monotonic()
-        results.append(lead(outer))
-        seconds = time.monotonic() - begin
+        on_alarm(lambda: results.append(lead(inner)))
+        result, seconds = timed(lambda: lead(outer))
+        results.append(result)
     assert [result.get("type", "success") for result in results] == ["success", "timeout"]
-    assert 0.5 < seconds < 2.6
+    assert 0.5 < seconds < 0.6 + SLACK
 
 
-@pytest.mark.usefixtures("no_wait")
 def test_a_call_in_a_signal_handler_does_not_change_what_is_known_of_the_outer_one(
-    alarm: Any,
+    on_alarm: Any,
 ) -> None:
     """A sale that an attempt without response may have recorded is a success, not a conflict."""
     interrupted = threading.Event()
 
     def drop_later(connection: Connection) -> bool:
-        interrupted.wait(5)
+        interrupted.wait(LONG)
         return drop(connection)
 
     with (
-        Server(drop_later, reply(409)) as server,
-        Server(reply(422)) as other,
-        client_of(server) as outer,
+        Server(alarm_then(drop_later), respond(409)) as server,
+        Server(respond(422)) as other,
+        client_of(server, timeout=60) as outer,
         client_of(other) as inner,
     ):
-        alarm(0.2, lambda: (lead(inner), interrupted.set()))
+        on_alarm(lambda: (lead(inner), interrupted.set()))
         assert sale(outer)["success"] is True
     assert (len(server.requests), len(other.requests)) == (2, 1)
 
 
 def test_calls_in_threads_do_not_share_an_attempt() -> None:
     """Each thread's call has its own deadline, on one client."""
-    asked = threading.Event()
+    asked, timed_out = threading.Event(), threading.Event()
 
     def slowly(connection: Connection) -> bool:
         asked.set()
-        connection.stopping.wait(0.4)
+        timed_out.wait(LONG)
         return OK(connection)
 
-    with Server(slowly, silence) as server, client_of(server) as client:
+    configuration = Configuration(request_timeout=60, timeout=60)
+    with (
+        Server(slowly, never_respond) as server,
+        client_of(server, configuration=configuration) as client,
+    ):
         results: list[Any] = []
-        thread = threading.Thread(target=lambda: results.append(lead(client, timeout=10)))
+        thread = threading.Thread(target=lambda: results.append(lead(client)))
         thread.start()
-        assert asked.wait(5)
+        assert asked.wait(LONG)
         assert lead(client, timeout=0.2)["type"] == "timeout"
+        timed_out.set()
         thread.join()
     assert results[0]["success"] is True

@@ -1,4 +1,4 @@
-"""Every reply of the wire contract becomes the documented dict."""
+"""Every response of the wire contract becomes the documented dict."""
 
 import gzip
 import zlib
@@ -10,7 +10,7 @@ from cutmeshort import ApiClient, ApiException, CMSClient, Configuration, Tracki
 from cutmeshort.sandbox import Sandbox
 
 from ..support.events import PAYLOAD, TOKEN, client_of, lead
-from ..support.server import Server, Step, raw, reply
+from ..support.server import Server, Step, raw, respond
 
 DEFAULT = "Event tracked successfully"
 
@@ -19,42 +19,44 @@ DEFAULT = "Event tracked successfully"
     ("step", "message", "data"),
     [
         (
-            reply(json={"success": True, "message": "Done", "data": {"id": 1}}),
+            respond(json={"success": True, "message": "Done", "data": {"id": 1}}),
             "Done",
             {"id": 1},
         ),
         (
-            reply(json={"success": True, "timestamp": "2026-01-01T00:00:00Z"}),
+            respond(json={"success": True, "timestamp": "2026-01-01T00:00:00Z"}),
             DEFAULT,
             {"timestamp": "2026-01-01T00:00:00Z"},
         ),
         (
-            reply(json={"status": True, "data": "Lead tracked successfully"}),
+            respond(json={"status": True, "data": "Lead tracked successfully"}),
             "Lead tracked successfully",
             {},
         ),
-        (reply(json={"status": "ok"}), DEFAULT, {}),
+        (respond(json={"status": "ok"}), DEFAULT, {}),
         (
-            reply(json={"message": "Stored", "requestId": "r", "deferredAssociationStored": True}),
+            respond(
+                json={"message": "Stored", "requestId": "r", "deferredAssociationStored": True}
+            ),
             "Stored",
             {"requestId": "r", "deferredAssociationStored": True},
         ),
-        (reply(body=b""), DEFAULT, {}),
-        (reply(body=b" \r\n"), DEFAULT, {}),
+        (respond(body=b""), DEFAULT, {}),
+        (respond(body=b" \r\n"), DEFAULT, {}),
         (raw(b"HTTP/1.1 204 No Content\r\n\r\n"), DEFAULT, {}),
-        (reply(202, json={"success": True}), DEFAULT, {}),
-        (reply(json={}), DEFAULT, {}),
-        (reply(json={"message": 7, "data": None}), DEFAULT, {}),
-        (reply(json={"message": "", "data": ""}), DEFAULT, {}),
-        (reply(json={"data": [1, 2]}), DEFAULT, {"data": [1, 2]}),
+        (respond(202, json={"success": True}), DEFAULT, {}),
+        (respond(json={}), DEFAULT, {}),
+        (respond(json={"message": 7, "data": None}), DEFAULT, {}),
+        (respond(json={"message": "", "data": ""}), DEFAULT, {}),
+        (respond(json={"data": [1, 2]}), DEFAULT, {"data": [1, 2]}),
         (
-            reply(json={"success": True, "message": "Done", "data": {}, "requestId": "r"}),
+            respond(json={"success": True, "message": "Done", "data": {}, "requestId": "r"}),
             "Done",
             {},
         ),
-        (reply(json={"success": "yes", "status": 1, "message": "Fine"}), "Fine", {}),
-        (reply(json={"success": True, "error": "none"}), DEFAULT, {"error": "none"}),
-        (reply(body=b'\xef\xbb\xbf{"message": "With a BOM"}'), "With a BOM", {}),
+        (respond(json={"success": "yes", "status": 1, "message": "Fine"}), "Fine", {}),
+        (respond(json={"success": True, "error": "none"}), DEFAULT, {"error": "none"}),
+        (respond(body=b'\xef\xbb\xbf{"message": "With a BOM"}'), "With a BOM", {}),
         (
             raw(b"HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n", close=False),
             DEFAULT,
@@ -92,17 +94,17 @@ DEFAULT = "Event tracked successfully"
                 "Transfer-Encoding: chunked \r\nContent-Length: 3",
             )
         ),
-        (reply(body=b' \t\r\n{"message": "Spaced"}\r\n'), "Spaced", {}),
+        (respond(body=b' \t\r\n{"message": "Spaced"}\r\n'), "Spaced", {}),
         (raw(b'HTTP/1.0 200 OK\r\n\r\n{"message": "Until the end"}'), "Until the end", {}),
         (
-            reply(
+            respond(
                 body=gzip.compress(b'{"message": "Zipped"}'), headers={"Content-Encoding": "gzip"}
             ),
             "Zipped",
             {},
         ),
         (
-            reply(
+            respond(
                 body=zlib.compress(b'{"message": "Deflated"}'),
                 headers={"Content-Encoding": "Deflate"},
             ),
@@ -132,9 +134,9 @@ def test_a_success_in_any_form_is_a_success(step: Step, message: str, data: Any)
         ({"success": "False", "message": "Nope"}, "Nope"),
     ],
 )
-def test_a_2xx_that_says_no_is_an_error(body: Any, error: str) -> None:
-    """A 2xx that says `false` or `failed` is an error with that status."""
-    with Server(reply(201, json=body)) as server, client_of(server) as client:
+def test_a_2xx_that_reports_a_failure_is_an_error(body: Any, error: str) -> None:
+    """A 2xx whose body says `false` or `failed` is an error with that status."""
+    with Server(respond(201, json=body)) as server, client_of(server) as client:
         assert lead(client) == {
             "success": False,
             "error": error,
@@ -177,9 +179,9 @@ def test_a_2xx_that_says_no_is_an_error(body: Any, error: str) -> None:
         ([], {}),
     ],
 )
-def test_an_error_body_says_what_it_can(body: Any, expected: dict[str, Any]) -> None:
-    """Error text, type and details come from the body where they are usable, else from the SDK."""
-    with Server(reply(422, json=body)) as server, client_of(server) as client:
+def test_an_error_body_is_used_where_it_is_valid(body: Any, expected: dict[str, Any]) -> None:
+    """Error text, type and details come from the body where they are valid, else from the SDK."""
+    with Server(respond(422, json=body)) as server, client_of(server) as client:
         assert lead(client) == {
             "success": False,
             "error": "The service refused a field.",
@@ -192,8 +194,8 @@ def test_an_error_body_says_what_it_can(body: Any, expected: dict[str, Any]) -> 
 
 
 @pytest.mark.parametrize("status", [100, 102, 103, 199])
-def test_interim_replies_are_not_replies(status: int) -> None:
-    """Any number of 1xx may come before the reply, and the next call gets its own."""
+def test_interim_responses_are_skipped(status: int) -> None:
+    """Any number of 1xx may come before the response, and the next call gets its own."""
     interim = f"HTTP/1.1 {status} Interim\r\nLink: x\r\n\r\n".encode() * 3
     final = b"HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\n"
     steps = [raw(interim + final + b'{"message": "%05d"}' % n, close=False) for n in (1, 2)]
@@ -205,10 +207,10 @@ def test_interim_replies_are_not_replies(status: int) -> None:
 
 @pytest.mark.parametrize("status", [204, 304])
 @pytest.mark.parametrize("line", ["Content-Length: 20", "Transfer-Encoding: chunked"])
-def test_a_body_where_none_can_be_is_not_the_next_response(status: int, line: str) -> None:
-    """A connection on which one was announced is not used again, even before it comes."""
+def test_a_body_that_is_not_allowed_is_not_the_next_response(status: int, line: str) -> None:
+    """A connection whose 204 or 304 announces a body is not used again."""
     head = raw(f"HTTP/1.1 {status} -\r\n{line}\r\n\r\n".encode(), close=False)
-    with Server(head, reply(422)) as server, client_of(server) as client:
+    with Server(head, respond(422)) as server, client_of(server) as client:
         assert lead(client)["success"] is (status == 204)
         assert lead(client)["type"] == "unprocessable_entity"
         assert server.connections == 2
@@ -218,23 +220,23 @@ def test_a_body_where_none_can_be_is_not_the_next_response(status: int, line: st
 @pytest.mark.parametrize(
     "echo", [TOKEN, TOKEN.replace("/", "\\/"), "".join(f"\\u{ord(c):04x}" for c in TOKEN)]
 )
-def test_a_reply_that_echoes_the_token_does_not_bring_it(status: int, echo: str) -> None:
-    """The token is replaced wherever a reply has it, in JSON's escapes too."""
+def test_the_token_is_redacted_in_a_result(status: int, echo: str) -> None:
+    """The token is redacted wherever a response has it, also where JSON escapes it."""
     text = f'"message": "{echo}", "type": "{echo}"'
     details = f'{{"{echo}": ["at {echo}", 1]}}'
     body = f'{{{text}, "data": {details}, "details": {details}}}'
-    with Server(reply(status, body)) as server, client_of(server) as client:
+    with Server(respond(status, body)) as server, client_of(server) as client:
         result = lead(client)
         assert TOKEN not in str(result)
         found = result["data"] if status == 200 else result["details"]
         assert found == {"[redacted]": ["at [redacted]", 1]}
 
 
-def test_a_reply_that_echoes_the_token_elsewhere_does_not_bring_it() -> None:
-    """Headers and unknown fields of an answer have the token taken out, names and values."""
+def test_the_token_is_redacted_in_headers_and_unknown_fields() -> None:
+    """The token is redacted in headers and in unknown fields, in names and values."""
     echo = f'{{"{TOKEN}": "{TOKEN}", "success": true, "data": {{}}}}'
     headers = {"X-Echo": f"<{TOKEN}>", "X-Other": "1"}
-    with Server(reply(200, echo, headers), reply(400, echo, headers)) as server:
+    with Server(respond(200, echo, headers), respond(400, echo, headers)) as server:
         configuration = Configuration(server.url, TOKEN)
         with ApiClient(configuration) as api_client:
             api = TrackingApi(api_client)
@@ -245,18 +247,18 @@ def test_a_reply_that_echoes_the_token_elsewhere_does_not_bring_it() -> None:
     assert error.data is not None
     assert response.data.model_extra == {"[redacted]": "[redacted]"}
     assert error.data.model_extra == {"[redacted]": "[redacted]", "data": {}}
-    for answered in (response.headers, error.headers):
-        assert answered is not None
-        assert (answered["x-echo"], answered["X-Other"]) == ("<[redacted]>", "1")
-        assert TOKEN not in repr(answered)
+    for headers in (response.headers, error.headers):
+        assert headers is not None
+        assert (headers["x-echo"], headers["X-Other"]) == ("<[redacted]>", "1")
+        assert TOKEN not in repr(headers)
 
 
 @pytest.mark.parametrize("status", [302, 307])
-def test_a_redirect_to_another_origin_leads_nowhere(status: int) -> None:
+def test_a_redirect_is_not_followed(status: int) -> None:
     """No other origin gets the token or the customer's data."""
     with Server() as other:
         for place in (f"{other.url}/track/lead", f"//127.0.0.1:{other.port}/"):
-            step = reply(status, headers={"Location": place})
+            step = respond(status, headers={"Location": place})
             with Server(step) as server, client_of(server) as client:
                 assert lead(client)["type"] == "redirect"
         assert other.connections == 0
@@ -272,24 +274,24 @@ def test_a_redirect_to_another_origin_leads_nowhere(status: int) -> None:
     ],
 )
 def test_white_space_does_not_hide_a_name(name: str, written: str) -> None:
-    """The customer's name is taken out of `error`, however its words are set apart."""
-    step = reply(400, json={"error": f"No: {written}."})
+    """The customer's name is redacted in `error`, whatever white space separates its parts."""
+    step = respond(400, json={"error": f"No: {written}."})
     with Server(step) as server, client_of(server) as client:
         assert lead(client, customer_name=name)["error"] == "No: [redacted]."
 
 
 @pytest.mark.parametrize("token", ["success", "false", "error", "status", "t", "1"])
-@pytest.mark.parametrize("reply_", ["message", "success_false", "status_error"])
-def test_a_token_that_is_a_common_word_changes_no_outcome(token: str, reply_: Any) -> None:
-    """Taking the token out never turns a failure into a success, or the other way round."""
-    with Sandbox(token=token, response=reply_) as sandbox:
+@pytest.mark.parametrize("form", ["message", "success_false", "status_error"])
+def test_a_token_that_is_a_common_word_changes_no_outcome(token: str, form: Any) -> None:
+    """Redacting the token never turns a failure into a success, or the other way round."""
+    with Sandbox(token=token, response=form) as sandbox:
         with CMSClient(token, sandbox.url) as client:
-            assert lead(client)["success"] is (reply_ == "message")
-        assert len(sandbox.leads) == (reply_ == "message")
+            assert lead(client)["success"] is (form == "message")
+        assert len(sandbox.leads) == (form == "message")
 
 
 def test_the_error_text_does_not_repeat_the_customers_data() -> None:
-    """What the service writes about the customer is taken out of `error`."""
+    """The customer's data is redacted in `error`."""
     customer = {
         "customer_external_id": "user.1",
         "customer_name": "Ann Lee",
@@ -298,7 +300,7 @@ def test_the_error_text_does_not_repeat_the_customers_data() -> None:
     }
     text = "No: " + ", ".join(customer.values()) + ", user-1, 1user.1, xANN@example.com_"
     body = {"error": text, "type": "ann@example.com"}
-    with Server(reply(400, json=body)) as server, client_of(server) as client:
+    with Server(respond(400, json=body)) as server, client_of(server) as client:
         result = lead(client, **customer)
     expected = "No: [redacted], [redacted], [redacted], [redacted], user-1, 1user.1, x[redacted]_"
     assert result["error"] == expected

@@ -1,0 +1,89 @@
+"""Timestamps: what is sent, and what the result says of one without an offset."""
+
+from datetime import datetime, timedelta, timezone, tzinfo
+from typing import Any
+
+import pytest
+
+from cutmeshort.operations import Operation
+
+from ..support.events import client_of, lead
+from ..support.hostile import TimeWithoutText
+from ..support.operations import each_operation, track
+from ..support.server import Server, respond
+
+
+@each_operation
+@pytest.mark.parametrize(
+    ("value", "naive"),
+    [
+        (datetime(2026, 1, 31, 12), True),
+        (datetime(2026, 1, 31, 12, tzinfo=timezone.utc), False),
+        ("2026-01-31T12:00:00", True),
+        ("2026-01-31", True),
+        ("2026-01-31T12:00:00Z", False),
+        ("2026-01-31T12:00:00+02:00", False),
+    ],
+)
+def test_a_naive_timestamp_is_in_the_warnings(
+    operation: Operation, value: Any, naive: bool
+) -> None:
+    """The result says that a timestamp without an offset was taken as UTC."""
+    with Server() as server, client_of(server) as client:
+        result = track(client, operation, timestamp=value)
+    fields = [warning["field"] for warning in result.get("warnings", [])]
+    assert (result["success"], fields) == (True, ["timestamp"] * naive)
+
+
+def test_a_time_that_has_no_text_does_not_fail_after_it_was_sent() -> None:
+    """Responses are compared with what was sent, and not with the application's object."""
+    when = TimeWithoutText(2026, 1, 31, tzinfo=timezone.utc)
+    step = respond(json={"requestId": "req_1"})
+    with Server(step) as server, client_of(server) as client:
+        assert lead(client, timestamp=when)["request_id"] == "req_1"
+        assert server.requests[0].json["timestamp"] == "2026-01-31T00:00:00Z"
+
+
+class _NoOffset(tzinfo):
+    def utcoffset(self, _: Any) -> Any:
+        raise RuntimeError("secret")
+
+
+class _Odd(datetime):
+    """A subclass of datetime."""
+
+
+@each_operation
+@pytest.mark.parametrize(
+    ("value", "sent"),
+    [
+        (datetime(2026, 1, 31, 12, 0), "2026-01-31T12:00:00Z"),
+        (datetime(2026, 1, 31, 12, 0, 0, 5), "2026-01-31T12:00:00.000005Z"),
+        (datetime(2026, 1, 31, 12, 0, tzinfo=timezone.utc), "2026-01-31T12:00:00Z"),
+        (
+            datetime(2026, 1, 31, 12, 0, tzinfo=timezone(timedelta(hours=5, minutes=30))),
+            "2026-01-31T12:00:00+05:30",
+        ),
+        (
+            datetime(1890, 1, 1, tzinfo=timezone(timedelta(minutes=19, seconds=32))),
+            "1889-12-31T23:40:28Z",
+        ),
+        (_Odd(2026, 1, 31), "2026-01-31T00:00:00Z"),
+        (datetime(1, 1, 1), "0001-01-01T00:00:00Z"),
+        (datetime(9999, 12, 31, 23, 59, 59), "9999-12-31T23:59:59Z"),
+        ("2026-01-31", "2026-01-31T00:00:00Z"),
+        ("2026-01-31T12:00:00Z", "2026-01-31T12:00:00Z"),
+        ("2026-01-31 12:00:00-08:00", "2026-01-31T12:00:00-08:00"),
+        ("20260131T120000+0100", "2026-01-31T12:00:00+01:00"),
+        (datetime(2026, 1, 1, tzinfo=_NoOffset()), None),
+        (datetime(1, 1, 1, tzinfo=timezone(timedelta(minutes=19, seconds=32))), None),
+    ],
+)
+def test_a_timestamp_is_sent_with_its_offset(operation: Operation, value: Any, sent: Any) -> None:
+    """Timestamps keep their offset; naive ones are UTC; what ISO 8601 can't express is refused."""
+    with Server() as server, client_of(server) as client:
+        result = track(client, operation, timestamp=value)
+        assert result["success"] is (sent is not None)
+        assert [request.json["timestamp"] for request in server.requests] == (
+            [sent] if sent else []
+        )

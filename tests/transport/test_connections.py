@@ -1,0 +1,151 @@
+"""Connections: when one is kept, replaced or closed."""
+
+import os
+import socket
+import threading
+import time
+from contextlib import suppress
+from typing import Any
+
+import pytest
+
+from cutmeshort import (
+    CMSClient,
+    Configuration,
+    TrackingApi,
+)
+
+from ..support.events import PAYLOAD, TOKEN, client_of, lead, track_once
+from ..support.faults import CHUNKED, FINE
+from ..support.server import OK, Connection, Server, drop, never_respond, raw, reset, respond
+from ..support.timing import LONG
+
+
+def test_socket_options_are_set() -> None:
+    """`socket_options` reach the connection's socket; a wrong one fails to connect."""
+    with Server(OK) as server:
+        good = [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]
+        assert track_once(server, socket_options=good)["success"] is True
+        bad = [(socket.SOL_SOCKET, 99999, 1)]
+        assert track_once(server, socket_options=bad, retries=0)["type"] == "network_error"
+
+
+def test_the_number_of_kept_connections_is_limited() -> None:
+    """Beyond `connection_pool_maxsize`, connections are closed after their call."""
+    barrier = threading.Barrier(2)
+
+    def together(connection: Connection) -> bool:
+        with suppress(threading.BrokenBarrierError):
+            barrier.wait(LONG)
+        return OK(connection)
+
+    with Server(together) as server:
+        configuration = Configuration(connection_pool_maxsize=1)
+        with CMSClient(TOKEN, server.url, configuration=configuration) as client:
+            threads = [threading.Thread(target=lead, args=(client,)) for _ in range(2)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            assert server.wait_until(lambda: server.open_connections == 1)
+        assert server.connections == 2
+
+
+def test_a_connection_that_the_server_dropped_is_replaced_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A kept connection that is closed meanwhile costs no attempt and no wait."""
+    monkeypatch.setattr(time, "sleep", lambda _: pytest.fail("waited"))
+    body = b'{"success": true}'
+    once = raw(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+    with Server(once) as server, client_of(server) as client:
+        for number in (1, 2, 3):
+            assert lead(client, max_retries=0)["success"] is True
+            assert server.wait_until_all_closed()
+            assert (len(server.requests), server.connections) == (number, number)
+
+
+@pytest.mark.parametrize("race", [drop, reset])
+def test_a_kept_connection_that_is_closed_under_a_request_is_replaced_without_a_wait(
+    race: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A connection that is closed as the request arrives costs an attempt, but no wait."""
+    waits: list[float] = []
+    monkeypatch.setattr(time, "sleep", waits.append)
+    with Server(OK, race, OK, race) as server, client_of(server) as client:
+        assert lead(client)["success"] is lead(client)["success"] is True
+        assert waits == [0]
+        assert [request.connection for request in server.requests] == [1, 1, 2]
+        assert lead(client, max_retries=0)["type"] == "network_error"
+        assert len(server.requests) == 4
+
+
+CLOSED = raw(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+
+
+@pytest.mark.parametrize(
+    ("first", "late"), [(OK, raw(b"HT")), (OK, respond(503)), (OK, never_respond), (CLOSED, drop)]
+)
+def test_other_failures_of_a_kept_connection_are_waited_for(
+    first: Any, late: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where it responded in part, hangs, or was replaced before, a retry waits like any other."""
+    waits: list[float] = []
+    monkeypatch.setattr(time, "sleep", waits.append)
+    monkeypatch.setattr("random.random", lambda: 1.0)
+    with Server(first, late, OK) as server, client_of(server) as client:
+        lead(client)
+        assert first is OK or server.wait_until_all_closed()
+        TrackingApi(client.api_client).track_lead(
+            PAYLOAD,
+            _request_timeout=1,
+        )
+        assert waits == [0.5]
+
+
+def test_a_call_works_with_many_files_open() -> None:
+    """A socket whose number is above 1024, which select() does not support, works."""
+    resource = pytest.importorskip("resource")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < 1300:
+        pytest.skip("needs 1,300 open files")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 1300), hard))
+    files = [os.open(os.devnull, os.O_RDONLY) for _ in range(1100)]
+    try:
+        with Server(OK) as server, client_of(server) as client:
+            assert lead(client)["success"] is lead(client)["success"] is True
+            assert client.api_client._rest._pool.pool is not None
+    finally:
+        for file in files:
+            os.close(file)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_calls_share_a_connection() -> None:
+    """One connection serves one call after another, also after an error."""
+    with Server(OK, respond(422), OK) as server, client_of(server) as client:
+        assert [lead(client)["success"] for _ in range(3)] == [True, False, True]
+        assert server.connections == 1
+
+
+LONG_BODY = b"HTTP/1.1 200 OK\r\nContent-Length: 9999999\r\n\r\n" + b"x" * (2**20 + 1)
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        LONG_BODY,
+        b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}",
+        b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\n{}",
+        b"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 2\r\n\r\n{}",
+        CHUNKED.replace(b"\r\n\r\n", b"\r\nContent-Length: 2\r\n\r\n") + b"2\r\n{}\r\n0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5000000\r\n\r\n",
+        FINE + b"HTTP/1.1 422 -\r\nContent-Length: 0\r\n\r\n",
+    ],
+)
+def test_a_connection_that_ends_with_its_response_is_not_used_again(response: bytes) -> None:
+    """It is replaced even if the host leaves it open, as after a response that is too large."""
+    with Server(raw(response, close=False), OK) as server, client_of(server) as client:
+        lead(client)
+        assert lead(client)["success"] is True
+        assert server.connections == 2

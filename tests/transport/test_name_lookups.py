@@ -1,0 +1,180 @@
+"""Name look-ups: none blocks a call beyond its deadline, and calls share them."""
+
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cutmeshort import CMSClient, Configuration
+
+from ..support.addresses import Resolver, dead_address
+from ..support.events import TOKEN, client_of, lead
+from ..support.server import Server
+from ..support.timing import SLACK, timed
+
+
+@pytest.fixture
+def resolver(monkeypatch: pytest.MonkeyPatch) -> Iterator[Resolver]:
+    """A resolver that replaces the system's during the test; its threads end with the test."""
+    resolver = Resolver()
+    monkeypatch.setattr(socket, "getaddrinfo", resolver)
+    yield resolver
+    resolver.released.set()
+    for thread in threading.enumerate():
+        if thread.name.startswith("look up "):
+            thread.join()
+
+
+@pytest.mark.parametrize("connect", [60.0, 0.2])
+def test_a_host_of_many_dead_addresses_does_not_hold_a_call(
+    connect: float, resolver: Resolver
+) -> None:
+    """Connecting to one address after the other ends with the deadline."""
+    with dead_address() as address:
+        resolver.addresses = (address,) * 8
+        configuration = Configuration("https://many.example", TOKEN, request_timeout=(connect, 60))
+        with CMSClient(configuration=configuration, timeout=0.3) as client:
+            result, seconds = timed(lambda: lead(client))
+    assert result["type"] == "timeout"
+    assert 0.25 < seconds < 0.3 + SLACK
+
+
+def test_a_living_address_behind_a_dead_one_is_found(resolver: Resolver) -> None:
+    """Each address has its own time to connect."""
+    with dead_address() as address, Server() as server:
+        resolver.addresses = (address, ("127.0.0.1", server.port))
+        configuration = Configuration(request_timeout=(0.3, 5))
+        with client_of(server, configuration=configuration) as client:
+            assert lead(client, max_retries=0)["success"] is True
+
+
+@pytest.mark.parametrize("threads", [1, 20])
+def test_a_name_server_that_never_responds_does_not_hold_a_call(
+    threads: int, resolver: Resolver
+) -> None:
+    """Calls end at their deadline and share one look-up; calls after that connect."""
+    resolver.released.clear()
+    host = "http://name.example"
+    configuration = Configuration(
+        host, TOKEN, timeout=0.3, request_timeout=60, allow_insecure_http=True
+    )
+    with Server() as server, CMSClient(configuration=configuration) as client:
+        resolver.addresses = (("127.0.0.1", server.port),)
+        with ThreadPoolExecutor(threads) as pool:
+            for result, seconds in pool.map(lambda _: timed(lambda: lead(client)), range(threads)):
+                assert (result["type"], result["retryable"]) == ("timeout", True)
+                assert 0.25 < seconds < 0.3 + SLACK
+        assert (resolver.asked, server.connections) == (1, 0)
+        resolver.released.set()
+        assert lead(client, timeout=60)["success"] is True
+
+
+DEAD_NAME_SERVER = """
+import socket, subprocess, sys, time
+
+from cutmeshort import CMSClient, Configuration
+
+subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+subprocess.run(["mount", "--bind", sys.argv[1], "/etc/resolv.conf"], check=True)
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as name_server:
+    name_server.bind(("127.0.0.1", 53))
+    for host in ("https://api.name.example", "https://name"):
+        configuration = Configuration(host, "token", timeout=0.3, request_timeout=60)
+        with CMSClient(configuration=configuration) as client:
+            started = time.monotonic()
+            result = client.track_lead("Sign up", "user_42", "click_1")
+            print(result["type"], time.monotonic() - started)
+    name_server.settimeout(30)
+    assert b"example" in name_server.recv(4096)
+"""
+
+
+def test_the_systems_resolver_does_not_hold_a_call(tmp_path: Path) -> None:
+    """A real name server that never responds, with a search list like that of Kubernetes."""
+    configuration = tmp_path / "resolv.conf"
+    configuration.write_text(
+        "nameserver 127.0.0.1\noptions ndots:5\n"
+        "search shop.svc.cluster.local svc.cluster.local cluster.local\n"
+    )
+    unshare = ["unshare", "--user", "--map-root-user", "--mount", "--net"]
+    try:
+        subprocess.run([*unshare, "ip", "link", "set", "lo", "up"], check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("needs network namespaces of its own")
+    command = [*unshare, sys.executable, "-c", DEAD_NAME_SERVER, str(configuration)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    for line in done.stdout.splitlines():
+        type_, seconds = line.split()
+        assert type_ == "timeout"
+        assert 0.25 < float(seconds) < 0.3 + SLACK
+
+
+def test_calls_that_wait_for_the_same_name_share_the_look_up(resolver: Resolver) -> None:
+    """Twenty calls at a time make one look-up at a time, and all get its addresses."""
+    with Server() as server:
+        resolver.addresses = (("127.0.0.1", server.port),)
+        configuration = Configuration("http://a.example", TOKEN, allow_insecure_http=True)
+        with CMSClient(configuration=configuration) as client, ThreadPoolExecutor(20) as pool:
+            results = list(pool.map(lambda _: lead(client), range(100)))
+        assert all(result["success"] for result in results)
+        assert resolver.most == 1
+
+
+def test_an_address_and_a_kept_connection_need_no_look_up(resolver: Resolver) -> None:
+    """Only a new connection to a name starts a thread."""
+    with Server() as server:
+        resolver.addresses = (("127.0.0.1", server.port),)
+        with client_of(server) as client:
+            assert lead(client)["success"] is True
+            assert resolver.asked == 1  # for an address, the system needs no name server
+        configuration = Configuration("http://a.example", TOKEN, allow_insecure_http=True)
+        with CMSClient(configuration=configuration) as client:
+            assert lead(client)["success"] is lead(client)["success"] is True
+        assert resolver.asked == 2
+
+
+def test_a_name_that_fails_to_resolve_is_retried(resolver: Resolver) -> None:
+    """A failing name server is a network error, which is retried."""
+    resolver.addresses = (socket.gaierror(socket.EAI_AGAIN, "try again"),)
+    with CMSClient(TOKEN, "https://nobody.example", max_retries=1) as client:
+        result = lead(client)
+    assert (result["type"], result["status_code"]) == ("network_error", 0)
+    assert "nobody.example could not be resolved" in result["error"]
+    assert result["retryable"] is True
+    assert resolver.asked == 2
+
+
+@pytest.mark.parametrize("addresses", [(), (ValueError("port"),)])
+def test_a_look_up_that_finds_nothing_is_a_network_error(
+    addresses: Any, resolver: Resolver
+) -> None:
+    """A look-up without addresses, or one that raises anything else, is a network error."""
+    resolver.addresses = addresses
+    with CMSClient(TOKEN, "https://nobody.example", max_retries=0) as client:
+        assert lead(client)["type"] == "network_error"
+
+
+def test_a_call_works_where_no_thread_can_be_started(
+    resolver: Resolver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where threads can't be started, as at exit, the name is looked up without one."""
+    start = threading.Thread.start
+
+    def refuse(thread: threading.Thread) -> None:
+        if thread.name.startswith("look up "):
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    with Server() as server:
+        resolver.addresses = (("127.0.0.1", server.port),)
+        configuration = Configuration("http://a.example", TOKEN, allow_insecure_http=True)
+        with CMSClient(configuration=configuration) as client:
+            assert lead(client)["success"] is True

@@ -1,0 +1,104 @@
+"""Retries: which failures are retried, how long a call waits, and which time limits apply."""
+
+import random
+import time
+from typing import Any
+
+import pytest
+
+from cutmeshort import (
+    Configuration,
+)
+from cutmeshort.operations import Operation
+
+from ..support.events import client_of, lead
+from ..support.operations import each_operation, track
+from ..support.server import OK, Server, drop, never_respond, raw, reset, respond
+from ..support.timing import SLACK, timed
+
+
+@each_operation
+@pytest.mark.usefixtures("no_wait")
+@pytest.mark.parametrize(
+    "first", [drop, reset, respond(503), respond(429), respond(500), raw(b"HT")]
+)
+def test_a_transient_error_is_retried_with_the_same_bytes(operation: Operation, first: Any) -> None:
+    """After a transient error, the same request is sent again and its response returned."""
+    with Server(first, OK) as server, client_of(server) as client:
+        assert track(client, operation) == {"success": True, "message": "Done", "data": {}}
+        one, two = server.requests
+        assert (one.body, one.headers) == (two.body, two.headers)
+
+
+def test_waits_grow_and_are_random(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between attempts a call waits a random part of 0.5, 1 and 2 seconds."""
+    waits: list[float] = []
+    monkeypatch.setattr(time, "sleep", waits.append)
+    monkeypatch.setattr(random, "random", lambda: 0.5)
+    with Server(respond(503)) as server, client_of(server) as client:
+        lead(client)
+    assert waits == [0.25, 0.5, 1.0]
+
+
+def test_retry_after_is_obeyed_where_it_fits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The service's Retry-After replaces the back-off."""
+    waits: list[float] = []
+    monkeypatch.setattr(time, "sleep", waits.append)
+    steps = [respond(429, headers={"Retry-After": "3"}), OK]
+    with Server(*steps) as server, client_of(server) as client:
+        assert lead(client)["success"] is True
+    assert waits == [3.0]
+
+
+def test_a_retry_after_of_the_whole_deadline_is_returned_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A wait that would leave no time for an attempt is returned to the caller."""
+    monkeypatch.setattr(time, "sleep", lambda _: pytest.fail("waited"))
+    with (
+        Server(respond(429, headers={"Retry-After": "10"})) as server,
+        client_of(server, timeout=10) as client,
+    ):
+        result = lead(client)
+        assert (result["type"], result["retry_after"]) == ("rate_limit_exceeded", 10.0)
+        assert result["retryable"] is True
+        assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("retries", [0, 1, 2])
+@pytest.mark.usefixtures("no_wait")
+def test_max_retries_counts_the_attempts_after_the_first(retries: int) -> None:
+    """`max_retries` of a call takes precedence over the client's, also where it is 0."""
+    with Server(respond(500)) as server, client_of(server, max_retries=5) as client:
+        lead(client, max_retries=retries)
+        assert len(server.requests) == retries + 1
+
+
+@pytest.mark.usefixtures("no_wait")
+def test_one_hung_attempt_leaves_time_for_another() -> None:
+    """An attempt without a response within its read timeout is retried."""
+    configuration = Configuration(request_timeout=(3, 1))
+    with (
+        Server(never_respond, OK) as server,
+        client_of(server, configuration=configuration) as client,
+    ):
+        assert lead(client)["success"] is True
+        assert len(server.requests) == 2
+
+
+@pytest.mark.usefixtures("no_wait")
+def test_connect_and_read_timeout_are_independent() -> None:
+    """The connect timeout does not limit the response."""
+    late = raw([b"HTTP/1.1 200 OK\r\n", b"Content-Length: 2\r\n\r\n{}"], every=0.3)
+    configuration = Configuration(request_timeout=(0.1, 5))
+    with Server(late) as server, client_of(server, configuration=configuration) as client:
+        assert lead(client)["success"] is True
+        assert len(server.requests) == 1
+
+
+def test_the_deadline_of_a_call_takes_precedence_over_the_clients() -> None:
+    """`timeout` of a call replaces that of the client."""
+    with Server(never_respond) as server, client_of(server, timeout=60) as client:
+        result, seconds = timed(lambda: lead(client, timeout=0.2))
+        assert result["type"] == "timeout"
+        assert seconds < 0.2 + SLACK
