@@ -56,7 +56,7 @@ def test_a_call_that_was_not_tracked_is_one_warning(
     operation: Operation, step: Any, line: str, log: pytest.LogCaptureFixture
 ) -> None:
     """The warning says which operation failed, how, after how many attempts, and what to do."""
-    configuration = Configuration(request_timeout=(3, 0.1))
+    configuration = Configuration(request_timeout=(3, 0.1 if step is never_respond else 5))
     with Server(step) as server, client_of(server, configuration=configuration) as client:
         assert track(client, operation)["success"] is False
     (warning,) = lines(log, logging.WARNING)
