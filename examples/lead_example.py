@@ -27,7 +27,7 @@ def main() -> None:
         print("Deferred lead:", result)
 
         # Days later it is confirmed. The click id is no longer needed.
-        result = client.track_lead("E-mail confirmed", customer)
+        result = client.track_lead("Email confirmed", customer)
         print("Follow-up:", result)
 
 

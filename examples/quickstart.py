@@ -44,7 +44,7 @@ def main() -> None:
             "Deferred lead",
             client.track_lead("Sign up", ben, click_id=new_id("click"), mode="deferred"),
         )
-        show("Its follow-up", client.track_lead("E-mail confirmed", ben))
+        show("Its follow-up", client.track_lead("Email confirmed", ben))
         show("Sale", client.track_sale("Purchase", ben, new_id("inv"), 4999, "USD"))
         show(
             "Sale, invalid amount",

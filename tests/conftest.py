@@ -47,7 +47,7 @@ def no_wait(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """A clock for calls, which only their waits advance."""
+    """A clock for calls, which stands still except when it is advanced or a call waits."""
     clock = Clock()
     monkeypatch.setattr(time, "monotonic", clock.monotonic)
     monkeypatch.setattr(time, "sleep", clock.sleep)

@@ -90,7 +90,7 @@ class ApiClient:
             TypeError: An option has an unknown name.
             ApiTypeError: The payload is neither a model of the operation nor a mapping.
             ApiValueError: An option is not valid, or there is no token.
-            ApiException: The service refused the payload or sent no usable response, or the client
+            ApiException: The service rejected the payload or sent no usable response, or the client
                 is disabled or closed.
         """
         token = self._token(options)

@@ -14,9 +14,9 @@ class Arguments(NamedTuple):
     The arguments of one call.
 
     Attributes:
-        payload: The event; None if one of its fields was refused.
+        payload: The event; None if one of its fields was rejected.
         options: The options of the request, as in RequestOptions.
-        errors: Why arguments were refused; empty if none were.
+        errors: Why arguments were rejected; empty if none were.
         warnings: What was left out of the event or assumed: dicts with `field` and `message`.
     """
 
@@ -35,7 +35,7 @@ def read_arguments(
     """
     Check the arguments of a call. All errors are collected, so that the caller sees them at once.
 
-    A customer's name, e-mail address or avatar that is not valid is left out of the event.
+    A customer's name, email address or avatar that is not valid is left out of the event.
 
     Args:
         model: The model of the payload.

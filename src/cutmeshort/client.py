@@ -132,14 +132,14 @@ class CMSClient:
                 or a UUID is sent as text.
             click_id: The click to credit, at most 255 characters. Required, but must be left out of
                 the leads that follow a deferred lead.
-            customer_name: At most 255 characters. A name, e-mail address or avatar that is not
+            customer_name: At most 255 characters. A name, email address or avatar that is not
                 valid is left out of the event, and the result's `warnings` list it.
             customer_email: x@y without spaces, at most 255 characters.
             customer_avatar: http(s) URL of a picture, at most 2048 characters.
             timestamp: When it happened, if not now: a datetime, or ISO 8601 text. Without an
                 offset it is taken as UTC, and the result's `warnings` list it.
-            mode: "deferred" binds the click to the customer now. The click is credited with the
-                customer's later leads, which have neither `mode` nor `click_id`.
+            mode: "deferred" associates the customer with the click now. The click is credited with
+                the customer's later leads, which have neither `mode` nor `click_id`.
             timeout: Seconds for this call, instead of the client's.
             max_retries: Retries for this call, instead of the client's.
 
@@ -192,7 +192,7 @@ class CMSClient:
             currency: Three letters, like "USD"; sent in upper case.
             click_id: The click to credit, at most 255 characters. Required, unless the customer
                 has a deferred lead.
-            customer_name: At most 255 characters. A name, e-mail address or avatar that is not
+            customer_name: At most 255 characters. A name, email address or avatar that is not
                 valid is left out of the event, and the result's `warnings` list it.
             customer_email: x@y without spaces, at most 255 characters.
             customer_avatar: http(s) URL of a picture, at most 2048 characters.

@@ -65,7 +65,7 @@ class ApiAttributeError(OpenApiException, AttributeError):
 
 class ApiException(OpenApiException):
     """
-    A call failed: the service refused it, or sent no usable response.
+    A call failed: the service rejected it, or sent no usable response.
 
     A copy or pickle has no `reason`, `headers`, `body` and `data`, which may have customers' data.
 
@@ -145,7 +145,7 @@ class ConflictException(ApiException):
 
 
 class UnprocessableEntityException(ApiException):
-    """422: the service refused a field."""
+    """422: the service rejected a field."""
 
 
 class TooManyRequestsException(ApiException):
@@ -187,7 +187,7 @@ _ERROR_SPECS: dict[int, ErrorSpec] = {
         "to a click.",
     ),
     422: ErrorSpec(
-        UnprocessableEntityException, "unprocessable_entity", "The service refused a field."
+        UnprocessableEntityException, "unprocessable_entity", "The service rejected a field."
     ),
     425: ErrorSpec(
         ApiException, "too_early", "The service does not accept the request this early."

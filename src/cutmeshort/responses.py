@@ -28,8 +28,8 @@ _KNOWN_TYPES = frozenset({"duplicate_event", "duplicate_attribution"})
 _DUPLICATE_MESSAGE = "The event was tracked by an earlier attempt of this call"
 _MAYBE_RECORDED = "An earlier attempt of this call may have been recorded."
 _NO_CLICK = (
-    "The event has no click_id: it needs one, unless a deferred lead has bound a click to the "
-    "customer."
+    "The event has no click_id: it needs one, unless a deferred lead has associated the "
+    "customer with a click."
 )
 
 
@@ -125,7 +125,7 @@ def _conflict(type_: str, payload: EventPayload) -> Optional[str]:
     if type_ == "duplicate_event" or isinstance(payload, SalePayload):
         return "The service has already recorded this event."
     if type_ == "duplicate_attribution":
-        return "A deferred lead has bound the customer to a click: leave click_id out."
+        return "A deferred lead has associated the customer with a click: leave click_id out."
     return None
 
 

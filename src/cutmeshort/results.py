@@ -27,7 +27,7 @@ class Outcome:
         operation: The name of the method: `track_lead` or `track_sale`.
         success: Whether the event was tracked.
         type: The result's `type`; None when the event was tracked.
-        status_code: The HTTP status; 0 without a response; 422 for a refused argument.
+        status_code: The HTTP status; 0 without a response; 422 for a rejected argument.
         attempts: How many attempts were made; 0 when nothing was sent.
         seconds: How long the call took, waits between attempts included.
         retryable: Whether the same event, sent again later, may succeed.
@@ -91,7 +91,7 @@ class TrackError(_ErrorKeys):
     Attributes:
         success: False.
         error: Human-readable reason, in one line.
-        status_code: The HTTP status; 0 without a response; 422 for a refused argument.
+        status_code: The HTTP status; 0 without a response; 422 for a rejected argument.
         type: Machine-readable reason.
         retryable: Whether the same event, sent again later, may succeed. The service deduplicates
             it.
@@ -133,7 +133,7 @@ def success(response: ApiResponse[TrackResponse]) -> TrackSuccess:
 
 
 def invalid(errors: Sequence[Union[ApiValueError, ValidationError]]) -> TrackError:
-    """Make the dict for arguments that the SDK refused, before anything was sent."""
+    """Make the dict for arguments that the SDK rejected, before anything was sent."""
     lines: list[str] = []
     details: list[dict[str, Any]] = []
     for error in errors:

@@ -29,7 +29,7 @@ def read_json(text: bytes) -> Any:
         value, end = _DECODER.raw_decode(json_text)
         if b"\\" in text and b"\\u" in text:  # the second search alone is a hundred times slower
             json.dumps(value, ensure_ascii=False).encode()  # fails for an unpaired surrogate
-    except RecursionError:  # pragma: no cover - not from Python 3.12 on
+    except RecursionError:
         raise ValueError("nested too deep") from None
     if end != len(json_text):
         raise ValueError("text after the JSON value")

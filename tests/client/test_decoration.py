@@ -1,4 +1,4 @@
-"""Name, e-mail address and avatar: an invalid one is left out and never costs a conversion."""
+"""Name, email address and avatar: an invalid one is left out and never costs a conversion."""
 
 from typing import Any
 

@@ -140,7 +140,11 @@ def test_an_exception_without_a_response_has_status_0(operation: Operation) -> N
     [
         ("sale", {}, "409: The service has already recorded this event."),
         ("lead", {"type": "duplicate_event"}, "409: The service has already recorded this event."),
-        ("lead", {"type": "duplicate_attribution"}, "409: A deferred lead has bound the customer"),
+        (
+            "lead",
+            {"type": "duplicate_attribution"},
+            "409: A deferred lead has associated",
+        ),
         ("lead", {}, "409: The service has already recorded this event, or a deferred lead has"),
     ],
 )

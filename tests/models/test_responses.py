@@ -1,5 +1,6 @@
 """TrackResponse and ErrorResponse: any JSON object, and nothing else."""
 
+import json
 from typing import Any
 
 import pydantic
@@ -8,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cutmeshort import ErrorResponse, TrackResponse
+from cutmeshort.strict_json import read_json
 
 from ..support.strategies import TEXT
 
@@ -50,3 +52,14 @@ def test_a_response_is_an_object(model: Any, body: str) -> None:
     """JSON that is not an object is refused."""
     with pytest.raises(pydantic.ValidationError):
         model.from_json(body)
+
+
+def test_json_beyond_the_interpreters_stack_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """JSON that is nested too deep for the interpreter is a ValueError."""
+
+    def fail(*_: Any) -> Any:
+        raise RecursionError
+
+    monkeypatch.setattr(json.JSONDecoder, "raw_decode", fail)
+    with pytest.raises(ValueError, match="nested too deep"):
+        read_json(b"[]")

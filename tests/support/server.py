@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Callable, NamedTuple, Optional, Union
 
-from .timing import LONG
+from .timing import LONG, Clock
 
 
 @dataclass(frozen=True)
@@ -98,6 +98,17 @@ def never_respond(connection: Connection) -> bool:
     while connection.socket.recv(1024):
         pass
     return False
+
+
+def hang_for(seconds: float, clock: Clock, wake_up: bytes = b"H") -> Step:
+    """Never respond, while the client's clock advances; a byte wakes the client up."""
+
+    def step(connection: Connection) -> bool:
+        clock.advance(seconds)
+        connection.socket.sendall(wake_up)
+        return never_respond(connection)
+
+    return step
 
 
 def never_read(connection: Connection) -> bool:

@@ -17,8 +17,16 @@ from cutmeshort.sandbox import Sandbox
 
 from ..support.events import TOKEN, client_of, lead, sale
 from ..support.operations import each_operation, track
-from ..support.server import Server, accept, drop, never_respond, raw, reset, respond
-from ..support.timing import LONG
+from ..support.server import (
+    Server,
+    accept,
+    drop,
+    hang_for,
+    raw,
+    reset,
+    respond,
+)
+from ..support.timing import LONG, SLACK, Clock, timed
 
 
 @pytest.mark.usefixtures("no_wait")
@@ -150,11 +158,14 @@ def test_a_lead_of_a_customer_with_another_click_is_no_success() -> None:
 
 @pytest.mark.usefixtures("no_wait")
 def test_a_409_after_an_attempt_that_never_left_is_a_conflict(
-    tls: ssl.SSLContext, authority_file: str
+    tls: ssl.SSLContext, authority_file: str, clock: Clock
 ) -> None:
     """Where no earlier attempt was sent, a 409 is a conflict."""
-    with Server(respond(409), tls=tls, on_connect=[never_respond, accept]) as server:
-        configuration = Configuration(request_timeout=1, ssl_ca_cert=authority_file)
+    hang = hang_for(3.1, clock, wake_up=b"\x16")
+    with Server(respond(409), tls=tls, on_connect=[hang, accept]) as server:
+        configuration = Configuration(ssl_ca_cert=authority_file)
         with CMSClient(TOKEN, server.url, configuration=configuration) as client:
-            assert lead(client)["type"] == "conflict"
+            result, seconds = timed(lambda: lead(client))
+        assert result["type"] == "conflict"
         assert (server.connections, len(server.requests)) == (2, 1)
+        assert seconds < SLACK

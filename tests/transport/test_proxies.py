@@ -52,7 +52,7 @@ def test_a_proxys_certificate_is_not_blamed_on_the_host(authority: trustme.CA) -
     with Server(OK, tls=context_for(authority, "127.0.0.1")) as proxy:
         result = track_once(proxy, "https://api.example", proxy=proxy.url)
     assert result["type"] == "tls_error"
-    assert result["error"].startswith(f"The certificate of the proxy {proxy.url} was refused")
+    assert result["error"].startswith(f"The certificate of the proxy {proxy.url} was rejected")
 
 
 def test_an_https_proxy_that_drips_does_not_hold_a_call_beyond_its_deadline(

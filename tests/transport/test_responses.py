@@ -153,13 +153,13 @@ def test_a_2xx_that_reports_a_failure_is_an_error(body: Any, error: str) -> None
         (
             {
                 "success": False,
-                "error": "Wrong e-mail",
+                "error": "Wrong email",
                 "type": "validation",
                 "statusCode": 400,
                 "details": {"customerEmail": ["wrong"]},
             },
             {
-                "error": "Wrong e-mail",
+                "error": "Wrong email",
                 "type": "validation",
                 "details": {"customerEmail": ["wrong"]},
             },
@@ -184,7 +184,7 @@ def test_an_error_body_is_used_where_it_is_valid(body: Any, expected: dict[str, 
     with Server(respond(422, json=body)) as server, client_of(server) as client:
         assert lead(client) == {
             "success": False,
-            "error": "The service refused a field.",
+            "error": "The service rejected a field.",
             "status_code": 422,
             "type": "unprocessable_entity",
             "retryable": False,

@@ -6,15 +6,22 @@ from typing import Any
 
 import pytest
 
-from cutmeshort import (
-    Configuration,
-)
 from cutmeshort.operations import Operation
 
 from ..support.events import client_of, lead
 from ..support.operations import each_operation, track
-from ..support.server import OK, Server, drop, never_respond, raw, reset, respond
-from ..support.timing import SLACK, timed
+from ..support.server import (
+    OK,
+    Connection,
+    Server,
+    drop,
+    hang_for,
+    never_respond,
+    raw,
+    reset,
+    respond,
+)
+from ..support.timing import SLACK, Clock, timed
 
 
 @each_operation
@@ -75,23 +82,26 @@ def test_max_retries_counts_the_attempts_after_the_first(retries: int) -> None:
 
 
 @pytest.mark.usefixtures("no_wait")
-def test_one_hung_attempt_leaves_time_for_another() -> None:
+def test_one_hung_attempt_leaves_time_for_another(clock: Clock) -> None:
     """An attempt without a response within its read timeout is retried."""
-    configuration = Configuration(request_timeout=(3, 1))
-    with (
-        Server(never_respond, OK) as server,
-        client_of(server, configuration=configuration) as client,
-    ):
-        assert lead(client)["success"] is True
+    with Server(hang_for(5.1, clock), OK) as server, client_of(server) as client:
+        result, seconds = timed(lambda: lead(client))
+        assert result["success"] is True
         assert len(server.requests) == 2
+        assert seconds < SLACK
 
 
-@pytest.mark.usefixtures("no_wait")
-def test_connect_and_read_timeout_are_independent() -> None:
+def test_connect_and_read_timeout_are_independent(clock: Clock) -> None:
     """The connect timeout does not limit the response."""
-    late = raw([b"HTTP/1.1 200 OK\r\n", b"Content-Length: 2\r\n\r\n{}"], every=0.3)
-    configuration = Configuration(request_timeout=(0.1, 5))
-    with Server(late) as server, client_of(server, configuration=configuration) as client:
+
+    def respond_late(connection: Connection) -> bool:
+        clock.advance(4)
+        connection.socket.sendall(b"HTTP/1.1 200 OK\r\n")
+        connection.stopping.wait(0.05)  # so that the client receives two pieces
+        connection.socket.sendall(b"Content-Length: 2\r\n\r\n{}")
+        return True
+
+    with Server(respond_late) as server, client_of(server) as client:
         assert lead(client)["success"] is True
         assert len(server.requests) == 1
 

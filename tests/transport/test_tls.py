@@ -30,7 +30,7 @@ from ..support.relays import (
     tunnel_to,
 )
 from ..support.server import OK, Connection, Server, never_respond, raw, respond
-from ..support.timing import LONG, SLACK, timed
+from ..support.timing import LONG, SLACK, Clock, timed
 
 
 def test_what_follows_a_response_is_not_the_next_one(
@@ -189,19 +189,21 @@ def test_a_handshake_and_a_tunnel_end_with_the_time_to_connect(tls: ssl.SSLConte
 
 
 def test_a_tunnel_and_a_handshake_each_have_the_connect_timeout(
-    tls: ssl.SSLContext, authority_file: str
+    tls: ssl.SSLContext, authority_file: str, clock: Clock
 ) -> None:
     """Together they may take longer than the connect timeout."""
 
-    def wait(connection: Connection) -> bool:
-        return not connection.stopping.wait(0.6)
+    def accept_late(_connection: Connection) -> bool:
+        clock.advance(2)
+        return True
 
-    with (
-        Server(OK, tls=tls, on_connect=[wait]) as target,
-        Server(tunnel_to(target, delay=0.6)) as proxy,
-    ):
-        settings = {"proxy": proxy.url, "request_timeout": (1, 5), "timeout": 60}
-        assert track_once(target, ssl_ca_cert=authority_file, **settings)["success"] is True
+    def tunnel_late(connection: Connection) -> bool:
+        clock.advance(2)
+        return tunnel_to(target)(connection)
+
+    with Server(OK, tls=tls, on_connect=[accept_late]) as target, Server(tunnel_late) as proxy:
+        settings = {"proxy": proxy.url, "ssl_ca_cert": authority_file}
+        assert track_once(target, retries=0, **settings)["success"] is True
 
 
 def test_no_tls_at_all_is_a_tls_error() -> None:

@@ -1,7 +1,7 @@
 """
 What the models share.
 
-Payloads are validated by these models and nowhere else. They refuse only what the service can't
+Payloads are validated by these models and nowhere else. They reject only what the service can't
 accept, so that no valid event is lost. The text of an error has no values, as they are customers'
 data.
 """
@@ -76,7 +76,7 @@ class Model(BaseModel):
 
 class EventPayload(Model):
     """
-    The fields that all payloads have. Payloads can't be changed; unknown fields are refused.
+    The fields that all payloads have. Payloads can't be changed; unknown fields are rejected.
 
     `None` and `""` in an optional field mean that it is not set.
     """
@@ -113,7 +113,7 @@ class EventPayload(Model):
         default=None, description="The customer's name. At most 255 characters."
     )
     customer_email: Optional[Email] = Field(
-        default=None, description="The customer's e-mail address. At most 255 characters."
+        default=None, description="The customer's email address. At most 255 characters."
     )
     customer_avatar: Optional[Url] = Field(
         default=None, description="http(s) URL of a picture. At most 2048 characters."

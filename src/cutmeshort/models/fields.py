@@ -71,7 +71,7 @@ Name = Annotated[str, Field(max_length=255)]
 Email = Annotated[
     str,
     Field(max_length=255, json_schema_extra={"pattern": _EMAIL.pattern}),
-    _matching(_EMAIL, "Input should be an e-mail address: x@y, without spaces"),
+    _matching(_EMAIL, "Input should be an email address: x@y, without spaces"),
 ]
 Url = Annotated[
     str,

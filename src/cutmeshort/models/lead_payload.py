@@ -17,7 +17,7 @@ class LeadPayload(EventPayload):
 
     mode: Optional[Literal["deferred"]] = Field(
         default=None,
-        description="`deferred` binds the click to the customer now; a later lead is credited.",
+        description="`deferred` associates the customer with the click now, for later leads.",
     )
     click_id: Optional[EventText] = Field(
         default=None,

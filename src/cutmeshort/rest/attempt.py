@@ -26,7 +26,7 @@ class Attempt:
 
     Attributes:
         sent: Whether the service may have received something of the request.
-        refused: Whether the service refused the request with a 4xx.
+        refused: Whether the service rejected the request with a 4xx.
         stale: Whether the connection was kept from an earlier call and has received nothing since.
             Then the service may have closed it before the request arrived.
     """

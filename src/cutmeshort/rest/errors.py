@@ -94,11 +94,11 @@ def _type_and_message(
         sent_data = "a response" if sent else "data"
         message = f"{route} sent {sent_data} that can't be used: {cause}."
     elif isinstance(error, urllib3_errors.ProxyError):
-        refused = re.match(_REFUSED_TUNNEL, str(cause))
+        rejected = re.match(_REFUSED_TUNNEL, str(cause))
         message = f"The proxy {proxy} can't be reached: check its address."
-        if refused:
-            message = f"The proxy {proxy} refused a tunnel to {host} with status {refused[1]}."
-        if refused and refused[1] == "407":
+        if rejected:
+            message = f"The proxy {proxy} refused a tunnel to {host} with status {rejected[1]}."
+        if rejected and rejected[1] == "407":
             message += " Check its user and password."
     elif isinstance(error, urllib3_errors.NameResolutionError):
         message = f"The name {host} could not be resolved."
@@ -122,7 +122,7 @@ def _tls_message(
     if isinstance(cause, ssl.SSLCertVerificationError):
         advice = _ADVICE.get(cause.verify_code, _REISSUE)
         advice = _PROXY if at_proxy and advice is _NAME else advice
-        return f"The certificate of {peer} was refused ({cause.verify_message}). {advice}"
+        return f"The certificate of {peer} was rejected ({cause.verify_message}). {advice}"
     reason = getattr(cause, "reason", None) or "unknown reason"
     if (
         isinstance(cause, ssl.SSLError)
