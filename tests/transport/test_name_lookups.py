@@ -144,10 +144,10 @@ def test_an_address_and_a_kept_connection_need_no_look_up(resolver: Resolver) ->
 def test_a_name_that_fails_to_resolve_is_retried(resolver: Resolver) -> None:
     """A failing name server is a network error, which is retried."""
     resolver.addresses = (socket.gaierror(socket.EAI_AGAIN, "try again"),)
-    with CMSClient(TOKEN, "https://nobody.example", max_retries=1) as client:
+    with CMSClient(TOKEN, "https://unknown.example", max_retries=1) as client:
         result = lead(client)
     assert (result["type"], result["status_code"]) == ("network_error", 0)
-    assert "nobody.example could not be resolved" in result["error"]
+    assert "unknown.example could not be resolved" in result["error"]
     assert result["retryable"] is True
     assert resolver.asked == 2
 
@@ -158,7 +158,7 @@ def test_a_look_up_that_finds_nothing_is_a_network_error(
 ) -> None:
     """A look-up without addresses, or one that raises anything else, is a network error."""
     resolver.addresses = addresses
-    with CMSClient(TOKEN, "https://nobody.example", max_retries=0) as client:
+    with CMSClient(TOKEN, "https://unknown.example", max_retries=0) as client:
         assert lead(client)["type"] == "network_error"
 
 
