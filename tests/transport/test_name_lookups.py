@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 
 from cutmeshort import CMSClient, Configuration
+from cutmeshort.resolver import _LookUp
 
 from ..support.addresses import Resolver, dead_address
 from ..support.events import TOKEN, client_of, lead
 from ..support.server import Server
-from ..support.timing import SLACK, timed
+from ..support.timing import LONG, SLACK, timed
 
 
 @pytest.fixture
@@ -126,6 +127,27 @@ def test_calls_that_wait_for_the_same_name_share_the_look_up(resolver: Resolver)
             results = list(pool.map(lambda _: lead(client), range(100)))
         assert all(result["success"] for result in results)
         assert resolver.most == 1
+
+
+def test_a_look_up_that_starts_during_another_waits_for_it(
+    resolver: Resolver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two look-ups of a name that start at once, one asks, and both get its addresses."""
+    resolver.released.clear()
+    resolver.addresses = (("127.0.0.1", 80),)
+    first, second = _LookUp("a.example", 80), _LookUp("a.example", 80)
+    first.start()
+    assert resolver.called.wait(LONG)
+
+    def release_and_join() -> None:
+        resolver.released.set()
+        threading.Thread.join(first)
+
+    monkeypatch.setattr(first, "join", release_and_join)
+    second.run()
+    assert second.outcome == first.outcome
+    assert second.outcome
+    assert resolver.asked == 1
 
 
 def test_an_address_and_a_kept_connection_need_no_look_up(resolver: Resolver) -> None:
