@@ -157,7 +157,7 @@ def test_a_refused_connection_and_an_unknown_name_are_network_errors() -> None:
         port = listener.getsockname()[1]
     for host, name in (
         (f"http://127.0.0.1:{port}", f"127.0.0.1:{port}"),
-        ("https://nobody.invalid", "nobody.invalid"),
+        ("https://unknown.invalid", "unknown.invalid"),
     ):
         with CMSClient(TOKEN, host) as client:
             result = lead(client)

@@ -86,14 +86,16 @@ client.close()
 
 
 @forks
+@each_operation
 @pytest.mark.parametrize("milliseconds", [1, 4, 8])
-def test_a_fork_during_the_first_call_ends(milliseconds: int) -> None:
+def test_a_fork_during_the_first_call_ends(operation: Operation, milliseconds: int) -> None:
     """A forked child does not wait for an import of another thread of its parent."""
     program = f"""
 import os, sys, threading
 
 client = CLIENT
-call = lambda: client.track_lead("A", "u", "c", timestamp="2026-01-31")["success"]
+arguments = {minimal(operation)}
+call = lambda: client.{operation.name}(**arguments, timestamp="2026-01-31")["success"]
 thread = threading.Thread(target=call)
 thread.start()
 threading.Event().wait({milliseconds / 1000})

@@ -46,6 +46,7 @@ def fuzz(examples: int) -> settings:
 
 @many
 @each_operation
+@pytest.mark.usefixtures("clock")  # an argument may ask for retries
 def test_whatever_the_arguments_are_the_result_is_documented(
     operation: Operation, examples: int, nowhere: CMSClient
 ) -> None:

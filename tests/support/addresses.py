@@ -27,7 +27,8 @@ class Resolver:
 
     Attributes:
         addresses: The addresses of every name; an exception among them is raised.
-        released: Whether it responds; it waits until then.
+        released: Set to let it respond.
+        called: Set when it is asked for the first time.
         asked: How many look-ups there were.
         running: How many are under way.
         most: How many were under way at a time, at the most.
@@ -37,6 +38,7 @@ class Resolver:
         self.addresses = addresses
         self.released = threading.Event()
         self.released.set()
+        self.called = threading.Event()
         self.asked = self.running = self.most = 0
         self._lock = threading.Lock()
 
@@ -46,6 +48,7 @@ class Resolver:
             self.asked += 1
             self.running += 1
             self.most = max(self.most, self.running)
+        self.called.set()
         self.released.wait()
         with self._lock:
             self.running -= 1

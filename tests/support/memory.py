@@ -1,8 +1,8 @@
 """
 Track a lead at each of some hosts: `python -m tests.support.memory URL...`.
 
-Prints by how many KiB the process ever grew, from after a first, harmless call to the first host.
-Linux only: elsewhere nobody tells how large a process was at its largest.
+Prints by how many KiB the process grew at its largest, after a first call to the first host. Needs
+Linux, whose /proc has the largest size of a process.
 """
 
 import re

@@ -134,14 +134,14 @@ def test_verification_can_be_switched_off(tls: ssl.SSLContext) -> None:
 def test_the_expected_name_can_be_set(authority: trustme.CA, authority_file: str) -> None:
     """A certificate for another name is refused, unless `assert_hostname` expects that name."""
     with Server(OK, tls=context_for(authority, "api.example")) as server:
-        for expected, kind in (
+        for expected, type_ in (
             (None, "tls_error"),
             ("other.example", "tls_error"),
             ("api.example", None),
             (False, None),
         ):
             result = track_once(server, ssl_ca_cert=authority_file, assert_hostname=expected)
-            assert result.get("type") == kind
+            assert result.get("type") == type_
 
 
 def test_the_name_of_the_handshake_can_be_set(authority: trustme.CA, authority_file: str) -> None:
@@ -185,7 +185,7 @@ def test_a_client_certificate_is_shown(
 
 
 def test_a_key_with_a_password_is_refused(authority: trustme.CA, tmp_path: Path) -> None:
-    """An encrypted key is refused when the client is made, and nobody is asked for a password."""
+    """An encrypted key is refused when the client is made, without a prompt for the password."""
     certificate = authority.issue_cert("client@example.com")
     key = serialization.load_pem_private_key(certificate.private_key_pem.bytes(), None)
     encrypted = key.private_bytes(

@@ -20,6 +20,7 @@ from ..support.operations import each_operation, track
 from ..support.server import (
     Server,
     accept,
+    after_bytes,
     drop,
     hang_for,
     raw,
@@ -161,7 +162,7 @@ def test_a_409_after_an_attempt_that_never_left_is_a_conflict(
     tls: ssl.SSLContext, authority_file: str, clock: Clock
 ) -> None:
     """Where no earlier attempt was sent, a 409 is a conflict."""
-    hang = hang_for(3.1, clock, wake_up=b"\x16")
+    hang = after_bytes(1, hang_for(3.1, clock, wake_up=b"\x16"))  # of the handshake
     with Server(respond(409), tls=tls, on_connect=[hang, accept]) as server:
         configuration = Configuration(ssl_ca_cert=authority_file)
         with CMSClient(TOKEN, server.url, configuration=configuration) as client:

@@ -13,7 +13,7 @@ from typing import Any, Callable
 import pytest
 
 from cutmeshort import Configuration
-from cutmeshort.operations import Operation
+from cutmeshort.operations import OPERATIONS, TRACK_LEAD, Operation
 
 from ..support.addresses import dead_address
 from ..support.events import client_of, lead, sale
@@ -261,8 +261,11 @@ def run_calls(program: str, operation: Operation) -> None:
     assert done.returncode == 0, done.stderr
 
 
-@each_operation
-@pytest.mark.parametrize("make_new", [True, False], ids=["new connection", "kept connection"])
+@pytest.mark.parametrize(
+    ("operation", "make_new"),
+    [(TRACK_LEAD, True), *((operation, False) for operation in OPERATIONS)],
+    ids=["new connection", *(operation.name for operation in OPERATIONS)],
+)
 def test_a_call_may_be_interrupted_at_each_step(operation: Operation, make_new: bool) -> None:
     """Whichever step an exception interrupts, the next call works: no lock stays locked."""
     run_calls(AT_EACH_STEP.replace("MAKE_NEW", str(make_new)), operation)

@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 
 from cutmeshort import CMSClient, Configuration
+from cutmeshort.resolver import _LookUp
 
 from ..support.addresses import Resolver, dead_address
 from ..support.events import TOKEN, client_of, lead
 from ..support.server import Server
-from ..support.timing import SLACK, timed
+from ..support.timing import LONG, SLACK, timed
 
 
 @pytest.fixture
@@ -128,6 +129,27 @@ def test_calls_that_wait_for_the_same_name_share_the_look_up(resolver: Resolver)
         assert resolver.most == 1
 
 
+def test_a_look_up_that_starts_during_another_waits_for_it(
+    resolver: Resolver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two look-ups of a name that start at once, one asks, and both get its addresses."""
+    resolver.released.clear()
+    resolver.addresses = (("127.0.0.1", 80),)
+    first, second = _LookUp("a.example", 80), _LookUp("a.example", 80)
+    first.start()
+    assert resolver.called.wait(LONG)
+
+    def release_and_join() -> None:
+        resolver.released.set()
+        threading.Thread.join(first)
+
+    monkeypatch.setattr(first, "join", release_and_join)
+    second.run()
+    assert second.outcome == first.outcome
+    assert second.outcome
+    assert resolver.asked == 1
+
+
 def test_an_address_and_a_kept_connection_need_no_look_up(resolver: Resolver) -> None:
     """Only a new connection to a name starts a thread."""
     with Server() as server:
@@ -144,10 +166,10 @@ def test_an_address_and_a_kept_connection_need_no_look_up(resolver: Resolver) ->
 def test_a_name_that_fails_to_resolve_is_retried(resolver: Resolver) -> None:
     """A failing name server is a network error, which is retried."""
     resolver.addresses = (socket.gaierror(socket.EAI_AGAIN, "try again"),)
-    with CMSClient(TOKEN, "https://nobody.example", max_retries=1) as client:
+    with CMSClient(TOKEN, "https://unknown.example", max_retries=1) as client:
         result = lead(client)
     assert (result["type"], result["status_code"]) == ("network_error", 0)
-    assert "nobody.example could not be resolved" in result["error"]
+    assert "unknown.example could not be resolved" in result["error"]
     assert result["retryable"] is True
     assert resolver.asked == 2
 
@@ -158,7 +180,7 @@ def test_a_look_up_that_finds_nothing_is_a_network_error(
 ) -> None:
     """A look-up without addresses, or one that raises anything else, is a network error."""
     resolver.addresses = addresses
-    with CMSClient(TOKEN, "https://nobody.example", max_retries=0) as client:
+    with CMSClient(TOKEN, "https://unknown.example", max_retries=0) as client:
         assert lead(client)["type"] == "network_error"
 
 

@@ -1,4 +1,4 @@
-"""Which proxy the environment names, as a table."""
+"""Which proxy the environment names, as tables."""
 
 import pytest
 
@@ -109,7 +109,7 @@ def test_no_proxy_excludes_hosts(no_proxy: str, host: str, port: int, excluded: 
 def test_a_proxy_that_can_not_be_used_names_its_variable(
     variable: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A proxy of another kind is refused when the client is made, unless it is not for the host."""
+    """A proxy of an unsupported type is refused when the client is made, if it is for the host."""
     monkeypatch.setenv(variable, "socks5://user:secret@127.0.0.1:1080")
     with pytest.raises(ApiValueError, match=variable) as caught:
         CMSClient(TOKEN)

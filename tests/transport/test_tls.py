@@ -193,7 +193,8 @@ def test_a_tunnel_and_a_handshake_each_have_the_connect_timeout(
 ) -> None:
     """Together they may take longer than the connect timeout."""
 
-    def accept_late(_connection: Connection) -> bool:
+    def accept_late(connection: Connection) -> bool:
+        connection.socket.recv(1, socket.MSG_PEEK)  # until the handshake has begun
         clock.advance(2)
         return True
 

@@ -57,11 +57,11 @@ def results(client: CMSClient) -> Optional[float]:
 
 def results_by_identity(result: TrackResult) -> str:
     if result["success"] is True:
-        return told(result)
+        return text_of(result)
     return refused(result)
 
 
-def told(success: TrackSuccess) -> str:
+def text_of(success: TrackSuccess) -> str:
     print(success["error"])  # type: ignore[typeddict-item]
     return success["message"]
 
