@@ -34,10 +34,10 @@ def described(function: Any) -> dict[str, str]:
     return dict(re.findall(r"^ {4}(\w+): (\S.*)$", section[1] if section else "", re.MULTILINE))
 
 
-def of_type(function: Any, *kinds: Any) -> list[inspect.Parameter]:
-    """Return the parameters of a function that are of certain kinds, without `self`."""
-    parameters = list(inspect.signature(function).parameters.values())[1:]
-    return [each for each in parameters if each.kind in kinds]
+def parameters(function: Any, *passed: Any) -> list[inspect.Parameter]:
+    """Return the parameters of a method that are passed in these ways, without `self`."""
+    _self, *others = inspect.signature(function).parameters.values()
+    return [each for each in others if each.kind in passed]
 
 
 @each_operation
@@ -45,7 +45,7 @@ def test_the_client_has_a_method_with_the_models_fields(operation: Operation) ->
     """Each field is an argument of the method; those that are required come first."""
     method = getattr(CMSClient, operation.name)
     fields = operation.request_model.model_fields
-    arguments = of_type(method, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    arguments = parameters(method, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     assert {each.name for each in arguments} == set(fields)
     required = [each.default is inspect.Parameter.empty for each in arguments]
     assert required == [fields[each.name].is_required() for each in arguments]
@@ -57,9 +57,9 @@ def test_the_client_has_a_method_with_the_models_fields(operation: Operation) ->
 def test_the_clients_method_has_the_options_of_one_call(operation: Operation) -> None:
     """`timeout` and `max_retries` are keyword arguments, by default the client's."""
     method = getattr(CMSClient, operation.name)
-    options = of_type(method, inspect.Parameter.KEYWORD_ONLY)
+    options = parameters(method, inspect.Parameter.KEYWORD_ONLY)
     assert [(each.name, each.default) for each in options] == [(name, None) for name in OPTIONS]
-    assert not of_type(method, inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
+    assert not parameters(method, inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
 
 
 @each_operation
@@ -88,9 +88,9 @@ def test_the_clients_methods_have_the_same_types(operation: Operation) -> None:
 def test_the_api_has_three_methods(operation: Operation, form: str) -> None:
     """Each form takes a payload and the options of RequestOptions, and has a docstring."""
     method = getattr(TrackingApi, operation.name + form)
-    arguments = of_type(method, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    arguments = parameters(method, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     assert [each.name for each in arguments] == [f"{noun(operation)}_payload"]
-    assert len(of_type(method, inspect.Parameter.VAR_KEYWORD)) == 1
+    assert len(parameters(method, inspect.Parameter.VAR_KEYWORD)) == 1
     hints = get_type_hints(method)
     assert operation.request_model in hints[f"{noun(operation)}_payload"].__args__
     assert hints["return"] == FORMS[form]

@@ -69,7 +69,7 @@ def _categories(now: str) -> tuple[type[BaseException], ...]:
     """The exceptions and warnings that the second column names."""
     places = (builtins, cutmeshort, pydantic)
     found = [getattr(place, name, None) for name in _code(now) for place in places]
-    return tuple(kind for kind in found if isinstance(kind, type))
+    return tuple(each for each in found if isinstance(each, type))
 
 
 @pytest.mark.parametrize(("code", "now"), OLD)

@@ -137,7 +137,7 @@ def accept(_connection: Connection) -> bool:
 
 class Server:
     """
-    Follows the steps and repeats the last one; records requests and counts connections.
+    Follows the steps, then the last one again and again; records requests and counts connections.
 
     Args:
         steps: What to do with each request.

@@ -290,7 +290,7 @@ def test_a_token_that_is_a_common_word_changes_no_outcome(token: str, form: Any)
         assert len(sandbox.leads) == (form == "message")
 
 
-def test_the_error_text_does_not_repeat_the_customers_data() -> None:
+def test_the_error_text_does_not_contain_the_customers_data() -> None:
     """The customer's data is redacted in `error`."""
     customer = {
         "customer_external_id": "user.1",
