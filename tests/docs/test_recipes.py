@@ -532,10 +532,14 @@ def test_an_application_reads_the_click_id_from_the_request(
         monkeypatch.setenv("CMS_HOST", service.url)
         monkeypatch.setenv("CMS_BEARER_TOKEN", TOKEN)
         exec(compile(code, str(ASYNC), "exec"), namespace)
-        with namespace["client"], serving(namespace["app"]) as shop:
+        with (
+            namespace["client"],
+            serving(namespace["app"]) as shop,
+            urllib3.PoolManager(retries=False, timeout=10) as pool,
+        ):
             headers = {"Cookie": f"cms_rf={cookie}"}
             url = f"{shop}/sign-up?user_id=user_42{query}"
-            response = urllib3.request("POST", url, headers=headers, retries=False, timeout=10)
+            response = pool.request("POST", url, headers=headers)
         clicks = [request.json["clickId"] for request in service.requests]
     assert response.json() == {"tracked": sent is not None}
     assert clicks == ([] if sent is None else [sent])
