@@ -3,7 +3,7 @@
 from typing import Any, Optional
 
 from docutils import nodes
-from sphinx.addnodes import pending_xref
+from sphinx.addnodes import download_reference, pending_xref
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.util.nodes import make_refnode
@@ -55,7 +55,16 @@ def _add_fields(
         lines += [f"    {name}: {field.description}" for name, field in value.model_fields.items()]
 
 
+def _link_readme(_app: Sphinx, document: nodes.document) -> None:
+    """Turn links to the README, which is not a page of the site, into downloads of the file."""
+    for node in list(document.findall(pending_xref)):
+        if node["reftarget"].endswith("/README"):
+            target = {"refdoc": node["refdoc"], "reftarget": "/../README.md"}
+            node.replace_self(download_reference("", "", *node.children, **target))
+
+
 def setup(app: Sphinx) -> None:
-    """Register what this file adds; the fields come before napoleon reads the docstring."""
+    """Register what this file adds: before napoleon reads docstrings, and Sphinx collects files."""
     app.connect("missing-reference", _find_public_name)
     app.connect("autodoc-process-docstring", _add_fields, priority=400)
+    app.connect("doctree-read", _link_readme, priority=400)

@@ -8,7 +8,7 @@ from cutmeshort import CMSClient
 
 
 def main() -> None:
-    """Track a standard lead, then a deferred one and its follow-up."""
+    """Track the three leads, and print their results."""
     with service(), CMSClient() as client:
         result = client.track_lead(
             event_name="Sign up",
@@ -21,12 +21,12 @@ def main() -> None:
         )
         print("Standard lead:", result)
 
-        # At sign-up the click is known, but the account may never be confirmed.
+        # The click is known at sign-up, but what counts is the confirmation of the email address.
         customer = new_id("user")
         result = client.track_lead("Sign up", customer, click_id=new_id("click"), mode="deferred")
         print("Deferred lead:", result)
 
-        # Days later it is confirmed. The click id is no longer needed.
+        # Days later, the customer confirms it. The event needs no click id.
         result = client.track_lead("Email confirmed", customer)
         print("Follow-up:", result)
 

@@ -1,4 +1,4 @@
-"""Use the layers below CMSClient: exceptions instead of dicts, HTTP details, options per call."""
+"""Use TrackingApi directly: exceptions instead of dicts, HTTP details, per-call options."""
 
 from service import new_id, service
 
@@ -25,7 +25,7 @@ def main() -> None:
         print("Content-Type:", response.headers["content-type"])
         sale = SalePayload(
             event_name="Purchase",
-            customer_external_id=new_id("customer_without_click"),
+            customer_external_id=new_id("user"),  # has no click: the service rejects the sale
             invoice_id=new_id("inv"),
             amount=4999,
             currency="USD",
@@ -33,7 +33,7 @@ def main() -> None:
         try:
             api.track_sale(sale)
         except UnprocessableEntityException as error:
-            print("Refused:", error, error.data and error.data.details)
+            print("Rejected:", error, error.data and error.data.details)
         except ApiException as error:
             print("Failed:", error.status, error.type)
 

@@ -35,7 +35,7 @@ def describe(attribution: "Attribution") -> str:
 
 
 def main() -> None:
-    """Run the quick start."""
+    """Track the events, and print what happened to each."""
     with service() as sandbox, CMSClient() as client:
         print()
         ann, ben = new_id("ann"), new_id("ben")
@@ -44,7 +44,7 @@ def main() -> None:
             "Deferred lead",
             client.track_lead("Sign up", ben, click_id=new_id("click"), mode="deferred"),
         )
-        show("Its follow-up", client.track_lead("Email confirmed", ben))
+        show("Follow-up lead", client.track_lead("Email confirmed", ben))
         show("Sale", client.track_sale("Purchase", ben, new_id("inv"), 4999, "USD"))
         show(
             "Sale, invalid amount",

@@ -1,15 +1,19 @@
 """Track a sale twice: the service deduplicates by invoice id and counts it once."""
 
 from decimal import Decimal
+from fractions import Fraction
 
 from service import new_id, service
 
 from cutmeshort import CMSClient
 
 
-def cents(price: Decimal) -> int:
-    """Convert a price in dollars to cents, as `amount` needs them."""
-    return int((price * 100).to_integral_exact())
+def to_cents(price: Decimal) -> int:
+    """Convert a price in dollars to cents, the unit of `amount`. Reject fractions of a cent."""
+    cents = Fraction(price) * 100  # exact: a Decimal may round
+    if cents.denominator != 1:
+        raise ValueError(f"{price} has a fraction of a cent")
+    return int(cents)
 
 
 def main() -> None:
@@ -21,7 +25,7 @@ def main() -> None:
                 event_name="Purchase",
                 customer_external_id=customer,
                 invoice_id=invoice,
-                amount=cents(Decimal("49.99")),
+                amount=to_cents(Decimal("49.99")),
                 currency="USD",
                 click_id=click,
             )

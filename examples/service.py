@@ -1,4 +1,4 @@
-"""Where the examples send their events: to the CutMeShort service, or to a local sandbox."""
+"""Select where the examples send their events: to the CutMeShort service or a local sandbox."""
 
 import os
 import uuid
@@ -12,7 +12,12 @@ if TYPE_CHECKING:
 
 @contextmanager
 def service() -> "Iterator[Optional[Sandbox]]":
-    """Use the service if CMS_BEARER_TOKEN is set; otherwise start a sandbox and use that."""
+    """
+    Use the service if CMS_BEARER_TOKEN is set; otherwise start a sandbox.
+
+    Yields:
+        The sandbox, whose token and address are then in the environment variables of this process.
+    """
     if os.environ.get("CMS_BEARER_TOKEN"):
         yield None
         return

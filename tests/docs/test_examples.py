@@ -1,7 +1,11 @@
 """The examples run as they are, and there is one for each operation."""
 
+import importlib
+import os
 import subprocess
 import sys
+from decimal import Decimal
+from typing import Optional
 
 import pytest
 
@@ -14,9 +18,12 @@ EXAMPLES = ROOT / "examples"
 
 
 def run(example: str) -> str:
-    """Run an example with warnings as errors and return what it prints."""
+    """Run an example with warnings as errors, and return what it prints, which must be ASCII."""
     command = [sys.executable, "-W", "error", str(EXAMPLES / f"{example}.py")]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii:strict"}
+    return subprocess.run(
+        command, env=environment, capture_output=True, text=True, check=True
+    ).stdout
 
 
 @pytest.mark.parametrize(
@@ -29,11 +36,11 @@ def run(example: str) -> str:
             "handle_errors",
             ["Valid lead: done", "fix the arguments", "missing or unknown", "host: send it again"],
         ),
-        ("low_level_api", ["Lead: 200", "application/json", "Refused: 422"]),
+        ("low_level_api", ["Lead: 200", "application/json", "Rejected: 422"]),
     ],
 )
 def test_an_example_runs_as_it_is(example: str, shows: list[str]) -> None:
-    """Each example runs without arguments and shows what it is about."""
+    """Each example runs without arguments, prints ASCII only, and shows what it is about."""
     printed = run(example)
     for text in shows:
         assert text in printed
@@ -49,6 +56,31 @@ def test_an_example_uses_the_service_where_there_is_a_token(
         printed = run("quickstart")
         assert "sandbox" not in printed
         assert (len(sandbox.leads), len(sandbox.sales)) == (3, 1)
+
+
+@pytest.mark.parametrize(
+    ("price", "cents"),
+    [
+        ("49.99", 4999),
+        ("49.990", 4999),
+        ("5E+2", 50_000),
+        ("0", 0),
+        ("49.995", None),
+        ("49.98" + "9" * 50, None),
+        ("NaN", None),
+    ],
+)
+def test_the_sale_example_does_not_round(
+    price: str, cents: Optional[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A price becomes cents exactly; one with a fraction of a cent is a ValueError."""
+    monkeypatch.syspath_prepend(EXAMPLES)
+    to_cents = importlib.import_module("sale_example").to_cents
+    if cents is None:
+        with pytest.raises(ValueError, match=price):
+            to_cents(Decimal(price))
+    else:
+        assert to_cents(Decimal(price)) == cents
 
 
 def test_every_example_is_tested() -> None:

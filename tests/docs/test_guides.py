@@ -1,12 +1,14 @@
 """The code of the how-to guides does what the guides say."""
 
+import logging
+from datetime import datetime, timedelta, timezone
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from starlette.requests import Request
 
-from cutmeshort import Configuration
+from cutmeshort import CMSClient, Configuration
 from cutmeshort.proxies import find_proxy
 
 from ..support.events import TOKEN, client_of, lead
@@ -17,6 +19,7 @@ RESULTS = page("how-to/handle-results")
 CLICK_ID = page("how-to/click-id")
 
 CONFLICT, DUPLICATE = {"type": "conflict"}, {"type": "duplicate_event"}
+OTHER_CLICK = {"type": "duplicate_attribution"}
 
 
 def code_with(source: Page, text: str) -> str:
@@ -28,15 +31,61 @@ def code_with(source: Page, text: str) -> str:
 PURCHASES = [
     (409, CONFLICT, "tracked"),
     (409, DUPLICATE, "tracked"),
+    (409, OTHER_CLICK, "logged"),
     (503, {}, "queued"),
     (401, {}, "logged"),
 ]
 SIGN_UPS = [
     (409, DUPLICATE, "tracked"),
     (409, CONFLICT, "logged"),
-    (409, {"type": "duplicate_attribution"}, "logged"),
+    (409, OTHER_CLICK, "logged"),
     (503, {}, "queued"),
 ]
+QUEUE_EXAMPLES = [
+    (README, "track_purchase"),
+    (RESULTS, "track_purchase"),
+    (RESULTS, "track_sign_up"),
+]
+
+
+class QueueExample:
+    """
+    The functions of a queue example.
+
+    Args:
+        source: The page.
+        function: The name of the function to call.
+        client: The client that it uses.
+
+    Attributes:
+        queued: The name and the arguments of each job that was added to the queue.
+        logged: The messages that were logged.
+    """
+
+    def __init__(self, source: Page, function: str, client: CMSClient) -> None:
+        code = code_with(source, f"def {function}")
+        end = code.index("\n\n\n", code.rindex("def "))  # without the calls at the end
+        names: dict[str, Any] = {
+            "datetime": datetime,
+            "timedelta": timedelta,
+            "timezone": timezone,
+            "client": client,
+            "enqueue": lambda job, *rest, **_: self.queued.append((job.__name__, *rest)),
+            "log": SimpleNamespace(error=lambda text, *values: self.logged.append(text % values)),
+        }
+        exec(code[code.index("def ") : end], names)
+        self.queued: list[Any] = []
+        self.logged: list[str] = []
+        self._function = names[function]
+
+    def run(self, timestamp: datetime) -> tuple[Any, ...]:
+        """Report an event that happened at a time. Return the function's name and arguments."""
+        name = self._function.__name__
+        arguments = (
+            ("user_42", "inv_1", 999) if name == "track_purchase" else ("user_42", "click_1")
+        )
+        self._function(*arguments, timestamp)
+        return (name, *arguments, timestamp)
 
 
 @pytest.mark.parametrize(
@@ -52,46 +101,95 @@ def test_the_queue_example_drops_no_event(
     source: Page, function: str, status: int, body: dict[str, str], outcome: str
 ) -> None:
     """What was not tracked is queued or logged, and what was tracked before is neither."""
-    done: list[str] = []
-    code = code_with(source, f"def {function}")
-    functions = code[code.index("def ") : code.rindex("\n\n\n")]  # without the calls at the end
     with Server(respond(status, json=body)) as server, client_of(server, max_retries=0) as client:
-        names: dict[str, Any] = {
-            "client": client,
-            "enqueue": lambda *_, **__: done.append("queued"),
-            "log": SimpleNamespace(error=lambda *_: done.append("logged")),
-        }
-        exec(functions, names)
-        names[function]("user_42", "inv_or_click", *([999] * (function == "track_purchase")))
+        example = QueueExample(source, function, client)
+        example.run(datetime.now(timezone.utc))
+    done = ["queued"] * len(example.queued) + ["logged"] * len(example.logged)
     assert (done or ["tracked"]) == [outcome]
 
 
-@pytest.mark.parametrize(
-    ("responses", "outcome"),
-    [
-        ([respond(503), respond(503), respond(200)], "tracked"),
-        ([respond(503), respond(409, json=CONFLICT)], "tracked"),
-        ([respond(401)], "The service does not know the token: "),
-    ],
-)
-def test_the_celery_task_retries_what_is_retryable(
-    responses: list[Any], outcome: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The task runs again after a transient error, and ends with what the guide returns."""
+@pytest.mark.parametrize(("source", "function"), QUEUE_EXAMPLES, ids=str)
+def test_the_queue_example_passes_on_when_the_event_happened(source: Page, function: str) -> None:
+    """A retry sends the time of the event, and an event that is a day old is logged instead."""
+    hour = timedelta(hours=1)
+    with (
+        Server(respond(503), respond(503)) as server,
+        client_of(server, max_retries=0) as client,
+    ):
+        example = QueueExample(source, function, client)
+        job = example.run(datetime.now(timezone.utc) - 23 * hour)
+        assert (example.queued, example.logged) == ([job], [])
+        example.run(datetime.now(timezone.utc) - 25 * hour)
+    assert example.queued == [job]
+    (message,) = example.logged
+    assert "not tracked: " in message
+    sent = datetime.fromisoformat(server.requests[0].json["timestamp"].replace("Z", "+00:00"))
+    assert abs(sent - job[-1]) < timedelta(seconds=1)
+
+
+@pytest.fixture
+def celery_example(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Return a function that runs the guide's task, which talks to a server."""
     pytest.importorskip("celery")
     code = code_with(RESULTS, "from celery import")
     names: dict[str, Any] = {"__name__": "shop"}
-    with Server(*responses) as server:
+
+    def run(server: Server, **options: Any) -> Any:
         monkeypatch.setenv("CMS_BEARER_TOKEN", TOKEN)
         monkeypatch.setenv("CMS_HOST", server.url)
         monkeypatch.setenv("CMS_MAX_RETRIES", "0")
         exec(code, names)
         task = names["track_order"]
-        arguments = ("user_42", "inv_1", 999, "2026-01-31T12:00:00Z")
+        task.max_retries = options.get("max_retries", task.max_retries)
         with names["client"]:
-            assert task.apply(args=arguments).get().startswith(outcome)
-        assert len(server.requests) == len(responses)
-        assert {request.json["timestamp"] for request in server.requests} == {arguments[3]}
+            return task.apply(args=("user_42", "inv_1", 999, "2026-01-31T12:00:00Z"))
+
+    return run
+
+
+@pytest.mark.parametrize(
+    "responses",
+    [
+        [respond(503), respond(503), respond(200)],
+        [respond(503), respond(409, json=CONFLICT)],
+        [respond(409, json=DUPLICATE)],
+    ],
+)
+def test_the_celery_task_retries_what_is_retryable(
+    responses: list[Any], celery_example: Any
+) -> None:
+    """The task runs again after a transient error, with the time of the event."""
+    with Server(*responses) as server:
+        assert celery_example(server).get() == "tracked"
+    assert len(server.requests) == len(responses)
+    sent = {request.json["timestamp"] for request in server.requests}
+    assert sent == {"2026-01-31T12:00:00Z"}
+
+
+@pytest.mark.parametrize(
+    "responses",
+    [[respond(401)], [respond(409, json=OTHER_CLICK)], [respond(503), respond(503)]],
+)
+def test_the_celery_task_fails_visibly(
+    responses: list[Any], celery_example: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A final error, also after the last retry, is the state and the log of the task."""
+    with Server(*responses) as server:
+        done = celery_example(server, max_retries=1)
+    assert done.state == "FAILURE"
+    assert str(done.result).startswith("sale inv_1 not tracked: The service")
+    assert len(server.requests) == len(responses)
+    logged = [record for record in caplog.records if record.levelno == logging.ERROR]
+    assert any("sale inv_1 not tracked" in record.getMessage() for record in logged)
+
+
+def test_the_celery_task_ends_quietly_if_the_client_is_disabled(
+    celery_example: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disabled client is no failure."""
+    monkeypatch.setenv("CMS_ENABLED", "0")
+    with Server() as server:
+        assert celery_example(server).get() == "disabled"
 
 
 @pytest.mark.parametrize("row", CLICK_ID.table("Read it from the request"), ids=str)
@@ -103,6 +201,8 @@ def test_the_celery_task_retries_what_is_retryable(
         ("", "click_2", "click_2"),
         ("click_1", None, "click_1"),
         (None, None, None),
+        ("", None, None),
+        ("", "", ""),
     ],
 )
 def test_the_click_id_is_the_parameter_else_the_cookie(
@@ -118,7 +218,7 @@ def test_the_click_id_is_the_parameter_else_the_cookie(
         request = Request({"type": "http", "query_string": text.encode(), "headers": headers})
     else:
         request = SimpleNamespace(GET=query, COOKIES=cookies, args=query, cookies=cookies)
-    (expression,) = names(row["the click id, or `None`"])
+    (expression,) = names(row["click id"])
     assert eval(expression, {"request": request}) == expected
 
 
@@ -130,8 +230,10 @@ def test_a_visitor_without_a_click_is_not_tracked(monkeypatch: pytest.MonkeyPatc
         monkeypatch.setenv("CMS_HOST", server.url)
         exec(code_with(CLICK_ID, "def track_sign_up"), namespace)
         with namespace["client"]:
-            for query in ({}, {"cms_rf": "click_1"}):
-                namespace["track_sign_up"](SimpleNamespace(GET=query, COOKIES={}), "user_42")
+            for query in ({}, {"cms_rf": ""}, {"cms_rf": "click_1"}):
+                namespace["track_sign_up"](
+                    SimpleNamespace(GET=query, COOKIES={"cms_rf": ""}), "user_42"
+                )
         (request,) = server.requests
     assert request.json["clickId"] == "click_1"
 
@@ -142,7 +244,7 @@ def test_every_result_has_a_line_that_says_what_to_do() -> None:
     named = {each for row in rows for each in names(row["result"])} - {"success", "retryable"}
     types = page("reference/results").text
     assert all(f"`{each}`" in types for each in named - {"True", "type"})
-    assert rows[-1]["result"] == "any other"
+    assert rows[-1]["result"] == "anything else"
 
 
 def test_the_messages_of_connections_are_those_of_the_sdk() -> None:

@@ -483,18 +483,23 @@ class Slow:
         return OK(connection)
 
 
+async def health() -> dict[str, bool]:
+    return {"healthy": True}
+
+
 @recipe("FastAPI")
 def test_an_application_is_responsive_during_a_call(
     code: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """While the service does not respond, the application's other endpoint does."""
+    """While the service does not respond, another endpoint of the application does."""
     slow = Slow()
     namespace: dict[str, Any] = {"__name__": "shop"}
     with Server(slow) as service, ThreadPoolExecutor(1) as threads:
         monkeypatch.setenv("CMS_HOST", service.url)
         monkeypatch.setenv("CMS_BEARER_TOKEN", TOKEN)
         exec(compile(code, str(ASYNC), "exec"), namespace)
-        url = "/sign-up?user_id=user_42&click_id=click_1"
+        namespace["app"].get("/health")(health)
+        url = "/sign-up?user_id=user_42&cms_rf=click_1"
         with (
             namespace["client"],
             serving(namespace["app"]) as shop,
@@ -503,14 +508,41 @@ def test_an_application_is_responsive_during_a_call(
             signed_up = threads.submit(pool.request, "POST", shop + url)
             try:
                 assert slow.arrived.wait(10)
-                health = pool.request("GET", f"{shop}/health")
+                healthy = pool.request("GET", f"{shop}/health")
                 waiting = not signed_up.done()
             finally:
                 slow.respond.set()
-            assert (health.json(), waiting) == ({"healthy": True}, True)
+            assert (healthy.json(), waiting) == ({"healthy": True}, True)
             assert signed_up.result().json() == {"tracked": True}
         (request,) = service.requests
     assert (request.json["customerExternalId"], request.json["clickId"]) == ("user_42", "click_1")
+
+
+@recipe("FastAPI")
+@pytest.mark.parametrize(
+    ("query", "cookie", "sent"),
+    [("&cms_rf=click_1", "click_2", "click_1"), ("&cms_rf=", "click_2", "click_2"), ("", "", None)],
+)
+def test_an_application_reads_the_click_id_from_the_request(
+    code: str, query: str, cookie: str, sent: Optional[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The URL parameter comes before the cookie, and a visitor without either is not tracked."""
+    namespace: dict[str, Any] = {"__name__": "shop"}
+    with Server(OK) as service:
+        monkeypatch.setenv("CMS_HOST", service.url)
+        monkeypatch.setenv("CMS_BEARER_TOKEN", TOKEN)
+        exec(compile(code, str(ASYNC), "exec"), namespace)
+        with (
+            namespace["client"],
+            serving(namespace["app"]) as shop,
+            urllib3.PoolManager(retries=False, timeout=10) as pool,
+        ):
+            headers = {"Cookie": f"cms_rf={cookie}"}
+            url = f"{shop}/sign-up?user_id=user_42{query}"
+            response = pool.request("POST", url, headers=headers)
+        clicks = [request.json["clickId"] for request in service.requests]
+    assert response.json() == {"tracked": sent is not None}
+    assert clicks == ([] if sent is None else [sent])
 
 
 def test_a_call_outlives_its_task() -> None:
