@@ -481,6 +481,19 @@ def test_the_table_of_keys_says_what_counts_as_the_same_event(operation: Operati
         assert recorded == (2 if field in key else 1)
 
 
+def test_a_deferred_lead_counts_separately() -> None:
+    """A deferred lead and a later lead with the same name count each, as the table says."""
+    assert (
+        "a deferred lead and a later lead with the same name count separately"
+        in (DEDUPLICATION.table("What counts as the same event")[0]["key"])
+    )
+    with Sandbox() as sandbox, CMSClient(sandbox.token, sandbox.url) as client:
+        for arguments in ({"click_id": "click_1", "mode": "deferred"}, {}):
+            event: Any = {"event_name": "Event", "customer_external_id": "user_1", **arguments}
+            assert client.track_lead(**event)["success"]
+        assert len(sandbox.leads) == 2
+
+
 def test_the_statuses_that_are_retried_are_the_codes() -> None:
     """The list on the page agrees with the retry policy."""
     client, server = re.findall(r"^- .*status.*\d.*$", DEDUPLICATION.prose, re.MULTILINE)[:2]
