@@ -19,7 +19,7 @@ myst_heading_anchors = 3
 # In docstrings, text in single backticks is code, as in Markdown.
 default_role = "code"
 nitpicky = True
-# Types of other packages have no documentation to link to here.
+# No links are needed for the types of other packages, nor for the type variable of ApiResponse.
 nitpick_ignore_regex = [("py:.*", r"(?!cutmeshort).*|cutmeshort\.api_response\.T")]
 
 napoleon_use_ivar = True
@@ -38,7 +38,7 @@ html_copy_source = False
 def _find_public_name(
     app: Sphinx, env: BuildEnvironment, node: pending_xref, text: nodes.Element
 ) -> Optional[nodes.reference]:
-    """Resolve the module in which a class is defined to the one that applications import from."""
+    """Link to the public module that documents a class, not to the module that defines it."""
     name = node.get("reftarget", "").rpartition(".")[2]
     for full_name, entry in env.domains.python_domain.objects.items():
         if full_name.rpartition(".")[2] == name and entry.objtype in ("class", "exception"):
@@ -64,7 +64,7 @@ def _link_readme(_app: Sphinx, document: nodes.document) -> None:
 
 
 def setup(app: Sphinx) -> None:
-    """Register what this file adds: before napoleon reads docstrings, and Sphinx collects files."""
+    """Connect the handlers; priority 400 is before napoleon's and Sphinx's own, which have 500."""
     app.connect("missing-reference", _find_public_name)
     app.connect("autodoc-process-docstring", _add_fields, priority=400)
     app.connect("doctree-read", _link_readme, priority=400)

@@ -1,10 +1,10 @@
 """
-The metadata that depends on where a package is built: its description and its URLs.
+A hatchling hook that sets the README and the URLs, which depend on where a package is built.
 
-The release workflow builds a version's tag on GitHub. There, the environment names the repository:
-the README's relative links become links to the repository's files at that tag, and the project gets
-the URLs of its repository. Any other build uses the README as it is. A wheel that is built from an
-sdist has the metadata of the sdist.
+When the release workflow builds a tag on GitHub, environment variables identify the repository:
+relative links in the README become links to the files of that tag, and the project gets the URLs of
+the repository. Any other build uses the README unchanged. A wheel that is built from an sdist gets
+the metadata of the sdist.
 """
 
 import os
@@ -16,7 +16,9 @@ from typing import Any, NamedTuple, Optional
 from hatchling.metadata.plugin.interface import MetadataHookInterface
 
 _IMAGES = frozenset({".gif", ".jpg", ".png", ".svg", ".webp"})
+# Inline code or a fenced block: text between two runs of equally many backticks.
 _CODE = r"(?<!`)(?P<ticks>`+)(?!`).*?(?<!`)(?P=ticks)(?!`)"
+# The target of `](target)` or `[label]: target`, if it is neither an anchor nor a URL.
 _RELATIVE_LINK = (
     r"(?P<before>\]\(|^\[[^\]\n]+\]:[ \t]*)"
     r"(?!\#|//|[A-Za-z][A-Za-z0-9+.-]*:)(?:\./)?(?P<target>[^\s)]+)"
@@ -38,10 +40,10 @@ class Tag(NamedTuple):
 
 
 class MetadataHook(MetadataHookInterface):
-    """Sets `readme` and `urls`."""
+    """Sets the `readme` and `urls` of the project."""
 
     def update(self, metadata: dict[str, Any]) -> None:
-        """Set both, for a build of the version's tag or for any other build."""
+        """Set the metadata; in a build of the tag, with links to the repository."""
         root = Path(self.root)
         text = (root / "README.md").read_text(encoding="utf-8")
         urls = dict(self.config["urls"])
@@ -60,9 +62,9 @@ class MetadataHook(MetadataHookInterface):
 
 def find_tag(environment: Mapping[str, str], version: str) -> Optional[Tag]:
     """
-    Return the tag that GitHub Actions builds; None if it is not the tag of this version.
+    Return the tag that GitHub Actions builds, or None if it is not the tag of this version.
 
-    The environment of any other build may name another project's repository.
+    In any other build, the variables are ignored: they may identify another project's repository.
     """
     server, repository = (
         environment.get(name) for name in ("GITHUB_SERVER_URL", "GITHUB_REPOSITORY")
@@ -81,8 +83,8 @@ def make_links_absolute(text: str, tag: Tag, root: Path) -> str:
 
     Args:
         text: The text of a file in the root of the repository.
-        tag: What to link to.
-        root: The root, in which the linked files are.
+        tag: The tag to link to.
+        root: The root of the repository, to tell files from directories.
     """
 
     def replace(match: "re.Match[str]") -> str:

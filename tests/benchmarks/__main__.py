@@ -150,7 +150,7 @@ def profile(server: FastServer, effort: Effort, report: Report) -> None:
         below = median(cpu)
         rows.append([name, f"{own * 1e6:.0f}", f"{own / whole:.0%}"])
         report.keep(f"down from {name}: CPU", cpu)
-    report.table(["layer", "CPU, µs", "share"], [*rows, ["all", f"{whole * 1e6:.0f}", "100%"]])
+    report.table(["layer", "CPU, µs", "share"], [*rows, ["total", f"{whole * 1e6:.0f}", "100%"]])
     above, below_urllib3 = function_calls(cutmeshort(server.url))
     report.keep("Python functions above urllib3", [above], "integer")
     print(

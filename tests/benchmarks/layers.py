@@ -56,8 +56,8 @@ def layers(url: str) -> Iterator[dict[str, Call]]:
         "the kernel: one packet each way": kernel,
         "`rest`: one connection, write the request, read the response": one_connection,
         "`urllib3` and `rest.client`: keep connections, translate errors, retry": rest_client,
-        "`api_client`: JSON out and in, no token in the response": api_calls,
-        "`client`: validate the arguments, never raise": facade,
+        "`api_client`: encode and decode JSON, redact the token": api_calls,
+        "`client`: validate the arguments, build the result": facade,
     }
     sock.close()
     connection.close()

@@ -34,7 +34,7 @@ def test_the_command_prints_all_tables_and_writes_all_values(tmp_path: Path) -> 
         "response of 1,000,000 bytes",
         "3 retries",
         "16 threads (wall)",
-        "all",
+        "total",
     ):
         assert sum(line.startswith(f"| {row} |") for line in lines) == 1
     assert "cutmeshort: 3 retries" in names
@@ -46,7 +46,7 @@ def test_the_documentation_shows_all_rows() -> None:
     page = (ROOT / "docs" / "explanation" / "performance.md").read_text(encoding="utf-8")
     names = re.findall(r"^\| (.*?) \|", page, re.MULTILINE)
     with FastServer() as server, layers(server.url) as calls:
-        rows = [*(candidate.name for candidate in CANDIDATES), *calls, "all"]
+        rows = [*(candidate.name for candidate in CANDIDATES), *calls, "total"]
     assert [name for name in names if name not in ("one lead", "layer", "---")] == rows
 
 
