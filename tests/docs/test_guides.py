@@ -71,7 +71,7 @@ def test_the_queue_example_drops_no_event(
     [
         ([respond(503), respond(503), respond(200)], "tracked"),
         ([respond(503), respond(409, json=CONFLICT)], "tracked"),
-        ([respond(401)], "The service does not know the token: "),
+        ([respond(401)], "The service rejected the token: "),
     ],
 )
 def test_the_celery_task_retries_what_is_retryable(
