@@ -35,8 +35,8 @@ class ApiClient:
     Use it as a context manager, or call `close`, to close its connections.
 
     Args:
-        configuration: The settings; by default, a copy of Configuration.get_default(). They are
-            read-only from now on.
+        configuration: The settings; by default, a copy of Configuration.get_default(). Creating the
+            client makes them read-only.
 
     Raises:
         ApiTypeError: `configuration` is not a Configuration.
@@ -67,9 +67,10 @@ class ApiClient:
             self._rest = RESTClientObject(configuration)
         url = urlsplit(configuration.host)
         self._forwarded = self._rest is not None and self._rest.forwarded
+        # The target of a request that a proxy forwards is the whole URL.
         self._base = configuration.host if self._forwarded else url.path
-        self._sdk_headers = sdk_headers(url)  # to restore one in `set_default_header`
-        self._headers = self._sdk_headers
+        self._headers = self._sdk_headers = sdk_headers(url)
+        self._default_headers: Mapping[str, str] = {}
         configuration.freeze()
 
     def call_api(
@@ -134,12 +135,9 @@ class ApiClient:
         header = check_headers("header", {name: "" if value is None else value})
         if name.lower() == "authorization":
             return
-        if value is None:
-            header = {k: v for k, v in self._sdk_headers.items() if k.lower() == name.lower()}
-            others = {k: v for k, v in self._headers.items() if k.lower() != name.lower()}
-            self._headers = {**others, **header}
-        else:
-            self._headers = merge_headers(self._headers, header)
+        others = {k: v for k, v in self._default_headers.items() if k.lower() != name.lower()}
+        self._default_headers = others if value is None else {**others, **header}
+        self._headers = merge_headers(self._sdk_headers, self._default_headers)
 
     @property
     def user_agent(self) -> str:
@@ -210,7 +208,7 @@ class ApiClient:
         _request_timeout: Optional[AttemptTimeout] = None,
         _deadline: Optional[float] = None,
         _max_retries: Optional[int] = None,
-        _request_auth: Optional[str] = None,  # in `token`
+        _request_auth: Optional[str] = None,  # already in `token`
         _headers: Optional[Mapping[str, str]] = None,
     ) -> RESTRequest:
         settings = self.configuration

@@ -34,15 +34,9 @@ def read_arguments(
     max_retries: Optional[int],
 ) -> Arguments:
     """
-    Check the arguments of a call, and collect all errors.
+    Check the fields of a payload and the options of a call, and collect all errors.
 
     DROPPABLE_FIELDS that are not valid are left out of the event.
-
-    Args:
-        model: The model of the payload.
-        fields: The fields of the payload.
-        timeout: Seconds for the call; None for the client's.
-        max_retries: Retries of the call; None for the client's.
     """
     payload: Optional[EventPayload] = None
     options: dict[str, Any] = {}

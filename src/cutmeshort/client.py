@@ -17,7 +17,7 @@ from .api_client import ApiClient
 from .api_response import ApiResponse
 from .arguments import Arguments, read_arguments
 from .configuration import Configuration
-from .exceptions import ApiTypeError, ApiValueError, is_application_error
+from .exceptions import ApiException, ApiTypeError, ApiValueError, is_application_error
 from .logs import OutcomeLog, logger
 from .models import DROPPABLE_FIELDS, ExternalId, TrackResponse
 from .operations import TRACK_LEAD, TRACK_SALE, Operation
@@ -26,7 +26,6 @@ from .results import (
     TrackError,
     TrackResult,
     TrackSuccess,
-    explain,
     make_error,
     make_outcome,
     make_success,
@@ -262,7 +261,9 @@ class CMSClient:
                 raise  # a signal handler of the application raised it
             result = make_error(error, arguments.payload if arguments else None, sent=is_sending)
             with suppress(Exception):  # the recursion limit may be near
-                explanation = explain(error, result)
+                explanation = result["error"]
+                if isinstance(error, ApiException):  # without the text of the response
+                    explanation = f"{error.message} {error.hint}".strip()
                 if result["type"] == "internal_error":
                     self._log.failure("a tracking call", error)
         warnings = arguments.warnings if arguments else []

@@ -8,32 +8,11 @@ from urllib.parse import urlsplit, urlunsplit
 
 from typing_extensions import Literal
 
-from .checks import (
-    DEFAULT_HOST,
-    AttemptTimeout,
-    FilePath,
-    SocketOption,
-    check_assert_hostname,
-    check_attempt_timeout,
-    check_certificates,
-    check_count,
-    check_flag,
-    check_headers,
-    check_host,
-    check_host_name,
-    check_path,
-    check_proxy,
-    check_scheme,
-    check_seconds,
-    check_socket_options,
-    check_token,
-)
+from . import checks
+from .checks import DEFAULT_HOST, AttemptTimeout, FilePath, SocketOption
 from .environment import read_flag, read_number, read_text
 from .exceptions import ApiAttributeError, ApiTypeError, ApiValueError
 
-DEFAULT_TIMEOUT = 10.0
-DEFAULT_REQUEST_TIMEOUT = (3.0, 5.0)
-DEFAULT_RETRIES = 3
 STANDARD_PORTS = {"http": 80, "https": 443}
 
 _SECRETS = ("access_token", "proxy", "proxy_headers")
@@ -108,32 +87,32 @@ class Configuration:
         ApiAttributeError: An assigned setting does not exist, or is read-only.
     """
 
-    host: str = _setting(check_host, factory=lambda: read_text("CMS_HOST") or DEFAULT_HOST)
+    host: str = _setting(checks.check_host, factory=lambda: read_text("CMS_HOST") or DEFAULT_HOST)
     access_token: Optional[str] = _setting(
-        check_token, factory=lambda: read_text("CMS_BEARER_TOKEN"), repr=False
+        checks.check_token, factory=lambda: read_text("CMS_BEARER_TOKEN"), repr=False
     )
     timeout: float = _setting(
-        check_seconds,
-        factory=lambda: read_number("CMS_TIMEOUT", float, check_seconds, DEFAULT_TIMEOUT),
+        checks.check_seconds,
+        factory=lambda: read_number("CMS_TIMEOUT", float, checks.check_seconds, 10.0),
     )
-    request_timeout: AttemptTimeout = _setting(check_attempt_timeout, DEFAULT_REQUEST_TIMEOUT)
+    request_timeout: AttemptTimeout = _setting(checks.check_attempt_timeout, (3.0, 5.0))
     retries: int = _setting(
-        check_count,
-        factory=lambda: read_number("CMS_MAX_RETRIES", int, check_count, DEFAULT_RETRIES),
+        checks.check_count,
+        factory=lambda: read_number("CMS_MAX_RETRIES", int, checks.check_count, 3),
     )
-    verify_ssl: bool = _setting(check_flag, True)
-    ssl_ca_cert: Optional[FilePath] = _setting(check_path)
-    ca_cert_data: Union[str, bytes, None] = _setting(check_certificates, repr=False)
-    cert_file: Optional[FilePath] = _setting(check_path)
-    key_file: Optional[FilePath] = _setting(check_path)
-    assert_hostname: Union[str, Literal[False], None] = _setting(check_assert_hostname)
-    tls_server_name: Optional[str] = _setting(check_host_name)
-    proxy: Optional[str] = _setting(check_proxy, repr=False)
-    proxy_headers: Optional[Mapping[str, str]] = _setting(check_headers, repr=False)
-    connection_pool_maxsize: int = _setting(partial(check_count, minimum=1), 32)
-    socket_options: Sequence[SocketOption] = _setting(check_socket_options, ())
-    allow_insecure_http: bool = _setting(check_flag, False)
-    enabled: bool = _setting(check_flag, factory=lambda: read_flag("CMS_ENABLED"))
+    verify_ssl: bool = _setting(checks.check_flag, True)
+    ssl_ca_cert: Optional[FilePath] = _setting(checks.check_path)
+    ca_cert_data: Union[str, bytes, None] = _setting(checks.check_certificates, repr=False)
+    cert_file: Optional[FilePath] = _setting(checks.check_path)
+    key_file: Optional[FilePath] = _setting(checks.check_path)
+    assert_hostname: Union[str, Literal[False], None] = _setting(checks.check_assert_hostname)
+    tls_server_name: Optional[str] = _setting(checks.check_host_name)
+    proxy: Optional[str] = _setting(checks.check_proxy, repr=False)
+    proxy_headers: Optional[Mapping[str, str]] = _setting(checks.check_headers, repr=False)
+    connection_pool_maxsize: int = _setting(partial(checks.check_count, minimum=1), 32)
+    socket_options: Sequence[SocketOption] = _setting(checks.check_socket_options, ())
+    allow_insecure_http: bool = _setting(checks.check_flag, False)
+    enabled: bool = _setting(checks.check_flag, factory=lambda: read_flag("CMS_ENABLED"))
 
     _default: ClassVar[Optional["Configuration"]] = None
     _frozen: ClassVar[bool] = False
@@ -161,7 +140,7 @@ class Configuration:
         settings = {**self.__dict__, name: value}
         # When a configuration is created, `host` is assigned before `allow_insecure_http`.
         if name in ("host", "allow_insecure_http") and "allow_insecure_http" in settings:
-            check_scheme(settings["host"], settings["allow_insecure_http"])
+            checks.check_scheme(settings["host"], settings["allow_insecure_http"])
         object.__setattr__(self, name, value)
 
     def __delattr__(self, name: str) -> None:
@@ -196,12 +175,7 @@ class Configuration:
 
     @classmethod
     def from_default(cls, **changes: Any) -> "Configuration":
-        """
-        Return a copy of the default configuration; if none was set, a new configuration.
-
-        Args:
-            changes: Settings that replace those of the default.
-        """
+        """Return a changed copy of the default configuration; if none was set, of a new one."""
         return cls(**changes) if cls._default is None else replace(cls._default, **changes)
 
     @classmethod

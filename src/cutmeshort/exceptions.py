@@ -165,6 +165,7 @@ class ErrorSpec(NamedTuple):
 
 
 _ERROR_SPECS: dict[int, ErrorSpec] = {
+    0: ErrorSpec(ApiException, "network_error", "There was no response."),
     400: ErrorSpec(BadRequestException, "bad_request", "The service could not read the request."),
     401: ErrorSpec(
         UnauthorizedException,
@@ -208,22 +209,19 @@ _ERROR_SPECS: dict[int, ErrorSpec] = {
 }
 
 
+_OTHER_3XX = ErrorSpec(
+    ApiException,
+    "redirect",
+    "The host sent a redirect, which the SDK does not follow: check the host argument or CMS_HOST.",
+)
+_OTHER_5XX = ErrorSpec(ServiceException, "server_error", "The service failed.")
+_OTHER = ErrorSpec(ApiException, "api_error", "The service did not track the event.")
+
+
 def error_spec(status: int) -> ErrorSpec:
     """Return how to report a status; 0 means no response, and 2xx a body that reports a failure."""
-    if status == 0:
-        return ErrorSpec(ApiException, "network_error", "There was no response.")
-    if status in _ERROR_SPECS:
-        return _ERROR_SPECS[status]
-    if status // 100 == 5:
-        return ErrorSpec(ServiceException, "server_error", "The service failed.")
-    if status // 100 == 3:
-        return ErrorSpec(
-            ApiException,
-            "redirect",
-            "The host sent a redirect, which the SDK does not follow: check the host argument or "
-            "CMS_HOST.",
-        )
-    return ErrorSpec(ApiException, "api_error", "The service did not track the event.")
+    other = {3: _OTHER_3XX, 5: _OTHER_5XX}.get(status // 100, _OTHER)
+    return _ERROR_SPECS.get(status, other)
 
 
 # Python 3.9 has no list of its standard library. These modules raise exceptions during a call.

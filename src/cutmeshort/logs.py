@@ -33,13 +33,9 @@ def log_attempt(
     """
     Log an attempt at DEBUG.
 
-    Args:
-        request: The request of the call.
-        number: The number of the attempt, from 1.
-        status: The HTTP status; 0 without a response.
-        failure: Why there was no response, such as `timeout`; empty with a response.
-        started: When the attempt began, on the monotonic clock.
-        wait: Seconds until the next attempt; None if this was the last one.
+    The number counts from 1. The status is 0 without a response; then, `failure` is the error's
+    type, such as `timeout`. The attempt started at `started` on the monotonic clock. The next one
+    follows in `wait` seconds; None if this was the last one.
     """
     try:
         if not logger.isEnabledFor(logging.DEBUG):

@@ -15,12 +15,7 @@ def resolve(host: str, port: int, timeout: float) -> list[AddressInfo]:
     """
     Return the addresses of a host. A name is looked up in a thread, for which the caller waits.
 
-    If no thread can be started, there is no timeout.
-
-    Args:
-        host: A name in ASCII, or an address.
-        port: The port.
-        timeout: Seconds to wait.
+    The name is in ASCII, the timeout in seconds. If no thread can be started, there is no timeout.
 
     Raises:
         socket.gaierror: There is no such name, or the look-up failed.

@@ -90,8 +90,8 @@ class TrackError(_ErrorKeys):
 
     Attributes:
         success: False.
-        error: Human-readable reason in one line, without the customer's data: from the service, of
-            at most 500 characters, or from the SDK.
+        error: Human-readable reason in one line, without the customer's data. If it is from the
+            service, it has at most 500 characters.
         status_code: The HTTP status; 0 without a response; 422 if the SDK rejected an argument.
         type: Machine-readable reason, such as `unauthorized` or `timeout`.
         retryable: Whether sending the same event again later may succeed. That is safe, as the
@@ -160,12 +160,9 @@ def make_validation_error(errors: Sequence[Union[ApiValueError, ValidationError]
 
 def make_error(error: Exception, payload: Optional[EventPayload], *, sent: bool) -> TrackError:
     """
-    Create the dict for an exception.
+    Create the dict for an exception. The customer's data is redacted in its `error`.
 
-    Args:
-        error: The exception.
-        payload: The event, if there is one. The customer's data is redacted in the dict's `error`.
-        sent: Whether the event may have been sent, and so may have been recorded.
+    `sent` tells whether the event may have been sent, and so may have been recorded.
     """
     if isinstance(error, ApiException):
         return _make_api_error(error, payload)
@@ -179,28 +176,13 @@ def make_error(error: Exception, payload: Optional[EventPayload], *, sent: bool)
     }
 
 
-def explain(error: Exception, result: TrackError) -> str:
-    """Return why a call failed, in a line for the log, without event or response data."""
-    if isinstance(error, ApiException):
-        return f"{error.message} {error.hint}".strip()
-    return result["error"]
-
-
 def make_outcome(
     operation: str,
     result: Union[TrackSuccess, TrackError],
     response: Optional[ApiResponse[TrackResponse]],
     seconds: float,
 ) -> Outcome:
-    """
-    Create the Outcome of a call.
-
-    Args:
-        operation: The name of the operation.
-        result: The dict that the call returns.
-        response: The response, if the event was tracked.
-        seconds: How long the call took.
-    """
+    """Create the Outcome of a call from its result and, if the event was tracked, its response."""
     error: Any = {} if result["success"] else result
     return Outcome(
         operation=operation,
