@@ -134,7 +134,7 @@ class CMSClient:
             customer_name: At most 255 characters. A name, email address or avatar that is not
                 valid is left out of the event, and the result's `warnings` list it.
             customer_email: Like ann@example.com, without spaces, at most 255 characters.
-            customer_avatar: http:// or https:// URL of an image, at most 2048 characters.
+            customer_avatar: `http://` or `https://` URL of an image, at most 2048 characters.
             timestamp: When the event happened; by default, when the service receives it. A datetime
                 or an ISO 8601 string of at most 64 characters. Without a UTC offset it is taken as
                 UTC, and the result's `warnings` list it.
@@ -195,7 +195,7 @@ class CMSClient:
             customer_name: At most 255 characters. A name, email address or avatar that is not
                 valid is left out of the event, and the result's `warnings` list it.
             customer_email: Like ann@example.com, without spaces, at most 255 characters.
-            customer_avatar: http:// or https:// URL of an image, at most 2048 characters.
+            customer_avatar: `http://` or `https://` URL of an image, at most 2048 characters.
             timestamp: When the event happened; by default, when the service receives it. A datetime
                 or an ISO 8601 string of at most 64 characters. Without a UTC offset it is taken as
                 UTC, and the result's `warnings` list it.

@@ -68,9 +68,9 @@ class Configuration:
         assert_hostname: The name that the service's certificate must have, instead of the host's;
             False accepts any name.
         tls_server_name: The name to send in the TLS handshake (SNI), instead of the host's.
-        proxy: http:// or https:// URL of a proxy, with or without user and password. By default,
-            `HTTPS_PROXY`, `HTTP_PROXY` or `ALL_PROXY`, unless `NO_PROXY` excludes the host; these
-            variables are not used for plain http to loopback.
+        proxy: `http://` or `https://` URL of a proxy, with or without user and password. Defaults
+            to `HTTPS_PROXY`, `HTTP_PROXY` or `ALL_PROXY`, unless `NO_PROXY` excludes the host;
+            these variables are not used for plain http to loopback.
         proxy_headers: Headers for the proxy only.
         connection_pool_maxsize: Maximum number of idle connections, 1 or more; defaults to 32. It
             does not limit concurrent calls: connections above it are closed after use.

@@ -116,7 +116,8 @@ class EventPayload(Model):
         default=None, description="The customer's email address. At most 255 characters."
     )
     customer_avatar: Optional[Url] = Field(
-        default=None, description="http:// or https:// URL of an image. At most 2048 characters."
+        default=None,
+        description="`http://` or `https://` URL of an image. At most 2048 characters.",
     )
     timestamp: Optional[Timestamp] = Field(
         default=None,

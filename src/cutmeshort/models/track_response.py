@@ -34,7 +34,7 @@ class TrackResponse(Model):
     success: bool = Field(default=True, description="Whether the event was tracked.")
     message: str = Field(
         default=DEFAULT_MESSAGE,
-        description="Human-readable message, of the service if it sent one.",
+        description="Human-readable message, from the service if it sent one.",
     )
     data: dict[str, Any] = Field(
         default_factory=dict, description="The other data that the service returned."
