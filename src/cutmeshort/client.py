@@ -39,7 +39,7 @@ class CMSClient:
 
     The tracking methods return a dict by the call's deadline, with `success` True or False; the
     time that `on_outcome` and log handlers take comes on top. They raise only KeyboardInterrupt,
-    SystemExit and what the application's signal handlers raise of its own exception classes.
+    SystemExit, and exceptions of the application's own classes that its signal handlers raise.
 
     For a setting that is not given, `configuration` takes precedence over the defaults below.
 

@@ -18,7 +18,7 @@ from .fields import Email, IdText, Name, RequiredText, Timestamp, Url
 # Attribution does not need these fields: CMSClient leaves an invalid one out, and sends the event.
 DROPPABLE_FIELDS = ("customer_name", "customer_email", "customer_avatar")
 
-# No warnings: in those of pydantic, values are quoted.
+# No warnings, as pydantic's would quote values.
 _WIRE_OPTIONS: dict[str, Any] = {"by_alias": True, "exclude_none": True, "warnings": False}
 
 
