@@ -1,4 +1,4 @@
-"""The former name of `cutmeshort`: the same names, in modules of the same names."""
+"""The former name of `cutmeshort`, with the same public names and modules."""
 
 import warnings
 
@@ -16,7 +16,7 @@ from . import models as models
 from . import rest as rest
 
 warnings.warn(
-    "cms_python is now called cutmeshort: write `from cutmeshort import ...`",
+    "cms_python is now called cutmeshort: use `from cutmeshort import ...`",
     DeprecationWarning,
     stacklevel=2,
 )

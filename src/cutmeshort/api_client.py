@@ -1,4 +1,4 @@
-"""ApiClient makes an HTTP request of an operation and a payload, and a model of the response."""
+"""ApiClient: sends the payload of an operation as an HTTP request, and parses the response."""
 
 import sys
 import warnings
@@ -30,17 +30,17 @@ from .rest import RESTClientObject, RESTRequest, RESTResponse
 
 class ApiClient:
     """
-    Sends operations to the service. Any number of threads may use one client.
+    Sends events to the service. Thread-safe, except for setting headers.
 
     Use it as a context manager, or call `close`, to close its connections.
 
     Args:
-        configuration: The settings; by default, a copy of Configuration.get_default(). Once the
-            client is made, they can't be assigned.
+        configuration: The settings; by default, a copy of Configuration.get_default(). Creating the
+            client makes them read-only.
 
     Raises:
         ApiTypeError: `configuration` is not a Configuration.
-        ApiValueError: A certificate, key or proxy of the configuration is not valid.
+        ApiValueError: A setting, certificate, key or proxy is not valid.
     """
 
     _default: ClassVar[Optional["ApiClient"]] = None
@@ -55,7 +55,7 @@ class ApiClient:
         self._attempt_timeout = check_attempt_timeout(
             "request_timeout", configuration.request_timeout
         )
-        # A disabled client reads no certificates: they may not exist on a development machine.
+        # A disabled client reads no certificates, which a development machine may not have.
         self._rest: Optional[RESTClientObject] = None
         if configuration.enabled:
             if not configuration.verify_ssl:
@@ -67,8 +67,10 @@ class ApiClient:
             self._rest = RESTClientObject(configuration)
         url = urlsplit(configuration.host)
         self._forwarded = self._rest is not None and self._rest.forwarded
+        # The target of a request that a proxy forwards is the whole URL.
         self._base = configuration.host if self._forwarded else url.path
-        self._sdk_headers = self._headers = sdk_headers(url)
+        self._headers = self._sdk_headers = sdk_headers(url)
+        self._default_headers: Mapping[str, str] = {}
         configuration.freeze()
 
     def call_api(
@@ -78,11 +80,11 @@ class ApiClient:
         **options: Unpack[RequestOptions],
     ) -> ApiResponse[TrackResponse]:
         """
-        Send a payload and read the response.
+        Send a payload and return the parsed response, with the token redacted.
 
         Args:
             operation: The operation of the API.
-            payload: The operation's model, or a mapping of its fields.
+            payload: The operation's model, or a mapping of its fields in snake_case or camelCase.
             options: See RequestOptions.
 
         Raises:
@@ -93,10 +95,7 @@ class ApiClient:
             ApiException: The service rejected the payload or sent no usable response, or the client
                 is disabled or closed.
         """
-        token = self._token(options)
-        if not isinstance(payload, operation.request_model):
-            payload = _as_model(operation, payload)
-        response = self._send(self._make_request(operation, payload, token, **options))
+        response, payload, token = self._send(operation, payload, options)
         return read_response(response, payload, token)
 
     def call_api_without_preload_content(
@@ -106,32 +105,29 @@ class ApiClient:
         **options: Unpack[RequestOptions],
     ) -> urllib3.BaseHTTPResponse:
         """
-        Send a payload and return urllib3's response, of any status, with its body to be read.
+        Send a payload and return urllib3's response, of any status, with an unread body.
 
-        The body was received and decompressed within the limits of `call_api`. The token, if the
-        response contains it, is not redacted. Arguments and exceptions are those of `call_api`,
-        except that a status outside 2xx is not an error, unless the body is too large or can't be
-        decompressed.
+        Arguments and exceptions are those of `call_api`, but a status outside 2xx is not an error.
+        The body was received and decompressed; if it is larger than 1 MiB or can't be decompressed,
+        that is an ApiException. The token is not redacted in the response.
         """
-        token = self._token(options)
-        if not isinstance(payload, operation.request_model):
-            payload = _as_model(operation, payload)
-        response = self._send(self._make_request(operation, payload, token, **options))
+        response, payload, token = self._send(operation, payload, options)
         if response.content is None:
             raise make_exception(response, payload, token, None)
         return response.unread()
 
     def set_default_header(self, name: str, value: Optional[str]) -> None:
         """
-        Send a header with every call, in place of the SDK's own header of that name.
+        Set a header for every call. It replaces the SDK's own header of that name.
 
-        Set headers before other threads use the client. `Authorization` can't be set: it always has
-        the token. A call's own `_headers` take precedence.
+        Set headers before other threads use the client. A call's `_headers` take precedence.
+
+        `Authorization` is ignored here, as every call sends the token in it. For another token,
+        use `_request_auth`. Only an `Authorization` in a call's `_headers` replaces the token.
 
         Args:
-            name: The header's name, compared without case.
-            value: Its value. None undoes an earlier call: the SDK's own header of that name, if
-                there is one, is sent again.
+            name: The header's name, case-insensitive.
+            value: Its value. None removes the header, or restores the SDK's own.
 
         Raises:
             ApiValueError: The name or the value is not valid in HTTP.
@@ -139,16 +135,13 @@ class ApiClient:
         header = check_headers("header", {name: "" if value is None else value})
         if name.lower() == "authorization":
             return
-        if value is None:
-            header = {k: v for k, v in self._sdk_headers.items() if k.lower() == name.lower()}
-            others = {k: v for k, v in self._headers.items() if k.lower() != name.lower()}
-            self._headers = {**others, **header}
-        else:
-            self._headers = merge_headers(self._headers, header)
+        others = {k: v for k, v in self._default_headers.items() if k.lower() != name.lower()}
+        self._default_headers = others if value is None else {**others, **header}
+        self._headers = merge_headers(self._sdk_headers, self._default_headers)
 
     @property
     def user_agent(self) -> str:
-        """The User-Agent header of every call."""
+        """The default User-Agent header. Assigning to it calls `set_default_header`."""
         return urllib3.HTTPHeaderDict(self._headers)["User-Agent"]
 
     @user_agent.setter
@@ -156,7 +149,7 @@ class ApiClient:
         self.set_default_header("User-Agent", value)
 
     def close(self) -> None:
-        """Close all connections. Later calls fail. `close` may be called again."""
+        """Close all connections. Later calls raise ApiException. Can be called more than once."""
         if self._rest is not None:
             self._rest.close()
 
@@ -168,32 +161,43 @@ class ApiClient:
 
     @classmethod
     def get_default(cls) -> "ApiClient":
-        """Return the client that APIs without their own client share; the first call makes it."""
+        """Return the client of `TrackingApi()`, which the first call creates."""
         if cls._default is None:
             cls._default = cls()
         return cls._default
 
     @classmethod
     def set_default(cls, default: Optional["ApiClient"]) -> None:
-        """Set the client that APIs without their own client share. None removes it."""
+        """Set the client of `TrackingApi()`. None removes it."""
         cls._default = default
 
-    def _token(self, options: RequestOptions) -> str:
+    def _send(
+        self,
+        operation: Operation,
+        payload: Union[EventPayload, Mapping[str, Any]],
+        options: RequestOptions,
+    ) -> tuple[RESTResponse, EventPayload, str]:
+        """Send a payload; return the response, the payload as a model, and the token."""
         token = options.get("_request_auth")
         if token is not None:
-            return check_token("_request_auth", token)
-        if self.configuration.access_token is None and self.configuration.enabled:
+            token = check_token("_request_auth", token)
+        elif self.configuration.access_token is None and self.configuration.enabled:
             raise ApiValueError(
                 "there is no token: set CMS_BEARER_TOKEN, or pass "
-                "Configuration(access_token=...) or _request_auth"
+                "Configuration(access_token=...) or _request_auth=..."
             )
-        return self.configuration.access_token or ""
-
-    def _send(self, request: RESTRequest) -> RESTResponse:
+        else:
+            token = self.configuration.access_token or ""
+        model = operation.request_model
+        if not isinstance(payload, model):
+            if not isinstance(payload, Mapping):
+                raise ApiTypeError(f"payload must be a {model.__name__} or a mapping")
+            payload = model.from_dict(payload)
+        request = self._make_request(operation, payload, token, **options)
         if self._rest is None:
-            message = "Nothing was sent: the client is disabled (enabled=False or CMS_ENABLED)."
+            message = "Nothing was sent: the client is disabled (enabled=False or CMS_ENABLED=0)."
             raise ApiException(0, "disabled", message)
-        return self._rest.request(request)
+        return self._rest.request(request), payload, token
 
     def _make_request(
         self,
@@ -204,7 +208,7 @@ class ApiClient:
         _request_timeout: Optional[AttemptTimeout] = None,
         _deadline: Optional[float] = None,
         _max_retries: Optional[int] = None,
-        _request_auth: Optional[str] = None,  # it is the token
+        _request_auth: Optional[str] = None,  # already in `token`
         _headers: Optional[Mapping[str, str]] = None,
     ) -> RESTRequest:
         settings = self.configuration
@@ -223,7 +227,7 @@ class ApiClient:
             operation=operation.name,
             method=operation.method,
             target=self._base + operation.path,
-            # For a proxy, urllib3 replaces headers without regard to case only in its own class.
+            # urllib3 adds the proxy's headers: to this class without duplicates of another case.
             headers=urllib3.HTTPHeaderDict(headers) if self._forwarded else headers,
             body=payload.to_json().encode(),
             timeout=timeout,
@@ -238,11 +242,3 @@ def _stack_level() -> int:
     while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] == __package__:
         level, frame = level + 1, frame.f_back
     return level + 1
-
-
-def _as_model(
-    operation: Operation, payload: Union[EventPayload, Mapping[str, Any]]
-) -> EventPayload:
-    if isinstance(payload, Mapping):
-        return operation.request_model.from_dict(payload)
-    raise ApiTypeError(f"payload must be a {operation.request_model.__name__} or a dict")

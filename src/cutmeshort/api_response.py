@@ -13,13 +13,13 @@ class ApiResponse(Generic[T]):
     A successful response.
 
     Attributes:
-        status_code: The HTTP status: 2xx, or 409 if an earlier attempt was recorded.
-        headers: The response's headers, a mapping without regard to case.
-        data: The body, as a model.
-        raw_data: The body as received, decompressed.
-        attempts: How many attempts were made.
+        status_code: The HTTP status: 2xx, or 409 for a `duplicate`.
+        headers: The response's headers, a case-insensitive mapping, with the token redacted.
+        data: The body, as a model, with the token redacted.
+        raw_data: The body, decompressed, with the token redacted.
+        attempts: The number of attempts.
         duplicate: Whether the service had already recorded an earlier attempt of this call (409).
-        request_id: The service's id of the request, to quote to its support, if it is known.
+        request_id: The request id, to quote to the service's support; None if it is not known.
     """
 
     status_code: int

@@ -1,4 +1,4 @@
-"""Checks the arguments of a tracking call, and makes its payload and options."""
+"""Checks the arguments of a tracking call, and creates its payload and options."""
 
 from typing import Any, NamedTuple, Optional, Union
 
@@ -6,7 +6,7 @@ from pydantic import ValidationError
 
 from .checks import check_count, check_seconds
 from .exceptions import ApiValueError
-from .models import DECORATION, EventPayload, read_timestamp
+from .models import DROPPABLE_FIELDS, EventPayload, read_timestamp
 
 
 class Arguments(NamedTuple):
@@ -17,7 +17,8 @@ class Arguments(NamedTuple):
         payload: The event; None if one of its fields was rejected.
         options: The options of the request, as in RequestOptions.
         errors: Why arguments were rejected; empty if none were.
-        warnings: What was left out of the event or assumed: dicts with `field` and `message`.
+        warnings: Which fields were left out of the event, and whether the timestamp was taken as
+            UTC: dicts with `field` and `message`.
     """
 
     payload: Optional[EventPayload]
@@ -33,24 +34,19 @@ def read_arguments(
     max_retries: Optional[int],
 ) -> Arguments:
     """
-    Check the arguments of a call. All errors are collected, so that the caller sees them at once.
+    Check the fields of a payload and the options of a call, and collect all errors.
 
-    A customer's name, email address or avatar that is not valid is left out of the event.
-
-    Args:
-        model: The model of the payload.
-        fields: The fields of the payload.
-        timeout: Seconds for the call; None for the client's.
-        max_retries: Retries of the call; None for the client's.
+    DROPPABLE_FIELDS that are not valid are left out of the event.
     """
     payload: Optional[EventPayload] = None
     options: dict[str, Any] = {}
     errors: list[Union[ApiValueError, ValidationError]] = []
     warnings: list[dict[str, str]] = []
+    # Without their tracebacks, which refer to this frame and its locals.
     try:
         payload = _make_payload(model, fields, warnings)
     except ValidationError as error:
-        errors.append(error.with_traceback(None))  # it refers to this frame
+        errors.append(error.with_traceback(None))
     try:
         if timeout is not None:
             options["_deadline"] = check_seconds("timeout", timeout)
@@ -72,7 +68,7 @@ def _make_payload(
     if timestamp is not None:
         fields = {**fields, "timestamp": timestamp.value}
         if timestamp.naive:
-            message = "The timestamp has no offset and is taken as UTC"
+            message = "The timestamp has no UTC offset and is taken as UTC"
             warnings.append({"field": "timestamp", "message": message})
     try:
         return model.model_validate(fields)
@@ -80,18 +76,16 @@ def _make_payload(
         reasons = _reasons(error)
         if not reasons:
             raise
-    warnings[:0] = [
-        {"field": name, "message": f"Left out of the event: {reason}"}
-        for name, reason in reasons.items()
-    ]
+    for name, reason in reasons.items():
+        warnings.append({"field": name, "message": f"Left out of the event: {reason}"})
     return model.model_validate({k: v for k, v in fields.items() if k not in reasons})
 
 
 def _reasons(error: ValidationError) -> dict[str, str]:
-    """Return why fields of the decoration are not valid."""
+    """Return why DROPPABLE_FIELDS are not valid, by name."""
     reasons: dict[str, str] = {}
     for part in error.errors(include_url=False):
         name = str(part["loc"][0])
-        if name in DECORATION:
-            reasons[name] = "; ".join(filter(None, (reasons.get(name), part["msg"])))
+        if name in DROPPABLE_FIELDS:
+            reasons[name] = f"{reasons[name]}; {part['msg']}" if name in reasons else part["msg"]
     return reasons

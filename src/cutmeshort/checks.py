@@ -1,4 +1,4 @@
-"""Checks of settings and options. Each returns the value, or raises ApiValueError."""
+"""Checks for settings and options. A check raises ApiValueError if the value is not valid."""
 
 import ipaddress
 import os
@@ -21,34 +21,33 @@ _HOST_NAME = re.compile(r"(?=.{1,253}$)[0-9A-Za-z_-]{1,63}(\.[0-9A-Za-z_-]{1,63}
 _AUTHORITY = re.compile(r"([^@]*@)?(?P<host>\[[0-9A-Fa-f:.]+\]|[^:@\[\]]+)(:[0-9]{1,5})?")
 _HEADER_NAME = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _HEADER_VALUE = r"[\t\x20-\x7e\x80-\xff]*"
-_HOST = "host (or CMS_HOST)"
 
 
 def check_seconds(name: str, value: Any) -> float:
-    """Return `value` if it is a time in seconds, above 0 and at most a day."""
+    """Return `value` as a float if it is a number of seconds, above 0 and at most 86400."""
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
     usable = number and 0 < value <= MAX_TIMEOUT
-    _require(usable, name, "a number of seconds above 0, at most 86400")
+    _require(usable, name, "a number of seconds above 0 and at most 86400")
     return float(value)
 
 
 def check_attempt_timeout(name: str, value: Any) -> tuple[float, float]:
     """Return `value` as a (connect, read) pair of seconds."""
     pair = value if isinstance(value, (tuple, list)) else (value, value)
-    _require(len(pair) == 2, name, "seconds or a (connect, read) pair of them")
+    _require(len(pair) == 2, name, "a number of seconds, or a (connect, read) pair of numbers")
     return check_seconds(name, pair[0]), check_seconds(name, pair[1])
 
 
-def check_count(name: str, value: Any) -> int:
-    """Return `value` if it is a whole number, 0 or more."""
-    _require(_is_whole(value) and value >= 0, name, "a whole number, 0 or more")
+def check_count(name: str, value: Any, minimum: int = 0) -> int:
+    """Return `value` if it is a whole number, `minimum` or more."""
+    _require(_is_whole(value) and value >= minimum, name, f"a whole number, {minimum} or more")
     return int(value)
 
 
 def check_token(name: str, value: Any) -> str:
     """Return `value` if it is valid in an Authorization header."""
     usable = isinstance(value, str) and _is_visible_ascii(value)
-    expected = "the bearer token alone: visible ASCII characters, no white space"
+    expected = 'the bearer token without "Bearer": visible ASCII characters, no white space'
     _require(usable, name, expected)
     return str(value)
 
@@ -60,21 +59,16 @@ def check_flag(name: str, value: Any) -> bool:
 
 
 def check_headers(name: str, value: Any) -> Mapping[str, str]:
-    """Return `value` if its names and values are valid HTTP headers."""
+    """Return a read-only copy of `value` if it maps valid HTTP header names to valid values."""
     _require(isinstance(value, Mapping), name, "a mapping of header names to values")
     for key, text in value.items():
         usable = isinstance(key, str) and re.fullmatch(_HEADER_NAME, key) is not None
         _require(usable, name, "a mapping of HTTP header names to values")
         if key.lower() in ("content-length", "transfer-encoding"):
-            raise ApiValueError(f"{name} must leave {key} to the SDK", name)
+            raise ApiValueError(f"{name} must not contain {key}: the SDK sets it", name)
         usable = isinstance(text, str) and re.fullmatch(_HEADER_VALUE, text) is not None
-        _require(usable, name, f"a mapping with a text of one line, in Latin-1, for {key}")
-    return dict(value)
-
-
-def check_proxy_headers(name: str, value: Any) -> Mapping[str, str]:
-    """Return a read-only copy of `value` if its names and values are valid HTTP headers."""
-    return MappingProxyType(check_headers(name, value))
+        _require(usable, name, f"a mapping in which {key} is a string of one line, in Latin-1")
+    return MappingProxyType(dict(value))
 
 
 def check_proxy(name: str, value: Any) -> str:
@@ -85,80 +79,76 @@ def check_proxy(name: str, value: Any) -> str:
 
 
 def check_host(name: str, value: Any) -> str:
-    """Return `value`, normalised, if it can be the service's base URL."""
+    """Return `value`, with a host in lower case and no final slash, if it is a base URL."""
     parts = _split(value)
-    if parts is None:
-        expected = f"an https:// URL of visible ASCII characters, like {DEFAULT_HOST}"
-        raise ApiValueError(f"{_HOST} must be {expected}", name)
-    if "@" in parts.netloc or "?" in value or "#" in value:
-        expected = f"a URL without user name, query and fragment, like {DEFAULT_HOST}"
-        raise ApiValueError(f"{_HOST} must be {expected}", name)
+    if parts is None or "@" in parts.netloc or "?" in value or "#" in value:
+        extras = "a user name, query or fragment"
+        expected = f"an https:// URL of visible ASCII characters without {extras}"
+        raise ApiValueError(f"{name} must be {expected}, like {DEFAULT_HOST}", name)
     return f"{parts.scheme}://{parts.netloc.lower()}{parts.path}".rstrip("/")
 
 
 def check_scheme(host: str, allow_insecure_http: bool) -> None:
-    """Refuse plain http:// to hosts other than loopback, unless it is allowed."""
+    """Reject plain http:// to hosts other than loopback, unless it is allowed."""
     parts = urlsplit(host)
     if parts.scheme == "http" and not (allow_insecure_http or is_loopback(parts.hostname or "")):
         raise ApiValueError(
-            f"{_HOST} must begin with https://: plain http:// sends the token over the network in "
-            "clear text. Configuration(allow_insecure_http=True) allows it",
+            "host (or CMS_HOST) must begin with https://: plain http:// sends the token over the "
+            "network in clear text. To allow that, pass Configuration(allow_insecure_http=True)",
             "host",
         )
 
 
-def check_host_name(name: str, value: Any) -> str:
+def check_host_name(name: str, value: Any, expected: str = "a host name") -> str:
     """Return `value` if it is the name of a host."""
     usable = isinstance(value, str) and _HOST_NAME.fullmatch(value) is not None
-    _require(usable, name, "a host name")
+    _require(usable, name, expected)
     return str(value)
 
 
 def check_assert_hostname(name: str, value: Any) -> Any:
     """Return `value` if it is False, or the name of a host."""
-    return value if value is False else check_host_name(name, value)
+    return value if value is False else check_host_name(name, value, "a host name, or False")
 
 
 def check_path(name: str, value: Any) -> str:
-    """Return `value` as text if it can be the path of a file."""
+    """Return `value` as a string if it is a path; the file need not exist."""
     path = os.fspath(value) if isinstance(value, os.PathLike) else value
     _require(isinstance(path, str) and path != "", name, "the path of a PEM file")
     return str(path)
 
 
 def check_certificates(name: str, value: Any) -> Union[str, bytes]:
-    """Return `value` if it can be PEM text or DER bytes."""
+    """Return `value` if it is a string (PEM) or bytes (DER) that is not empty."""
     usable = isinstance(value, (str, bytes)) and len(value) > 0
-    _require(usable, name, "PEM text or DER bytes")
+    _require(usable, name, "a PEM string or DER bytes")
     return value  # type: ignore[no-any-return]
 
 
-def check_pool_size(name: str, value: Any) -> int:
-    """Return `value` if it is a whole number, 1 or more."""
-    _require(_is_whole(value) and value > 0, name, "1 or more")
-    return int(value)
-
-
 def check_socket_options(name: str, value: Any) -> tuple[SocketOption, ...]:
-    """Return `value` if it is a list of arguments for `setsockopt`."""
-    expected = "(level, option, value) triples: int, int, and int or bytes"
-    options: tuple[Any, ...] = tuple(value) if isinstance(value, (list, tuple)) else (None,)
-    for option in options:
-        triple = isinstance(option, tuple) and len(option) == 3
-        usable = triple and all(_is_whole(part) and abs(part) < 2**31 for part in option[:2])
+    """Return `value` as a tuple if it is a list of arguments for `setsockopt`."""
+    expected = "a list of (level, option, value) triples: int, int, and int or bytes"
+    _require(isinstance(value, (list, tuple)), name, expected)
+    for option in value:
+        _require(isinstance(option, tuple) and len(option) == 3, name, expected)
+        numbers = option[:2] if isinstance(option[2], bytes) else option
+        usable = all(_is_whole(number) and abs(number) < 2**31 for number in numbers)
         _require(usable, name, expected)
-        setting = option[2]
-        number = _is_whole(setting) and abs(setting) < 2**31
-        _require(number or isinstance(setting, bytes), name, expected)
-    return options
+    return tuple(value)
+
+
+def parse_address(text: str) -> Union[ipaddress.IPv4Address, ipaddress.IPv6Address, None]:
+    """Return an IP address; None if the string is not one."""
+    try:
+        return ipaddress.ip_address(text)
+    except ValueError:
+        return None
 
 
 def is_loopback(hostname: str) -> bool:
-    """Tell whether a name or address is this machine's loopback."""
-    try:
-        return hostname == "localhost" or ipaddress.ip_address(hostname).is_loopback
-    except ValueError:
-        return False
+    """Return whether a host is `localhost` or a loopback address."""
+    address = parse_address(hostname)
+    return hostname == "localhost" or (address is not None and address.is_loopback)
 
 
 def _split(url: Any) -> Optional[SplitResult]:

@@ -1,10 +1,11 @@
-"""CMSClient, the facade: it takes keyword arguments and returns a dict, whatever happens."""
+"""CMSClient: tracks leads and sales, and returns the outcome as a dict."""
 
 import dataclasses
 import inspect
 import logging
 import threading
 import time
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, Callable, Optional, Union
 from urllib.parse import urlsplit
@@ -16,55 +17,54 @@ from .api_client import ApiClient
 from .api_response import ApiResponse
 from .arguments import Arguments, read_arguments
 from .configuration import Configuration
-from .exceptions import ApiTypeError, ApiValueError, is_application_error
+from .exceptions import ApiException, ApiTypeError, ApiValueError, is_application_error
 from .logs import OutcomeLog, logger
-from .models import DECORATION, ExternalId, TrackResponse
+from .models import DROPPABLE_FIELDS, ExternalId, TrackResponse
 from .operations import TRACK_LEAD, TRACK_SALE, Operation
 from .results import (
     Outcome,
     TrackError,
     TrackResult,
     TrackSuccess,
-    explain,
-    failure,
-    invalid,
+    make_error,
     make_outcome,
-    success,
+    make_success,
+    make_validation_error,
 )
 
 
 class CMSClient:
     """
-    Tracks leads and sales. Make one client per process; any number of threads may use it.
+    Tracks leads and sales. Thread-safe: create one client per process.
 
-    The tracking methods never raise and never take longer than their deadline: each returns a
-    dict, with `success` True or False. There is one exception: if a signal handler of the
-    application raises an exception of the application's own class during a request, the call
-    raises it.
+    The tracking methods return a dict by the call's deadline, with `success` True or False; the
+    time that `on_outcome` and log handlers take comes on top. They raise only KeyboardInterrupt,
+    SystemExit, and exceptions of the application's own classes that its signal handlers raise.
 
-    A setting that is not given comes from its environment variable, else from the default.
+    For a setting that is not given, `configuration` takes precedence over the defaults below.
 
     Args:
-        token: Bearer token, or from `CMS_BEARER_TOKEN`.
-        host: Base URL of the service, or from `CMS_HOST`; default `https://api.cme.sh`. A path is
-            kept.
-        timeout: Seconds for one call, retries and waits included, or from `CMS_TIMEOUT`; default
-            10.
-        max_retries: How often a failed attempt is retried, or from `CMS_MAX_RETRIES`; default 3.
-        enabled: False makes a client that validates, sends nothing and needs no token. Or from
-            `CMS_ENABLED`: 1 or 0, true or false, yes or no, on or off; default True.
-        on_outcome: A function that is called with an Outcome after each call that returns, in the
+        token: Bearer token. Defaults to `CMS_BEARER_TOKEN`.
+        host: Base URL of the service, with or without a path. Defaults to `CMS_HOST`, then to
+            `https://api.cme.sh`.
+        timeout: Seconds for one call, including retries and waits; above 0, at most 86400. Defaults
+            to `CMS_TIMEOUT`, then to 10.
+        max_retries: Maximum number of retries, 0 or more. Defaults to `CMS_MAX_RETRIES`, then to 3.
+        enabled: If False, the client validates, sends nothing and needs no token; calls return an
+            error of type `disabled`. Defaults to `CMS_ENABLED` (1 or 0, true or false, yes or no,
+            on or off), then to True.
+        on_outcome: A function, not async, that is called with an Outcome after each call, in the
             caller's thread. Exceptions that it raises are caught, and the first one is logged.
-        configuration: All other settings; the arguments above take precedence over them. Once the
-            client is made, the settings of this configuration can't be assigned.
+        configuration: All other settings; the arguments above take precedence. Creating the client
+            makes its settings read-only.
 
     Attributes:
         api_client: The ApiClient that sends the requests.
         tracking_api: The TrackingApi, whose methods raise exceptions.
 
     Raises:
-        ApiValueError: There is no token, or a setting is not valid. The message says what is, and
-            does not show the token.
+        ApiValueError: There is no token, or a setting, certificate, key or proxy is not valid. The
+            message does not show the token.
         ApiTypeError: `configuration` is not a Configuration, or `on_outcome` is not a function.
     """
 
@@ -79,14 +79,14 @@ class CMSClient:
         on_outcome: Optional[Callable[[Outcome], object]] = None,
         configuration: Optional[Configuration] = None,
     ) -> None:
-        arguments = {
+        given: dict[str, Any] = {
             "access_token": token,
             "host": host,
             "timeout": timeout,
             "retries": max_retries,
             "enabled": enabled,
         }
-        given: dict[str, Any] = {k: v for k, v in arguments.items() if v is not None}
+        given = {name: value for name, value in given.items() if value is not None}
         if configuration is None:
             settings = Configuration.from_default(**given)
         elif isinstance(configuration, Configuration):
@@ -95,14 +95,13 @@ class CMSClient:
             raise ApiTypeError("configuration must be a Configuration")
         if settings.access_token is None and settings.enabled:
             raise ApiValueError("there is no token: pass token=... or set CMS_BEARER_TOKEN")
-        if on_outcome is not None and not _is_function(on_outcome):
-            expected = "a plain function (not async) that takes an Outcome"
-            raise ApiTypeError(f"on_outcome must be {expected}")
+        if on_outcome is not None and not _is_sync_callable(on_outcome):
+            raise ApiTypeError("on_outcome must be a function, not async, that takes an Outcome")
         self.api_client = ApiClient(settings)
         self.tracking_api = TrackingApi(self.api_client)
         self._log = OutcomeLog(urlsplit(settings.host).netloc, enabled=settings.enabled)
         self._on_outcome = on_outcome
-        self._hook_failure = threading.Lock()  # the first failure acquires it, and is logged
+        self._first_hook_failure = threading.Lock()  # logged by the call that acquires it
         if configuration is not None:
             configuration.freeze()
 
@@ -121,30 +120,31 @@ class CMSClient:
         max_retries: Optional[int] = None,
     ) -> TrackResult:
         """
-        Track a lead: a visitor who clicked has signed up, or done something else of value.
+        Track a lead: a visitor who clicked a link signed up, or did something else of value.
 
         The service deduplicates leads by customer and event name, so it is safe to call again.
-        `None` and `""` in an optional argument mean that it is not set.
+        For an optional argument, `None` and `""` mean "not set".
 
         Args:
-            event_name: What happened, in free text, like "Sign up". 1 to 255 characters.
+            event_name: What happened, as free text such as "Sign up". 1 to 255 characters.
             customer_external_id: The customer's id in your own system. 1 to 255 characters; an int
-                or a UUID is sent as text.
-            click_id: The click to credit, at most 255 characters. Required, but must be left out of
-                the leads that follow a deferred lead.
+                or a UUID is sent as a string.
+            click_id: The id of the click to credit, at most 255 characters. Required, except in
+                leads that follow a deferred lead, which must not have one.
             customer_name: At most 255 characters. A name, email address or avatar that is not
                 valid is left out of the event, and the result's `warnings` list it.
-            customer_email: x@y without spaces, at most 255 characters.
-            customer_avatar: http(s) URL of a picture, at most 2048 characters.
-            timestamp: When it happened, if not now: a datetime, or ISO 8601 text. Without an
-                offset it is taken as UTC, and the result's `warnings` list it.
-            mode: "deferred" associates the customer with the click now. The click is credited with
-                the customer's later leads, which have neither `mode` nor `click_id`.
-            timeout: Seconds for this call, instead of the client's.
-            max_retries: Retries for this call, instead of the client's.
+            customer_email: Like ann@example.com, without spaces, at most 255 characters.
+            customer_avatar: `http://` or `https://` URL of an image, at most 2048 characters.
+            timestamp: When the event happened; by default, when the service receives it. A datetime
+                or an ISO 8601 string of at most 64 characters. Without a UTC offset it is taken as
+                UTC, and the result's `warnings` list it.
+            mode: "deferred" associates the customer with the click, to credit it with the
+                customer's later leads, which have neither `mode` nor `click_id`.
+            timeout: Seconds for this call, instead of the client's; above 0, at most 86400.
+            max_retries: Maximum number of retries, instead of the client's.
 
         Returns:
-            TrackSuccess or TrackError; `success` says which.
+            A TrackSuccess if `success` is True, else a TrackError.
         """
         fields = {
             "event_name": event_name,
@@ -176,33 +176,34 @@ class CMSClient:
         max_retries: Optional[int] = None,
     ) -> TrackResult:
         """
-        Track a sale: a visitor who clicked has paid.
+        Track a sale: a visitor who clicked a link paid.
 
-        The service deduplicates sales by invoice, so it is safe to call again. `None` and `""` in
-        an optional argument mean that it is not set.
+        The service deduplicates sales by invoice, so it is safe to call again. For an optional
+        argument, `None` and `""` mean "not set".
 
         Args:
-            event_name: What happened, in free text, like "Purchase". 1 to 255 characters.
+            event_name: What happened, as free text such as "Purchase". 1 to 255 characters.
             customer_external_id: The customer's id in your own system. 1 to 255 characters; an int
-                or a UUID is sent as text.
-            invoice_id: Your id of the invoice or payment. 1 to 255 characters; an int or a UUID is
-                sent as text.
-            amount: What was paid, an int in the currency's minor unit: 4999 for 49.99 USD, 500
-                for 500 JPY. 0 or more.
-            currency: Three letters, like "USD"; sent in upper case.
-            click_id: The click to credit, at most 255 characters. Required, unless the customer
-                has a deferred lead.
+                or a UUID is sent as a string.
+            invoice_id: Your own id for the invoice or payment. 1 to 255 characters; an int or a
+                UUID is sent as a string.
+            amount: The amount paid, an int in the currency's minor unit: 4999 for 49.99 USD, 500
+                for 500 JPY. 0 to 2**53 - 1.
+            currency: Three-letter code, like "USD"; sent in upper case.
+            click_id: The id of the click to credit, at most 255 characters. Required, unless the
+                customer has a deferred lead.
             customer_name: At most 255 characters. A name, email address or avatar that is not
                 valid is left out of the event, and the result's `warnings` list it.
-            customer_email: x@y without spaces, at most 255 characters.
-            customer_avatar: http(s) URL of a picture, at most 2048 characters.
-            timestamp: When it happened, if not now: a datetime, or ISO 8601 text. Without an
-                offset it is taken as UTC, and the result's `warnings` list it.
-            timeout: Seconds for this call, instead of the client's.
-            max_retries: Retries for this call, instead of the client's.
+            customer_email: Like ann@example.com, without spaces, at most 255 characters.
+            customer_avatar: `http://` or `https://` URL of an image, at most 2048 characters.
+            timestamp: When the event happened; by default, when the service receives it. A datetime
+                or an ISO 8601 string of at most 64 characters. Without a UTC offset it is taken as
+                UTC, and the result's `warnings` list it.
+            timeout: Seconds for this call, instead of the client's; above 0, at most 86400.
+            max_retries: Maximum number of retries, instead of the client's.
 
         Returns:
-            TrackSuccess or TrackError; `success` says which.
+            A TrackSuccess if `success` is True, else a TrackError.
         """
         fields = {
             "event_name": event_name,
@@ -220,7 +221,7 @@ class CMSClient:
         return self._track(TRACK_SALE, send, fields, timeout, max_retries)
 
     def close(self) -> None:
-        """Close all connections. Later calls return an error. `close` may be called again."""
+        """Close all connections. Later calls return a TrackError. Can be called more than once."""
         self.api_client.close()
 
     def __enter__(self) -> Self:
@@ -243,27 +244,28 @@ class CMSClient:
         started = time.monotonic()
         arguments: Optional[Arguments] = None
         response: Optional[ApiResponse[TrackResponse]] = None
-        sending, explanation = False, ""
+        is_sending = False
+        explanation = ""
         result: Union[TrackSuccess, TrackError]
         try:
             arguments = read_arguments(operation.request_model, fields, timeout, max_retries)
             if arguments.errors:
-                result = invalid(arguments.errors)
+                result = make_validation_error(arguments.errors)
                 explanation = result["error"]
             else:
-                sending = True
+                is_sending = True
                 response = send(arguments.payload, **arguments.options)
-                result = success(response)
+                result = make_success(response)
         except Exception as error:
-            if sending and is_application_error(error):
+            if is_sending and is_application_error(error):
                 raise  # a signal handler of the application raised it
-            result = failure(error, arguments.payload if arguments else None, sent=sending)
-            try:
-                explanation = explain(error, result)
+            result = make_error(error, arguments.payload if arguments else None, sent=is_sending)
+            with suppress(Exception):  # the recursion limit may be near
+                explanation = result["error"]
+                if isinstance(error, ApiException):  # without the text of the response
+                    explanation = f"{error.message} {error.hint}".strip()
                 if result["type"] == "internal_error":
                     self._log.failure("a tracking call", error)
-            except Exception:  # noqa: BLE001, S110 - the stack may be full
-                pass
         warnings = arguments.warnings if arguments else []
         if warnings:
             result["warnings"] = warnings
@@ -273,25 +275,25 @@ class CMSClient:
                 seconds = time.monotonic() - started
                 outcome = make_outcome(operation.name, result, response, seconds)
                 self._report(outcome, explanation, warnings)
-        except Exception:  # noqa: BLE001, S110 - the stack may be full
+        except Exception:  # noqa: BLE001, S110 - the recursion limit may be near
             pass
-        return result  # pyright: ignore[reportReturnType]
+        return result  # pyright: ignore[reportReturnType] - see TrackResult
 
     def _report(self, outcome: Outcome, explanation: str, warnings: list[dict[str, str]]) -> None:
-        """Log a call and call `on_outcome`."""
+        """Log an outcome and pass it to `on_outcome`."""
         self._log.outcome(outcome, explanation)
-        left_out = [warning["field"] for warning in warnings if warning["field"] in DECORATION]
+        left_out = [each["field"] for each in warnings if each["field"] in DROPPABLE_FIELDS]
         if left_out and outcome.success:
             self._log.left_out(outcome, left_out)
         if self._on_outcome is not None:
             try:
                 self._on_outcome(outcome)
-            except Exception as error:  # noqa: BLE001 - it is the application's code
-                if self._hook_failure.acquire(blocking=False):
+            except Exception as error:  # noqa: BLE001 - the application's function may raise any
+                if self._first_hook_failure.acquire(blocking=False):
                     self._log.failure("on_outcome", error)
 
 
-def _is_function(hook: object) -> bool:
+def _is_sync_callable(hook: object) -> bool:
     return callable(hook) and not any(
         inspect.iscoroutinefunction(function) for function in (hook, type(hook).__call__)
     )

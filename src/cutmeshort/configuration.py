@@ -1,44 +1,24 @@
 """The settings of a client: plain data, checked when assigned, safe to print and to pickle."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields, replace
+from functools import partial
 from typing import Any, Callable, ClassVar, Optional, Union
 from urllib.parse import urlsplit, urlunsplit
 
 from typing_extensions import Literal
 
-from .checks import (
-    DEFAULT_HOST,
-    AttemptTimeout,
-    FilePath,
-    SocketOption,
-    check_assert_hostname,
-    check_attempt_timeout,
-    check_certificates,
-    check_count,
-    check_flag,
-    check_host,
-    check_host_name,
-    check_path,
-    check_pool_size,
-    check_proxy,
-    check_proxy_headers,
-    check_scheme,
-    check_seconds,
-    check_socket_options,
-    check_token,
-)
+from . import checks
+from .checks import DEFAULT_HOST, AttemptTimeout, FilePath, SocketOption
 from .environment import read_flag, read_number, read_text
 from .exceptions import ApiAttributeError, ApiTypeError, ApiValueError
 
-DEFAULT_TIMEOUT = 10.0
-DEFAULT_REQUEST_TIMEOUT = (3.0, 5.0)
-DEFAULT_RETRIES = 3
 STANDARD_PORTS = {"http": 80, "https": 443}
 
 _SECRETS = ("access_token", "proxy", "proxy_headers")
-# The names of a setting in messages, where it has several.
+# What messages call a setting that has several names.
 _LABELS = {
+    "host": "host (or CMS_HOST)",
     "access_token": "token (or CMS_BEARER_TOKEN)",
     "retries": "retries (or max_retries)",
 }
@@ -51,11 +31,9 @@ def _setting(
     factory: Optional[Callable[[], Any]] = None,
     repr: bool = True,  # noqa: A002 - as in dataclasses.field
 ) -> Any:
-    """Define a setting with the check of its values, and its default or what makes the default."""
-    metadata = {"check": check}
-    if factory is None:
-        return field(default=default, repr=repr, metadata=metadata)
-    return field(default_factory=factory, repr=repr, metadata=metadata)
+    """Define a setting with the check of its values, and its default or a default factory."""
+    metadata = {"check": check, "factory": factory or (lambda: default)}
+    return field(default=default, repr=repr, metadata=metadata)
 
 
 @dataclass
@@ -63,75 +41,78 @@ class Configuration:
     """
     The settings of an ApiClient.
 
-    A setting that is not given, or is None, comes from its environment variable, else from the
-    default. Settings can be assigned until a client is made from the configuration; after that,
-    `dataclasses.replace(configuration, timeout=5)` makes a changed copy. A pickle has no token, no
-    password and no `proxy_headers`; the process that loads it takes the token from its environment.
+    A setting that is omitted or None has its default. Creating a client makes the settings of its
+    configuration read-only; for a changed copy, use
+    `dataclasses.replace(configuration, timeout=5)`. A pickle contains no token, no password and no
+    `proxy_headers`; the process that loads it takes the token from its environment.
 
     Args:
-        host: Base URL of the service, or from `CMS_HOST`; default `https://api.cme.sh`. A path is
-            kept.
-        access_token: Bearer token, or from `CMS_BEARER_TOKEN`: visible ASCII, no white space.
-        timeout: Seconds for one call, retries and waits included, or from `CMS_TIMEOUT`; default
-            10. Above 0, at most 86400.
-        request_timeout: Seconds for one attempt, to connect and for the whole response: a
-            number for both, or a (connect, read) pair; default (3, 5). An attempt never passes the
-            deadline of the call.
-        retries: How often a failed attempt is retried, or from `CMS_MAX_RETRIES`; default 3. 0 or
-            more.
-        verify_ssl: False accepts any certificate. For experiments only: the token is at risk.
+        host: Base URL of the service, with or without a path. Defaults to `CMS_HOST`, then to
+            `https://api.cme.sh`.
+        access_token: Bearer token: visible ASCII, no white space. Defaults to `CMS_BEARER_TOKEN`.
+        timeout: Seconds for one call, including retries and waits; above 0, at most 86400. Defaults
+            to `CMS_TIMEOUT`, then to 10.
+        request_timeout: Seconds for the steps of one attempt: a (connect, read) pair, or a number
+            for both; defaults to (3, 5). "connect" limits each connection and each TLS handshake,
+            "read" the request and the whole response. No step extends past the call's deadline,
+            which is also the limit of a name look-up.
+        retries: Maximum number of retries, 0 or more. Defaults to `CMS_MAX_RETRIES`, then to 3.
+        verify_ssl: False accepts any certificate, so that anyone on the network can intercept the
+            token. For experiments only.
         ssl_ca_cert: Path of a PEM file with the certificate authorities to trust, instead of
             the system's.
-        ca_cert_data: The same as PEM text, or as DER bytes.
+        ca_cert_data: Certificate authorities to trust, as a PEM string or DER bytes. With
+            `ssl_ca_cert`, both are trusted.
         cert_file: Path of a PEM file with the client's certificate.
-        key_file: Path of a PEM file with its private key, if `cert_file` does not contain it.
-        assert_hostname: The name to expect in the service's certificate; False for any name.
-        tls_server_name: The name to ask for in the TLS handshake (SNI).
-        proxy: URL of a proxy. By default, `HTTPS_PROXY` or `HTTP_PROXY`, unless `NO_PROXY` excludes
-            the host. Those are not used for plain http to loopback.
+        key_file: Path of a PEM file with the private key, if `cert_file` does not contain it.
+        assert_hostname: The name that the service's certificate must have, instead of the host's;
+            False accepts any name.
+        tls_server_name: The name to send in the TLS handshake (SNI), instead of the host's.
+        proxy: `http://` or `https://` URL of a proxy, with or without user and password. Defaults
+            to `HTTPS_PROXY`, `HTTP_PROXY` or `ALL_PROXY`, unless `NO_PROXY` excludes the host;
+            these variables are not used for plain http to loopback.
         proxy_headers: Headers for the proxy only.
-        connection_pool_maxsize: How many idle connections are kept for reuse; default 32. More
-            calls can run at a time; their connections are closed afterwards.
+        connection_pool_maxsize: Maximum number of idle connections, 1 or more; defaults to 32. It
+            does not limit concurrent calls: connections above it are closed after use.
         socket_options: (level, option, value) triples for each connection's socket, in addition
             to urllib3's own (TCP_NODELAY).
-        allow_insecure_http: True allows plain `http://` to hosts other than loopback. The token
-            then crosses the network in clear text.
-        enabled: False makes clients that validate, send nothing and need no token: for development
-            machines and staging. Or from `CMS_ENABLED`: 1 or 0, true or false, yes or no, on or
-            off; default True.
+        allow_insecure_http: True allows plain `http://` to hosts other than loopback, which sends
+            the token in clear text.
+        enabled: If False, clients validate, send nothing and need no token: for development
+            machines and staging. Defaults to `CMS_ENABLED` (1 or 0, true or false, yes or no, on
+            or off), then to True.
 
     Raises:
         ApiValueError: A value, or its environment variable, is not valid.
-        ApiAttributeError: The assigned setting does not exist, or a client was made from this
-            configuration.
+        ApiAttributeError: An assigned setting does not exist, or is read-only.
     """
 
-    host: str = _setting(check_host, factory=lambda: read_text("CMS_HOST") or DEFAULT_HOST)
+    host: str = _setting(checks.check_host, factory=lambda: read_text("CMS_HOST") or DEFAULT_HOST)
     access_token: Optional[str] = _setting(
-        check_token, factory=lambda: read_text("CMS_BEARER_TOKEN"), repr=False
+        checks.check_token, factory=lambda: read_text("CMS_BEARER_TOKEN"), repr=False
     )
     timeout: float = _setting(
-        check_seconds,
-        factory=lambda: read_number("CMS_TIMEOUT", float, check_seconds, DEFAULT_TIMEOUT),
+        checks.check_seconds,
+        factory=lambda: read_number("CMS_TIMEOUT", float, checks.check_seconds, 10.0),
     )
-    request_timeout: AttemptTimeout = _setting(check_attempt_timeout, DEFAULT_REQUEST_TIMEOUT)
+    request_timeout: AttemptTimeout = _setting(checks.check_attempt_timeout, (3.0, 5.0))
     retries: int = _setting(
-        check_count,
-        factory=lambda: read_number("CMS_MAX_RETRIES", int, check_count, DEFAULT_RETRIES),
+        checks.check_count,
+        factory=lambda: read_number("CMS_MAX_RETRIES", int, checks.check_count, 3),
     )
-    verify_ssl: bool = _setting(check_flag, True)
-    ssl_ca_cert: Optional[FilePath] = _setting(check_path)
-    ca_cert_data: Union[str, bytes, None] = _setting(check_certificates, repr=False)
-    cert_file: Optional[FilePath] = _setting(check_path)
-    key_file: Optional[FilePath] = _setting(check_path)
-    assert_hostname: Union[str, Literal[False], None] = _setting(check_assert_hostname)
-    tls_server_name: Optional[str] = _setting(check_host_name)
-    proxy: Optional[str] = _setting(check_proxy, repr=False)
-    proxy_headers: Optional[Mapping[str, str]] = _setting(check_proxy_headers, repr=False)
-    connection_pool_maxsize: int = _setting(check_pool_size, 32)
-    socket_options: Sequence[SocketOption] = _setting(check_socket_options, ())
-    allow_insecure_http: bool = _setting(check_flag, False)
-    enabled: bool = _setting(check_flag, factory=lambda: read_flag("CMS_ENABLED", "enabled"))
+    verify_ssl: bool = _setting(checks.check_flag, True)
+    ssl_ca_cert: Optional[FilePath] = _setting(checks.check_path)
+    ca_cert_data: Union[str, bytes, None] = _setting(checks.check_certificates, repr=False)
+    cert_file: Optional[FilePath] = _setting(checks.check_path)
+    key_file: Optional[FilePath] = _setting(checks.check_path)
+    assert_hostname: Union[str, Literal[False], None] = _setting(checks.check_assert_hostname)
+    tls_server_name: Optional[str] = _setting(checks.check_host_name)
+    proxy: Optional[str] = _setting(checks.check_proxy, repr=False)
+    proxy_headers: Optional[Mapping[str, str]] = _setting(checks.check_headers, repr=False)
+    connection_pool_maxsize: int = _setting(partial(checks.check_count, minimum=1), 32)
+    socket_options: Sequence[SocketOption] = _setting(checks.check_socket_options, ())
+    allow_insecure_http: bool = _setting(checks.check_flag, False)
+    enabled: bool = _setting(checks.check_flag, factory=lambda: read_flag("CMS_ENABLED"))
 
     _default: ClassVar[Optional["Configuration"]] = None
     _frozen: ClassVar[bool] = False
@@ -142,25 +123,28 @@ class Configuration:
     def __setattr__(self, name: str, value: Any) -> None:
         setting = Configuration.__dataclass_fields__.get(name)
         if setting is None or not setting.metadata:
-            raise ApiAttributeError(f"Configuration has no setting {name}")
+            raise ApiAttributeError(f"Configuration has no setting named {name}")
         if self._frozen:
             raise ApiAttributeError(
-                f"{name} can't be assigned: a client was made from this configuration. Make "
-                f"a changed copy: dataclasses.replace(configuration, {name}=...)"
+                f"{name} can't be assigned: a client uses this configuration. Create a changed "
+                f"copy: dataclasses.replace(configuration, {name}=...)"
             )
-        if value is None:
-            factory: Any = setting.default_factory
-            value = setting.default if factory is MISSING else factory()
-        if value is not None:
-            value = setting.metadata["check"](_LABELS.get(name, name), value)
-        if name in ("host", "allow_insecure_http"):
-            settings = {**self.__dict__, name: value}
-            if "allow_insecure_http" in settings:  # the host is assigned first
-                check_scheme(settings["host"], settings["allow_insecure_http"])
+        try:
+            if value is None:
+                value = setting.metadata["factory"]()
+            if value is not None:
+                value = setting.metadata["check"](_LABELS.get(name, name), value)
+        except ApiValueError as error:
+            error.argument = name  # not the label
+            raise
+        settings = {**self.__dict__, name: value}
+        # When a configuration is created, `host` is assigned before `allow_insecure_http`.
+        if name in ("host", "allow_insecure_http") and "allow_insecure_http" in settings:
+            checks.check_scheme(settings["host"], settings["allow_insecure_http"])
         object.__setattr__(self, name, value)
 
     def __delattr__(self, name: str) -> None:
-        raise ApiAttributeError(f"{name} can't be deleted: assign another value")
+        raise ApiAttributeError(f"{name} can't be deleted: assign None to restore its default")
 
     def __copy__(self) -> "Configuration":
         return replace(self)
@@ -173,38 +157,33 @@ class Configuration:
         if self.proxy is not None:
             parts = urlsplit(self.proxy)
             settings["proxy"] = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
-        return _restore, (type(self), settings)
+        return partial(type(self), **settings), ()
 
     def check(self) -> None:
         """
-        Check the settings together; `key_file` may be assigned before `cert_file`.
+        Check settings that depend on each other, and may be assigned in any order.
 
         Raises:
-            ApiValueError: There is a `key_file` without its `cert_file`.
+            ApiValueError: There is a `key_file` without a `cert_file`.
         """
         if self.key_file is not None and self.cert_file is None:
-            raise ApiValueError("key_file must be given with cert_file, or not at all", "key_file")
+            raise ApiValueError("key_file requires cert_file", "key_file")
 
     def freeze(self) -> None:
-        """Allow no more assignments, because a client was made from this configuration."""
+        """Make the settings read-only, because a client uses them."""
         object.__setattr__(self, "_frozen", True)
 
     @classmethod
     def from_default(cls, **changes: Any) -> "Configuration":
-        """
-        Return a copy of the default, if one was set, else a new configuration.
-
-        Args:
-            changes: Settings that replace the default's.
-        """
+        """Return a changed copy of the default configuration; if none was set, of a new one."""
         return cls(**changes) if cls._default is None else replace(cls._default, **changes)
 
     @classmethod
     def get_default(cls) -> "Configuration":
         """
-        Return the default, whose settings can be assigned; the first call makes it.
+        Return the default configuration, which the first call creates.
 
-        A client without a configuration of its own copies the default when the client is made.
+        Its settings can be assigned. A client without a configuration of its own uses a copy.
         """
         if cls._default is None:
             cls._default = cls()
@@ -213,16 +192,11 @@ class Configuration:
     @classmethod
     def set_default(cls, default: Optional["Configuration"]) -> None:
         """
-        Set the default. None removes it.
+        Set the default configuration. None removes it.
 
         Raises:
-            ApiTypeError: It is not a Configuration.
+            ApiTypeError: `default` is neither a Configuration nor None.
         """
-        if not isinstance(default, (Configuration, type(None))):
+        if default is not None and not isinstance(default, Configuration):
             raise ApiTypeError("default must be a Configuration")
         cls._default = default
-
-
-def _restore(cls: type[Configuration], settings: dict[str, Any]) -> Configuration:
-    """Make the configuration that a pickle describes."""
-    return cls(**settings)

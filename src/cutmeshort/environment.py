@@ -21,20 +21,20 @@ def read_text(name: str) -> Optional[str]:
 def read_number(
     name: str, convert: Callable[[str], _N], check: Callable[[str, Any], _N], default: _N
 ) -> _N:
-    """Return a variable as a number that passes a check; raise ApiValueError if it does not."""
+    """Return a variable as a number; raise ApiValueError if it is not one that `check` accepts."""
     text = read_text(name)
     if text is None:
         return default
-    value: Any = None  # no check accepts it
+    value: Any = None  # for `check` to reject
     with suppress(ValueError):
         value = convert(text)
     return check(name, value)
 
 
-def read_flag(name: str, argument: str) -> bool:
-    """Return a variable as a flag, True if it is not set; raise ApiValueError if it is neither."""
+def read_flag(name: str) -> bool:
+    """Return a variable as a bool, True if it is not set; raise ApiValueError if it is invalid."""
     text = read_text(name)
     flag = True if text is None else _FLAGS.get(text.strip().lower())
     if flag is None:
-        raise ApiValueError(f"{name} must be one of {', '.join(_FLAGS)}", argument)
+        raise ApiValueError(f"{name} must be one of {', '.join(_FLAGS)}")
     return flag

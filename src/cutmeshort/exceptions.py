@@ -4,7 +4,7 @@ The exceptions of the SDK, in one tree.
 ::
 
     OpenApiException
-    ├── ApiTypeError (TypeError)               an argument of a wrong type
+    ├── ApiTypeError (TypeError)               an argument of the wrong type
     ├── ApiValueError (ValueError)             an argument or a setting that is not valid
     ├── ApiAttributeError (AttributeError)     a setting that doesn't exist or can't be assigned
     ├── ApiKeyError (KeyError)                 kept for `except` clauses; not raised
@@ -18,8 +18,8 @@ The exceptions of the SDK, in one tree.
         ├── TooManyRequestsException           429
         └── ServiceException                   5xx
 
-The text of an exception may end in a log. So it has neither the token, nor what was sent, nor what
-the service returned. What the service returned is in attributes.
+The text of an exception may be logged, so it contains neither the token nor anything that was sent
+or received. What the service returned is in the attributes of ApiException.
 """
 
 import sys
@@ -30,12 +30,12 @@ if TYPE_CHECKING:
     from .models import ErrorResponse
 
 
-# An attribute of exceptions that are not the SDK's: how many attempts the call made.
+# The name of an attribute that is set on unexpected exceptions: how many attempts were made.
 ATTEMPTS = "_cutmeshort_attempts"
 
 
 class OpenApiException(Exception):
-    """The base class of all exceptions that the SDK raises on purpose."""
+    """The base class of the SDK's own exceptions."""
 
 
 class ApiTypeError(OpenApiException, TypeError):
@@ -44,10 +44,10 @@ class ApiTypeError(OpenApiException, TypeError):
 
 class ApiValueError(OpenApiException, ValueError):
     """
-    An argument or a setting is not valid; the message says what is.
+    An argument or a setting is not valid; the message says which values are.
 
     Attributes:
-        argument: The name of the argument or setting, if the message is about one.
+        argument: The name of the argument or setting; None if the error is not about a single one.
     """
 
     def __init__(self, message: str, argument: Optional[str] = None) -> None:
@@ -67,19 +67,19 @@ class ApiException(OpenApiException):
     """
     A call failed: the service rejected it, or sent no usable response.
 
-    A copy or pickle has no `reason`, `headers`, `body` and `data`, which may have customers' data.
+    A copy or pickle omits `reason`, `headers`, `body` and `data`, which may have customers' data.
 
     Attributes:
         status: The HTTP status code; 0 when there was no response.
-        type: Machine-readable reason: `unauthorized`, `timeout`, ….
-        message: Human-readable reason: one line from the SDK, without data of the call.
-        hint: More about this call, in one line; may be empty.
+        type: Machine-readable reason, such as `unauthorized` or `timeout`.
+        message: Human-readable reason: one line from the SDK, without event data.
+        hint: Advice for this call, in one line; may be empty.
         reason: The reason phrase of the HTTP status line; None without a response.
-        retryable: Whether the same event, sent again later, may succeed.
-        retry_after: Seconds that the service asks to wait, if it does.
-        attempts: How many attempts were made; 0 when nothing was sent.
-        request_id: The service's id of the request, to quote to its support, if it is known.
-        headers: The response's headers, a mapping without regard to case; None without a response.
+        retryable: Whether sending the same event again later may succeed.
+        retry_after: Seconds that the service asks the client to wait; None if it does not.
+        attempts: The number of attempts; 0 when nothing was sent.
+        request_id: The request id, to quote to the service's support; None if it is not known.
+        headers: The response's headers, a case-insensitive mapping; None without a response.
         body: The response's body as text; None without a response, or when it can't be read.
         data: The body as an ErrorResponse, if it is one.
     """
@@ -129,11 +129,11 @@ class BadRequestException(ApiException):
 
 
 class UnauthorizedException(ApiException):
-    """401: the service does not know the token."""
+    """401: the service rejected the token."""
 
 
 class ForbiddenException(ApiException):
-    """403: the token may not track events."""
+    """403: the token does not have permission to track events."""
 
 
 class NotFoundException(ApiException):
@@ -149,7 +149,7 @@ class UnprocessableEntityException(ApiException):
 
 
 class TooManyRequestsException(ApiException):
-    """429: more requests than the service accepts."""
+    """429: the rate limit was exceeded."""
 
 
 class ServiceException(ApiException):
@@ -157,7 +157,7 @@ class ServiceException(ApiException):
 
 
 class ErrorSpec(NamedTuple):
-    """What an HTTP status means: the exception to raise, its `type` and its `message`."""
+    """How a status is reported: the exception to raise, its `type` and its `message`."""
 
     exception: type[ApiException]
     type: str
@@ -165,20 +165,23 @@ class ErrorSpec(NamedTuple):
 
 
 _ERROR_SPECS: dict[int, ErrorSpec] = {
+    0: ErrorSpec(ApiException, "network_error", "There was no response."),
     400: ErrorSpec(BadRequestException, "bad_request", "The service could not read the request."),
     401: ErrorSpec(
         UnauthorizedException,
         "unauthorized",
-        "The service does not know the token: check the token argument or CMS_BEARER_TOKEN.",
+        "The service rejected the token: check the token argument or CMS_BEARER_TOKEN.",
     ),
-    403: ErrorSpec(ForbiddenException, "forbidden", "The token may not track events."),
+    403: ErrorSpec(
+        ForbiddenException, "forbidden", "The token does not have permission to track events."
+    ),
     404: ErrorSpec(
         NotFoundException,
         "not_found",
-        "There is no tracking API here: check the host argument or CMS_HOST.",
+        "There is no tracking API at this host: check the host argument or CMS_HOST.",
     ),
     408: ErrorSpec(
-        ApiException, "request_timeout", "The request did not reach the service in time."
+        ApiException, "request_timeout", "The service did not receive the whole request in time."
     ),
     409: ErrorSpec(
         ConflictException,
@@ -190,39 +193,38 @@ _ERROR_SPECS: dict[int, ErrorSpec] = {
         UnprocessableEntityException, "unprocessable_entity", "The service rejected a field."
     ),
     425: ErrorSpec(
-        ApiException, "too_early", "The service does not accept the request this early."
+        ApiException, "too_early", "The service does not process a request that may be replayed."
     ),
     429: ErrorSpec(
         TooManyRequestsException,
         "rate_limit_exceeded",
-        "Too many requests: the service accepts 60 per minute and user.",
+        "Too many requests: the service accepts 60 per minute per user.",
     ),
     500: ErrorSpec(ServiceException, "internal_server_error", "The service failed."),
-    502: ErrorSpec(ServiceException, "bad_gateway", "The service's gateway got no valid response."),
-    503: ErrorSpec(ServiceException, "service_unavailable", "The service is not available now."),
-    504: ErrorSpec(ServiceException, "gateway_timeout", "The service's gateway timed out."),
+    502: ErrorSpec(ServiceException, "bad_gateway", "The gateway received an invalid response."),
+    503: ErrorSpec(
+        ServiceException, "service_unavailable", "The service is temporarily unavailable."
+    ),
+    504: ErrorSpec(ServiceException, "gateway_timeout", "The gateway timed out."),
 }
 
 
+_OTHER_3XX = ErrorSpec(
+    ApiException,
+    "redirect",
+    "The host sent a redirect, which the SDK does not follow: check the host argument or CMS_HOST.",
+)
+_OTHER_5XX = ErrorSpec(ServiceException, "server_error", "The service failed.")
+_OTHER = ErrorSpec(ApiException, "api_error", "The service did not track the event.")
+
+
 def error_spec(status: int) -> ErrorSpec:
-    """Return what an HTTP status outside 2xx means; 0 stands for no response."""
-    if status == 0:
-        return ErrorSpec(ApiException, "network_error", "There was no response.")
-    if status in _ERROR_SPECS:
-        return _ERROR_SPECS[status]
-    if status // 100 == 5:
-        return ErrorSpec(ServiceException, "server_error", "The service failed.")
-    if status // 100 == 3:
-        return ErrorSpec(
-            ApiException,
-            "redirect",
-            "The host redirects, which the SDK does not follow: check the host argument or "
-            "CMS_HOST.",
-        )
-    return ErrorSpec(ApiException, "api_error", "The service did not track the event.")
+    """Return how to report a status; 0 means no response, and 2xx a body that reports a failure."""
+    other = {3: _OTHER_3XX, 5: _OTHER_5XX}.get(status // 100, _OTHER)
+    return _ERROR_SPECS.get(status, other)
 
 
-# Python 3.9 has no list of its standard library. These modules take part in a call, or limit it.
+# Python 3.9 has no list of its standard library. These modules raise exceptions during a call.
 _STANDARD_LIBRARY: frozenset[str] = getattr(
     sys,
     "stdlib_module_names",
@@ -234,15 +236,15 @@ _STANDARD_LIBRARY: frozenset[str] = getattr(
         }
     ),
 )
-_OUR_PACKAGES = frozenset({"cutmeshort", "pydantic", "pydantic_core", "urllib3"})
+_SDK_PACKAGES = frozenset({"cutmeshort", "pydantic", "pydantic_core", "urllib3"})
 
 
 def is_application_error(error: BaseException) -> bool:
     """
-    Tell whether an exception's class is the application's.
+    Return whether an exception's class is defined by the application.
 
-    During a request, a signal handler of the application may raise such an exception, for example
-    to end a job that takes too long.
+    A signal handler of the application may raise such an exception during a request, for example to
+    end a job that takes too long. It must reach the application.
     """
     package = type(error).__module__.partition(".")[0]
-    return package not in _STANDARD_LIBRARY and package not in _OUR_PACKAGES
+    return package not in _STANDARD_LIBRARY and package not in _SDK_PACKAGES

@@ -1,8 +1,8 @@
 """
 The SDK's log records, on the logger `cutmeshort`.
 
-They contain metadata only: operation, type, status, counts, times, names of arguments, and
-sentences of the SDK. They never contain the token, a value of an event, or text of a response.
+They contain metadata only: operation, type, status, counts, times, names of arguments, and messages
+of the SDK. They never contain the token, event data, or text of a response.
 """
 
 import logging
@@ -33,26 +33,23 @@ def log_attempt(
     """
     Log an attempt at DEBUG.
 
-    Args:
-        request: The request of the call.
-        number: The number of the attempt, from 1.
-        status: The HTTP status; 0 without a response.
-        failure: The type of the failure without a response: `timeout`, ….
-        started: When the attempt began, on the monotonic clock.
-        wait: Seconds until the next attempt; None if this was the last one.
+    The number counts from 1. The status is 0 without a response; then, `failure` is the error's
+    type, such as `timeout`. The attempt started at `started` on the monotonic clock. The next one
+    follows in `wait` seconds; None if this was the last one.
     """
     try:
         if not logger.isEnabledFor(logging.DEBUG):
             return
-        limit, then = request.max_retries + 1, ""
+        limit = request.max_retries + 1
+        suffix = ""
         if wait is not None:
-            then = f", retrying in {wait:.1f} s"
+            suffix = f", retrying in {wait:.1f} s"
         elif number < limit and is_retried(status, failure):
-            then = ", not retried: the wait would pass the deadline"
+            suffix = ", not retried: the wait would extend past the deadline"
+        text = "%s attempt %d of %d: %s in %s%s"
         seconds = _duration(time.monotonic() - started)
-        text, result = "%s attempt %d of %d: %s in %s%s", status or failure
-        logger.debug(text, request.operation, number, limit, result, seconds, then)
-    except Exception:  # noqa: BLE001, S110 - the logger and its handlers are the application's code
+        logger.debug(text, request.operation, number, limit, status or failure, seconds, suffix)
+    except Exception:  # noqa: BLE001, S110 - the application's log handlers may raise any
         pass
 
 
@@ -66,7 +63,7 @@ class OutcomeLog:
 
     Attributes:
         warning_level: The level for an event that was not tracked.
-        error_level: The level for a bug.
+        error_level: The level for an unexpected exception, of the SDK or of `on_outcome`.
     """
 
     def __init__(self, host: str, *, enabled: bool) -> None:
@@ -76,11 +73,11 @@ class OutcomeLog:
 
     def outcome(self, outcome: "Outcome", explanation: str) -> None:
         """
-        Log a call: at DEBUG if the event was tracked, else at WARNING.
+        Log an outcome: at DEBUG if the event was tracked, else at `warning_level`.
 
         Args:
-            outcome: The outcome of the call; the log record has it as `cms`.
-            explanation: Why the event was not tracked, without data of the event.
+            outcome: The outcome, also the attribute `cms` of the log record.
+            explanation: Why the event was not tracked, without event data.
         """
         if not logger.isEnabledFor(logging.DEBUG if outcome.success else self.warning_level):
             return
@@ -90,7 +87,8 @@ class OutcomeLog:
             text = "%s tracked: %d %s"
             _log(logging.DEBUG, text, outcome.operation, outcome.status_code, summary, cms=outcome)
             return
-        reason, response = str(outcome.type), ""
+        reason = str(outcome.type)
+        response = ""
         if outcome.attempts:
             status = f" ({outcome.status_code})" if outcome.status_code else ""
             reason = f"{reason}{status} {summary}"
@@ -103,7 +101,7 @@ class OutcomeLog:
         )
 
     def _response(self, outcome: "Outcome") -> str:
-        """Return more about the response; without one, the explanation names the host."""
+        """Return host, wait and request id; without a response, the explanation has the host."""
         if not outcome.status_code:
             return ""
         parts = [self._host]
@@ -119,7 +117,7 @@ class OutcomeLog:
         _log(self.warning_level, text, outcome.operation, ", ".join(names), cms=outcome)
 
     def failure(self, where: str, error: Exception) -> None:
-        """Log an exception without its text, which may have data of the event."""
+        """Log an exception's class and traceback, but not its text, which may have event data."""
         frames = "".join(traceback.format_tb(error.__traceback__))
         _log(self.error_level, "%s in %s\n%s", type(error).__name__, where, frames)
 
@@ -129,5 +127,5 @@ def _duration(seconds: float) -> str:
 
 
 def _log(level: int, text: str, *arguments: object, cms: "Optional[Outcome]" = None) -> None:
-    with suppress(Exception):  # a log handler is the application's code
+    with suppress(Exception):  # the application's log handlers may raise any
         logger.log(level, text, *arguments, extra=None if cms is None else {"cms": cms})

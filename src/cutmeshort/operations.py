@@ -1,4 +1,4 @@
-"""The operations of the tracking API, as data."""
+"""The table of the operations of the tracking API."""
 
 from typing import NamedTuple
 
@@ -12,7 +12,7 @@ class Operation(NamedTuple):
     Attributes:
         name: The method of CMSClient and TrackingApi; also its name in the log.
         method: The HTTP method.
-        path: The path below the host.
+        path: The path, below that of the base URL.
         request_model: The model of its payload.
     """
 

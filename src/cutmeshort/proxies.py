@@ -1,4 +1,4 @@
-"""Chooses the proxy: from the configuration or the environment. Decisions without sockets."""
+"""Selects the proxy, from the configuration or the environment, without any I/O."""
 
 import ipaddress
 import os
@@ -8,17 +8,17 @@ from contextlib import suppress
 from typing import NamedTuple, Optional
 from urllib.parse import unquote, urlsplit
 
-from .checks import check_proxy, is_loopback
+from .checks import check_proxy, is_loopback, parse_address
 from .configuration import STANDARD_PORTS, Configuration
 
 
 class Proxy(NamedTuple):
     """
-    A proxy.
+    The proxy to use.
 
     Attributes:
         url: Its URL, without user and password.
-        headers: The headers for the proxy only.
+        headers: The headers for the proxy only, including its user and password.
     """
 
     url: str
@@ -27,10 +27,10 @@ class Proxy(NamedTuple):
 
 def find_proxy(configuration: Configuration) -> Optional[Proxy]:
     """
-    Return the proxy for the configuration's host; None if there is none.
+    Return the proxy for the configuration's host; None for a direct connection.
 
     Raises:
-        ApiValueError: The environment variable is not the URL of a proxy.
+        ApiValueError: The proxy's environment variable is not a valid URL.
     """
     url = configuration.proxy or environment_proxy(configuration.host)
     if url is None:
@@ -46,11 +46,11 @@ def find_proxy(configuration: Configuration) -> Optional[Proxy]:
 
 def environment_proxy(url: str) -> Optional[str]:
     """
-    Return the proxy that the environment names for a URL, as curl, Go and requests choose it.
+    Return the proxy that the environment defines for a URL.
 
     `HTTPS_PROXY` or `HTTP_PROXY`, by the URL's scheme, takes precedence over `ALL_PROXY`, and a
-    variable in lower case over the same in upper case. `NO_PROXY` excludes hosts. Plain http to
-    loopback uses no proxy: the token would leave this machine in clear text.
+    name in lower case over the same name in upper case. `NO_PROXY` excludes hosts. Plain http to
+    loopback never uses a proxy, which would send the token over the network in clear text.
     """
     parts = urlsplit(url)
     host = parts.hostname or ""
@@ -58,7 +58,7 @@ def environment_proxy(url: str) -> Optional[str]:
         return None
     names = [f"{parts.scheme}_proxy", f"{parts.scheme}_proxy".upper(), "all_proxy", "ALL_PROXY"]
     if "REQUEST_METHOD" in os.environ and parts.scheme == "http":
-        names.remove("HTTP_PROXY")  # in a CGI script, it is the `Proxy` header of a request
+        names.remove("HTTP_PROXY")  # in CGI, the client sets it with a `Proxy` header
     name = next((name for name in names if os.environ.get(name)), None)
     no_proxy = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
     port = parts.port or STANDARD_PORTS[parts.scheme]
@@ -70,11 +70,11 @@ def environment_proxy(url: str) -> Optional[str]:
 
 def is_excluded(no_proxy: str, host: str, port: int) -> bool:
     """
-    Tell whether a `NO_PROXY` excludes a host.
+    Return whether a value of `NO_PROXY` excludes a host.
 
     Args:
-        no_proxy: Names, addresses and CIDR blocks, each with or without a port, or `*`; separated
-            by commas or white space. A name also excludes its subdomains.
+        no_proxy: Names, addresses and CIDR blocks, separated by commas or white space. Each may
+            have a port. A name also excludes its subdomains; `*` excludes all hosts.
         host: A name, or an address without brackets.
         port: The port of the connection.
     """
@@ -90,9 +90,8 @@ def _matches(entry: str, host: str, port: int) -> bool:
             return False
     if entry == "*":
         return True
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
+    address = parse_address(host)
+    if address is None:
         name = re.sub(r"^\*?\.", "", entry).rstrip(".")
         return name != "" and (host == name or host.endswith(f".{name}"))
     with suppress(ValueError):

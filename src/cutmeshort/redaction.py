@@ -1,4 +1,4 @@
-"""Keeps the token and customers' data out of the parts of a response that may end in a log."""
+"""Redacts the token and customers' data in the parts of a response that may be logged."""
 
 import re
 from collections.abc import Mapping
@@ -7,18 +7,18 @@ from urllib.parse import unquote
 
 from urllib3 import HTTPHeaderDict
 
-from .models import EventPayload
+from .models import DROPPABLE_FIELDS, EventPayload
 
 REDACTED = "[redacted]"
 
-_CUSTOMER_FIELDS = ("customer_external_id", "customer_name", "customer_email", "customer_avatar")
-_MAX_VALUE_LENGTH = 2048  # of a customer's field; see the models
-_MAX_SEARCHED_LENGTH = 4096  # a search in much more text would take seconds
+_CUSTOMER_FIELDS = ("customer_external_id", *DROPPABLE_FIELDS)
+_MAX_VALUE_LENGTH = 2048  # of the longest such field: models.fields.Url
+_MAX_SEARCHED_LENGTH = 4096  # in 1 MiB, the searches would take seconds
 _MIN_PART_LENGTH = 6
 
 
 def redact_token(value: Any, token: str) -> Any:
-    """Replace the token in text, bytes or JSON; lists and dicts are changed in place."""
+    """Return a string, bytes or parsed JSON without the token; change lists and dicts in place."""
     if isinstance(value, str):
         return value.replace(token, REDACTED)
     if isinstance(value, bytes):
@@ -33,25 +33,25 @@ def redact_token(value: Any, token: str) -> Any:
 
 
 def redact_headers(headers: Mapping[str, str], token: str) -> Mapping[str, str]:
-    """Return headers without the token."""
+    """Return headers with the token redacted."""
     items = headers.items()
     return HTTPHeaderDict((redact_token(k, token), redact_token(v, token)) for k, v in items)
 
 
 def redact_customer(text: str, payload: Optional[EventPayload]) -> str:
-    """Return text of the service as one printable line, without the customer's data."""
+    """Return text of the service as one printable line, with the customer's data redacted."""
     line = _one_line(text[:_MAX_SEARCHED_LENGTH])
     for name in _CUSTOMER_FIELDS:
         given = getattr(payload, name, None)
-        # Some versions of pydantic keep an instance of a subclass, whose methods may raise.
+        # Some versions of pydantic keep instances of subclasses of str, whose methods may raise.
         value = "" if given is None else _one_line(str.__str__(given))
         if value:
-            # A short id or name is part of other words by coincidence; an address or URL is not.
+            # A short id or name may be part of a word by coincidence; an address or URL is not.
             part_of_word = "@" in value or "/" in value
             pattern = re.escape(value) if part_of_word else _as_word(value)
             line = re.sub(pattern, REDACTED, line, flags=re.IGNORECASE)
     if len(text) > _MAX_SEARCHED_LENGTH:
-        line = line[:-_MAX_VALUE_LENGTH]  # it may end with a part of a value
+        line = line[:-_MAX_VALUE_LENGTH]  # its end may be the beginning of a value
     return line
 
 
@@ -59,13 +59,14 @@ def contains_sent_value(
     text: str, payload: EventPayload, token: str, *, words: bool = False
 ) -> bool:
     """
-    Tell whether a short text of the service contains a value of the event, or the token.
+    Return whether a type or request id of the service contains a value of the event, or the token.
 
-    A value counts if it is the whole text, or with `words` if it is a word of it. A value of six
-    or more characters counts anywhere: shorter ones are parts of ids by coincidence. The event name
-    counts only as a whole: `purchase_rejected` is not about an event called "Purchase".
+    A value matches if it is the whole text, or with `words` one of its words. Values of six or more
+    characters also match as parts of a word; shorter ones would often match by coincidence. Event
+    names do not: `purchase_rejected` is not about an event called "Purchase".
     """
     text = _normalise(text)
+    # In text from the body, the token was already replaced with REDACTED.
     values = {**payload.to_dict(), "token": token, "redacted token": REDACTED}
     values.pop("mode", None)  # not the customer's data, and the service's own types contain it
     for name, value in values.items():
@@ -87,5 +88,5 @@ def _normalise(text: str) -> str:
 
 
 def _one_line(text: str) -> str:
-    """Replace white space and unprintable characters by single spaces."""
+    """Replace white space and unprintable characters with single spaces."""
     return " ".join("".join(part if part.isprintable() else " " for part in text).split())

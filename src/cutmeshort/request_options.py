@@ -10,16 +10,15 @@ from .checks import AttemptTimeout
 
 class RequestOptions(TypedDict, total=False):
     """
-    Options for one call. None stands for the configuration's setting.
+    Options for one call. An option that is omitted or None has the client's setting.
 
     Attributes:
-        _request_timeout: Seconds for one attempt, to connect and for the whole response: a number
-            for both, or a (connect, read) pair. An attempt never passes the call's deadline.
-        _deadline: Seconds for the whole call, retries and waits included.
-        _max_retries: How often a failed attempt is retried.
-        _request_auth: Another bearer token.
-        _headers: Headers to add, or to send instead of the SDK's own. Names are compared without
-            case.
+        _request_timeout: Seconds for the steps of one attempt, like Configuration.request_timeout.
+        _deadline: Seconds for the whole call, like Configuration.timeout.
+        _max_retries: Maximum number of retries, 0 or more.
+        _request_auth: The bearer token to send instead of the client's.
+        _headers: Headers to add, or to send instead of the SDK's own, `Authorization` included.
+            Names are case-insensitive. `Content-Length` and `Transfer-Encoding` are rejected.
     """
 
     _request_timeout: Optional[AttemptTimeout]

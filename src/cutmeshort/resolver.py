@@ -1,10 +1,11 @@
-"""Name look-ups with a timeout, which those of the operating system lack."""
+"""Name look-ups with a timeout, which `socket.getaddrinfo` does not have."""
 
-import ipaddress
 import os
 import socket
 import threading
 from typing import Any, Union
+
+from .checks import parse_address
 
 # As socket.getaddrinfo returns it: family, type, protocol, canonical name, address.
 AddressInfo = tuple[Any, Any, int, str, tuple[Any, ...]]
@@ -12,48 +13,43 @@ AddressInfo = tuple[Any, Any, int, str, tuple[Any, ...]]
 
 def resolve(host: str, port: int, timeout: float) -> list[AddressInfo]:
     """
-    Return the addresses of a host. A name is looked up in a thread.
+    Return the addresses of a host. A name is looked up in a thread, for which the caller waits.
 
-    Args:
-        host: A name in ASCII, or an address.
-        port: The port.
-        timeout: Seconds.
+    The name is in ASCII, the timeout in seconds. If no thread can be started, there is no timeout.
 
     Raises:
-        socket.gaierror: There is no such name, or the name server failed.
-        socket.timeout: The name server did not respond in time.
+        socket.gaierror: There is no such name, or the look-up failed.
+        socket.timeout: The look-up took too long.
     """
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        look_up = _look_ups.get((host, port))
-    else:
+    if parse_address(host) is not None:
         return _look_up(host, port)
-    try:
-        if look_up is None:
-            look_up = _LookUp(host, port)
+    look_up = _look_ups.get((host, port))
+    if look_up is None:
+        look_up = _LookUp(host, port)
+        try:
             look_up.start()
-    except RuntimeError:  # no thread can start, for example because the interpreter exits
-        return _look_up(host, port)
+        except RuntimeError:  # no thread can be started, for example when the interpreter exits
+            return _look_up(host, port)
     look_up.join(timeout)
     if look_up.outcome is None:
-        raise socket.timeout("the name server did not respond")
+        raise socket.timeout("the name look-up took too long")
     if isinstance(look_up.outcome, Exception):
-        raise socket.gaierror(*look_up.outcome.args)  # a new one for each call that waited
+        # A new one, as several calls may wait, and each adds its traceback.
+        raise socket.gaierror(*look_up.outcome.args)
     return look_up.outcome
 
 
 def _look_up(host: str, port: int) -> list[AddressInfo]:
-    # As bytes, because for a str Python would now import its IDNA codec.
+    # As bytes: for a str, Python would import its IDNA codec during a call.
     return socket.getaddrinfo(host.encode("ascii"), port, type=socket.SOCK_STREAM)
 
 
 class _LookUp(threading.Thread):
     """
-    Looks up a name, or waits for another thread that does.
+    Looks up a name. If another thread already does, waits for that thread's outcome.
 
-    The thread registers itself once it runs. A signal handler may raise an exception anywhere in
-    the call that starts it, and no later call may wait for a look-up that never began.
+    The thread registers itself when it runs, not when it is created: a signal handler may raise an
+    exception before it starts, and later calls would wait for a look-up that never began.
     """
 
     def __init__(self, host: str, port: int) -> None:
@@ -69,7 +65,7 @@ class _LookUp(threading.Thread):
             return
         try:
             self.outcome = _look_up(*self._host_and_port)
-        except Exception as error:  # noqa: BLE001 - raised by `resolve`
+        except Exception as error:  # noqa: BLE001 - `resolve` raises it in the waiting threads
             self.outcome = error
         del _look_ups[self._host_and_port]
 

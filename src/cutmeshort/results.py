@@ -1,4 +1,4 @@
-"""The dicts that the facade returns, and the functions that make them."""
+"""The dicts that CMSClient returns, and the functions that create them."""
 
 import os
 from collections.abc import Sequence
@@ -21,18 +21,18 @@ FieldWarnings = list[dict[str, str]]
 @dataclass(frozen=True)
 class Outcome:
     """
-    The outcome of one call, for logs and metrics. It has no data of the event.
+    The outcome of one call, for logs and metrics, without event data.
 
     Attributes:
         operation: The name of the method: `track_lead` or `track_sale`.
         success: Whether the event was tracked.
         type: The result's `type`; None when the event was tracked.
-        status_code: The HTTP status; 0 without a response; 422 for a rejected argument.
-        attempts: How many attempts were made; 0 when nothing was sent.
-        seconds: How long the call took, waits between attempts included.
-        retryable: Whether the same event, sent again later, may succeed.
-        retry_after: Seconds that the service asks to wait, if it does.
-        request_id: The service's id of the request, to quote to its support, if it is known.
+        status_code: The HTTP status; 0 without a response; 422 if the SDK rejected an argument.
+        attempts: The number of attempts; 0 when nothing was sent.
+        seconds: How long the call took, including the waits between attempts.
+        retryable: Whether sending the same event again later may succeed.
+        retry_after: Seconds that the service asks the client to wait; None if it does not.
+        request_id: The request id, to quote to the service's support; None if it is not known.
     """
 
     operation: str
@@ -72,13 +72,13 @@ class TrackSuccess(_SuccessKeys):
 
     Attributes:
         success: True.
-        message: Human-readable message of the service.
-        data: What else the service returned; often empty.
+        message: Human-readable message, from the service if it sent one.
+        data: The other data that the service returned; often empty.
         duplicate: True if the service had already recorded an earlier attempt of this call (409);
-            else absent.
-        request_id: The service's id of the request, to quote to its support, if it is known.
-        warnings: What the SDK left out of the event or assumed, if anything: a list of dicts with
-            `field` and `message`.
+            absent otherwise.
+        request_id: The request id, to quote to the service's support; absent if it is not known.
+        warnings: Absent unless the SDK left fields out of the event, or took the timestamp as UTC:
+            a list of dicts with `field` and `message`.
     """
 
     success: Literal[True]
@@ -90,30 +90,32 @@ class TrackError(_ErrorKeys):
 
     Attributes:
         success: False.
-        error: Human-readable reason, in one line.
-        status_code: The HTTP status; 0 without a response; 422 for a rejected argument.
-        type: Machine-readable reason.
-        retryable: Whether the same event, sent again later, may succeed. The service deduplicates
-            it.
-        attempts: How many attempts were made; 0 when nothing was sent.
-        details: The invalid fields and the reasons, if known: a list of dicts with `field` and
-            `message` from the SDK, any list or dict from the service.
-        retry_after: Seconds that the service asks to wait, if it does.
-        request_id: The service's id of the request, to quote to its support, if it is known.
-        warnings: What the SDK left out of the event or assumed, if anything: a list of dicts with
-            `field` and `message`.
+        error: Human-readable reason in one line, without the customer's data. If it is from the
+            service, it has at most 500 characters.
+        status_code: The HTTP status; 0 without a response; 422 if the SDK rejected an argument.
+        type: Machine-readable reason, such as `unauthorized` or `timeout`.
+        retryable: Whether sending the same event again later may succeed. That is safe, as the
+            service deduplicates events.
+        attempts: The number of attempts; 0 when nothing was sent.
+        details: The invalid fields and the reasons; absent if not known. From the SDK, a list of
+            dicts with `field` and `message`; from the service, any list or dict.
+        retry_after: Seconds that the service asks the client to wait; absent if it does not.
+        request_id: The request id, to quote to the service's support; absent if it is not known.
+        warnings: Absent unless the SDK left fields out of the event, or took the timestamp as UTC:
+            a list of dicts with `field` and `message`.
     """
 
     success: Literal[False]
 
 
+# Pyright takes the second definition, because it knows that `os.name` is never "". Mypy does not
+# know, and takes the first one, like Python. Pyright tells the two types apart after `is True`, but
+# not after `if result["success"]:`. In the second definition, each type also has the other's keys,
+# so that Pyright accepts both branches of such an `if`. A misspelt key is still an error.
 if not TYPE_CHECKING or os.name == "":
-    # Mypy checks this branch, as it does not evaluate `os.name == ""`.
     TrackResult = Union[TrackSuccess, TrackError]
-else:  # pragma: no cover - for Pyright
-    # Pyright evaluates it and checks this branch. It distinguishes the two types by `is True`, but
-    # not by `if result["success"]:`. So that both branches of the latter pass its check, each type
-    # has the other's keys, too. A misspelt key is still an error.
+else:  # pragma: no cover
+
     class _Success(TrackSuccess, _ErrorKeys): ...
 
     class _Error(TrackError, _SuccessKeys): ...
@@ -121,8 +123,8 @@ else:  # pragma: no cover - for Pyright
     TrackResult = Union[_Success, _Error]  # type: ignore[misc]
 
 
-def success(response: ApiResponse[TrackResponse]) -> TrackSuccess:
-    """Make the dict for a tracked event."""
+def make_success(response: ApiResponse[TrackResponse]) -> TrackSuccess:
+    """Create the dict for a tracked event."""
     data = response.data
     result: TrackSuccess = {"success": True, "message": data.message, "data": data.data}
     if response.duplicate:
@@ -132,8 +134,8 @@ def success(response: ApiResponse[TrackResponse]) -> TrackSuccess:
     return result
 
 
-def invalid(errors: Sequence[Union[ApiValueError, ValidationError]]) -> TrackError:
-    """Make the dict for arguments that the SDK rejected, before anything was sent."""
+def make_validation_error(errors: Sequence[Union[ApiValueError, ValidationError]]) -> TrackError:
+    """Create the dict for arguments that the SDK rejected. Nothing was sent."""
     lines: list[str] = []
     details: list[dict[str, Any]] = []
     for error in errors:
@@ -156,32 +158,22 @@ def invalid(errors: Sequence[Union[ApiValueError, ValidationError]]) -> TrackErr
     }
 
 
-def failure(error: Exception, payload: Optional[EventPayload], *, sent: bool) -> TrackError:
+def make_error(error: Exception, payload: Optional[EventPayload], *, sent: bool) -> TrackError:
     """
-    Make the dict for an exception.
+    Create the dict for an exception. The customer's data is redacted in its `error`.
 
-    Args:
-        error: The exception.
-        payload: The event, if there is one. The dict's `error` has none of the customer's data.
-        sent: Whether the event may have been sent, and so may have been recorded.
+    `sent` tells whether the event may have been sent, and so may have been recorded.
     """
     if isinstance(error, ApiException):
-        return _refused(error, payload)
+        return _make_api_error(error, payload)
     return {
         "success": False,
-        "error": f"The SDK failed ({type(error).__name__}); its log has the details.",
+        "error": f"The SDK failed ({type(error).__name__}); see the log of `cutmeshort`.",
         "status_code": 0,
         "type": "internal_error",
-        "retryable": sent,
+        "retryable": sent,  # an error before that would occur again
         "attempts": vars(error).get(ATTEMPTS, 0),
     }
-
-
-def explain(error: Exception, result: TrackError) -> str:
-    """Return a line for the log: why a call failed, without data of the event or the response."""
-    if isinstance(error, ApiException):
-        return f"{error.message} {error.hint}".strip()
-    return result["error"]
 
 
 def make_outcome(
@@ -190,40 +182,33 @@ def make_outcome(
     response: Optional[ApiResponse[TrackResponse]],
     seconds: float,
 ) -> Outcome:
-    """
-    Make the outcome of a call.
-
-    Args:
-        operation: The name of the operation.
-        result: The dict that the call returns.
-        response: The response, if the event was tracked.
-        seconds: How long the call took.
-    """
-    failed: Any = {} if result["success"] else result
+    """Create the Outcome of a call from its result and, if the event was tracked, its response."""
+    error: Any = {} if result["success"] else result
     return Outcome(
         operation=operation,
         success=result["success"],
-        type=failed.get("type"),
-        status_code=failed.get("status_code", getattr(response, "status_code", 0)),
-        attempts=failed.get("attempts", getattr(response, "attempts", 0)),
+        type=error.get("type"),
+        status_code=error.get("status_code", getattr(response, "status_code", 0)),
+        attempts=error.get("attempts", getattr(response, "attempts", 0)),
         seconds=seconds,
-        retryable=failed.get("retryable", False),
-        retry_after=failed.get("retry_after"),
+        retryable=error.get("retryable", False),
+        retry_after=error.get("retry_after"),
         request_id=result.get("request_id"),
     )
 
 
-def _refused(error: ApiException, payload: Optional[EventPayload]) -> TrackError:
+def _make_api_error(error: ApiException, payload: Optional[EventPayload]) -> TrackError:
     data = error.data
     texts = [] if data is None else [data.error, data.message]
     lines = (redact_customer(text, payload) for text in texts if text)
     line = next(filter(None, lines), None)
-    # What the service says about a missing click is better than the SDK's hint.
-    hint = error.hint if line is None or error.status == 409 else ""
-    line = error.message if line is None else line[: _MAX_ERROR_LENGTH - len(hint) - bool(hint)]
+    # The service's own reason makes the hint superfluous, except that an earlier attempt may have
+    # recorded the event (409), which only the SDK knows.
+    hint = f" {error.hint}" if error.hint and (line is None or error.status == 409) else ""
+    line = error.message if line is None else line[: _MAX_ERROR_LENGTH - len(hint)]
     result: TrackError = {
         "success": False,
-        "error": f"{line} {hint}".strip(),
+        "error": f"{line}{hint}".strip(),
         "status_code": error.status,
         "type": error.type,
         "retryable": error.retryable,

@@ -1,4 +1,4 @@
-"""When an attempt is retried, and after how long: decisions without a clock and without sockets."""
+"""The retry policy: which attempts are retried, and after how long. It has no clock and no I/O."""
 
 import re
 from typing import Optional
@@ -6,20 +6,20 @@ from typing import Optional
 _FINAL_SERVER_ERRORS = frozenset({501, 505})  # a retry would fail in the same way
 _RETRIED_CLIENT_ERRORS = frozenset({408, 425, 429})
 _RETRIED_FAILURES = frozenset({"network_error", "timeout"})
-INITIAL_WAIT = 0.5
+INITIAL_WAIT = 0.5  # seconds
 MAX_WAIT = 8.0
-_MAX_RETRY_AFTER = 1e9
+_MAX_RETRY_AFTER = 1e9  # seconds; longer numbers would become infinity
 
 _SECONDS = r"[0-9]+(\.[0-9]+)?"
 
 
 def is_retried(status: int, failure: str = "") -> bool:
     """
-    Tell whether the SDK retries a failed attempt. That is safe, as the service deduplicates.
+    Return whether the SDK retries a failed attempt. That is safe, as the service deduplicates.
 
     Args:
         status: The HTTP status; 0 without a response.
-        failure: The type of the failure without a response: `network_error`, `timeout`, ….
+        failure: Why there was no response, such as `timeout`.
     """
     if status == 0:
         return failure in _RETRIED_FAILURES
@@ -30,10 +30,9 @@ def is_retried(status: int, failure: str = "") -> bool:
 
 def is_retryable(status: int, type_: str) -> bool:
     """
-    Tell whether the same event, sent again later, may succeed.
+    Return whether sending the same event again later may succeed.
 
-    This includes a response that was not from the service, which may have received the event or
-    not.
+    That includes an `invalid_response`: the service may not have received the event.
     """
     return is_retried(status, type_) or type_ == "invalid_response"
 
@@ -50,14 +49,14 @@ def next_wait(
     Return how many seconds to wait before the next attempt.
 
     Args:
-        attempts: How many attempts have failed, from 1.
-        max_retries: How many attempts may follow the first one.
+        attempts: The number of attempts that have failed, at least 1.
+        max_retries: Maximum number of retries.
         remaining: Seconds until the deadline of the call.
-        jitter: A random number from 0 to 1, which spreads the back-off.
-        retry_after: Seconds that the service asks to wait, used as they are.
+        jitter: A random number from 0 to 1, which scales the back-off (full jitter).
+        retry_after: Seconds that the service asks the client to wait, instead of the back-off.
 
     Returns:
-        None if no attempt is left, or if the wait would pass the deadline.
+        None if no retry is left, or if the wait would extend past the deadline.
     """
     if attempts > max_retries:
         return None
@@ -71,10 +70,10 @@ def next_wait(
 
 def parse_retry_after(value: Optional[str], now: float) -> Optional[float]:
     """
-    Read a `Retry-After` header.
+    Parse a `Retry-After` header.
 
     Args:
-        value: Seconds or an HTTP date (RFC 9110, section 10.2.3).
+        value: Seconds, with or without decimals, or an HTTP date (RFC 9110, section 10.2.3).
         now: The wall clock, in seconds since the epoch; a date is relative to it.
 
     Returns:

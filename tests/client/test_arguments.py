@@ -10,7 +10,7 @@ import pytest
 from pydantic.alias_generators import to_camel
 
 from cutmeshort import CMSClient
-from cutmeshort.models import DECORATION
+from cutmeshort.models import DROPPABLE_FIELDS
 from cutmeshort.operations import OPERATIONS, Operation
 
 from ..support.events import client_of, lead, sale
@@ -67,11 +67,11 @@ REFUSED = [
     ("amount", -1, "greater than or equal to 0"),
     ("amount", 2**53, "less than or equal to 9007199254740991"),
     ("amount", 10**1000, "less than or equal to 9007199254740991"),
-    ("currency", "", "three letters"),
-    ("currency", "US", "three letters"),
-    ("currency", "USDT", "three letters"),
-    ("currency", "usd\n", "three letters"),
-    ("currency", "12€", "three letters"),
+    ("currency", "", "three-letter"),
+    ("currency", "US", "three-letter"),
+    ("currency", "USDT", "three-letter"),
+    ("currency", "usd\n", "three-letter"),
+    ("currency", "12€", "three-letter"),
     ("currency", None, "valid string"),
 ]
 
@@ -94,8 +94,8 @@ def test_a_refused_argument_is_named(
 
 @each_operation
 def test_each_argument_has_values_that_are_refused(operation: Operation) -> None:
-    """REFUSED above, or DECORATION for what is left out instead, has each field."""
-    tested = {name for name, _, _ in REFUSED} | set(DECORATION)
+    """REFUSED above, or DROPPABLE_FIELDS for what is left out instead, has each field."""
+    tested = {name for name, _, _ in REFUSED} | set(DROPPABLE_FIELDS)
     missing = operation.request_model.model_fields.keys() - tested
     assert not missing, "add values that are refused to REFUSED"
 

@@ -57,7 +57,7 @@ def test_a_bug_of_the_sdk_is_an_internal_error(
         client.api_client._base = _Path("se" + "cret")
         assert track(client, operation) == {
             "success": False,
-            "error": "The SDK failed (LookupError); its log has the details.",
+            "error": "The SDK failed (LookupError); see the log of `cutmeshort`.",
             "status_code": 0,
             "type": "internal_error",
             "retryable": True,

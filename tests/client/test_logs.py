@@ -42,7 +42,10 @@ def test_each_attempt_and_each_tracked_call_is_logged_at_debug(
 @pytest.mark.parametrize(
     ("step", "line"),
     [
-        (respond(401), "unauthorized (401) after 1 attempt in TIME: The service does not know"),
+        (
+            respond(401),
+            "unauthorized (401) after 1 attempt in TIME: The service rejected the token",
+        ),
         (drop, "network_error after 4 attempts in TIME (retryable): 127.0.0.1"),
         (
             respond(503),
@@ -72,10 +75,10 @@ def test_a_warning_says_what_is_known_of_the_response(log: pytest.LogCaptureFixt
         lead(client)
         host = f"127.0.0.1:{server.port}"
     first, second = lines(log, logging.WARNING)
-    assert first.endswith(f"per minute and user. ({host}, retry after 60 s, request id req_2)")
+    assert first.endswith(f"per minute per user. ({host}, retry after 60 s, request id req_2)")
     assert second.endswith(f"or CMS_BEARER_TOKEN. ({host})")
     assert "attempt 1 of 4: 429" in lines(log)[0]
-    assert lines(log)[0].endswith(", not retried: the wait would pass the deadline")
+    assert lines(log)[0].endswith(", not retried: the wait would extend past the deadline")
     assert re.fullmatch(f"track_lead attempt 1 of 4: 401 in {TIME}", lines(log)[2])
 
 
@@ -99,7 +102,7 @@ def test_a_missing_click_is_in_the_log(log: pytest.LogCaptureFixture) -> None:
     assert result["error"].startswith("clickId is required")
     assert "no click_id" not in result["error"]
     (warning,) = lines(log, logging.WARNING)
-    assert "The service rejected a field. The event has no click_id: it needs one" in warning
+    assert "The service rejected a field. The event has no click_id, which is required" in warning
 
 
 def test_a_call_that_was_refused_unsent_is_one_warning(
@@ -111,7 +114,7 @@ def test_a_call_that_was_refused_unsent_is_one_warning(
     assert warning.startswith(
         "track_sale not tracked: validation_error: amount: Input should be an"
     )
-    assert "; currency: Input should be a currency" in warning
+    assert "; currency: Input should be a three-letter" in warning
 
 
 @each_operation

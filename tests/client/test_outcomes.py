@@ -110,5 +110,5 @@ class _Later:
 @pytest.mark.parametrize("hook", ["text", 7, _later, functools.partial(_later), _Later()])
 def test_a_hook_is_a_plain_function(hook: Any) -> None:
     """A hook that can't be called, or is async, is refused when the client is made."""
-    with pytest.raises(ApiTypeError, match="on_outcome must be a plain function"):
+    with pytest.raises(ApiTypeError, match="on_outcome must be a function, not async"):
         CMSClient(TOKEN, on_outcome=hook)

@@ -42,12 +42,12 @@ def test_a_token_that_can_not_be_right_is_refused(token: Any) -> None:
         ("ftp://api.cme.sh", "visible ASCII"),
         ("https://", "visible ASCII"),
         ("https://:8443", "visible ASCII"),
-        ("https://user@api.cme.sh", "without user name"),
-        ("https://user:secret@api.cme.sh", "without user name"),
-        ("https://api.cme.sh?x=1", "without user name"),
-        ("https://api.cme.sh?", "without user name"),
-        ("https://api.cme.sh/#top", "without user name"),
-        ("https://api.cme.sh#", "without user name"),
+        ("https://user@api.cme.sh", "without a user name"),
+        ("https://user:secret@api.cme.sh", "without a user name"),
+        ("https://api.cme.sh?x=1", "without a user name"),
+        ("https://api.cme.sh?", "without a user name"),
+        ("https://api.cme.sh/#top", "without a user name"),
+        ("https://api.cme.sh#", "without a user name"),
         ("https://api.cme.sh:port", "visible ASCII"),
         ("https://api.cme.sh:8_0", "visible ASCII"),
         ("https://api.cme.sh:0", "visible ASCII"),
@@ -171,6 +171,31 @@ def test_a_setting_of_a_wrong_type_is_refused(name: str, value: Any) -> None:
     """Every setting is checked when the configuration is made, and named."""
     with pytest.raises(ApiValueError, match=name):
         Configuration(**{name: value})
+
+
+@pytest.mark.parametrize(
+    ("variable", "settings", "argument"),
+    [
+        (None, {"host": "nowhere"}, "host"),
+        (None, {"access_token": "a b"}, "access_token"),
+        (None, {"retries": -1}, "retries"),
+        (None, {"proxy": "nowhere"}, "proxy"),
+        ("CMS_HOST", {}, "host"),
+        ("CMS_BEARER_TOKEN", {}, "access_token"),
+        ("CMS_TIMEOUT", {}, "timeout"),
+        ("CMS_MAX_RETRIES", {}, "retries"),
+        ("CMS_ENABLED", {}, "enabled"),
+    ],
+)
+def test_the_argument_of_the_error_is_the_settings_name(
+    variable: Any, settings: Any, argument: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`ApiValueError.argument` is the setting's name, also if its variable is not valid."""
+    if variable is not None:
+        monkeypatch.setenv(variable, "not valid")
+    with pytest.raises(ApiValueError) as caught:
+        Configuration(**settings)
+    assert caught.value.argument == argument
 
 
 def test_tls_that_can_not_be_used_says_why(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

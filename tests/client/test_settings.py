@@ -108,7 +108,8 @@ def test_a_client_can_be_disabled_by_the_environment(
         with CMSClient() as client:
             assert track(client, operation) == {
                 "success": False,
-                "error": "Nothing was sent: the client is disabled (enabled=False or CMS_ENABLED).",
+                "error": "Nothing was sent: the client is disabled "
+                "(enabled=False or CMS_ENABLED=0).",
                 "status_code": 0,
                 "type": "disabled",
                 "retryable": False,

@@ -134,7 +134,7 @@ with CMSClient() as client, CMSClient(on_outcome=fail) as failing:
     assert set(documented) <= set(logged)
     bug = "track_lead not tracked: internal_error (retryable): The SDK failed (TypeError); "
     for level, line in set(logged) - set(documented):
-        assert level == "DEBUG" or line == f"{bug}its log has the details."
+        assert level == "DEBUG" or line == f"{bug}see the log of `cutmeshort`."
     assert logged.count(("ERROR", "LookupError in on_outcome")) == 1
 
 

@@ -82,7 +82,7 @@ def test_a_payload_is_the_operations_model_or_a_dict(operation: Operation, form:
                 call({**minimal(operation), "event_name": ""})
             for wrong in (None, "text", [], *others):
                 name = operation.request_model.__name__
-                with pytest.raises(ApiTypeError, match=f"payload must be a {name} or a dict"):
+                with pytest.raises(ApiTypeError, match=f"payload must be a {name} or a mapping"):
                     call(wrong)
         assert not server.requests
 

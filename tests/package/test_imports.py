@@ -65,6 +65,7 @@ IMPORTS = {
     "rest": {"configuration", "exceptions", "logs", "proxies", "resolver", "retry"},
     "logs": {"retry"},
     "proxies": {"checks", "configuration"},
+    "resolver": {"checks"},
     "configuration": {"checks", "environment", "exceptions"},
     "environment": {"exceptions"},
     "checks": {"exceptions"},
@@ -92,7 +93,8 @@ def _imported_modules(path: Path) -> set[str]:
         assert not absolute, "imports within the package are relative"
         depth = len(path.relative_to(SOURCE).parts)
         if node.level == depth:
-            modules.add((node.module or "").partition(".")[0])
+            names = [node.module] if node.module else [alias.name for alias in node.names]
+            modules.update(name.partition(".")[0] for name in names)
         assert node.level <= depth
     return modules - {_module(path)}
 

@@ -59,7 +59,7 @@ def test_each_form_of_error_has_its_status(form: Any) -> None:
         result = lead(client)
         assert (result["status_code"], result["type"]) == (401, "unauthorized")
         has_message = form in ("envelope", "message", "code")
-        expected = "missing or unknown" if has_message else "does not know"
+        expected = "missing or unknown" if has_message else "rejected the token"
         assert expected in result["error"]
 
 

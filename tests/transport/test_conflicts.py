@@ -74,7 +74,7 @@ def test_a_409_after_an_attempt_that_may_be_recorded_is_success(first: Any, reco
         if recorded:
             assert result == {
                 "success": True,
-                "message": "The event was tracked by an earlier attempt of this call",
+                "message": "An earlier attempt of this call tracked the event",
                 "data": {},
                 "duplicate": True,
             }
@@ -122,7 +122,9 @@ def test_a_409_is_a_success_only_where_it_can_mean_nothing_else(
     if recorded:
         assert result["duplicate"] is True
     else:
-        assert result["error"].endswith("An earlier attempt of this call may have been recorded.")
+        assert result["error"].endswith(
+            "An earlier attempt of this call may have recorded the event."
+        )
         assert (result["status_code"], result["attempts"]) == (409, 2)
         assert result["retryable"] is False
 

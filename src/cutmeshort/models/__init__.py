@@ -5,7 +5,7 @@ from datetime import datetime, timezone
 
 from pydantic import ValidationError
 
-from .base import DECORATION, EventPayload, Model
+from .base import DROPPABLE_FIELDS, EventPayload, Model
 from .error_response import ErrorResponse
 from .fields import ExternalId
 from .lead_payload import LeadPayload
@@ -14,7 +14,7 @@ from .timestamps import read_timestamp
 from .track_response import TrackResponse
 
 __all__ = [
-    "DECORATION",
+    "DROPPABLE_FIELDS",
     "ErrorResponse",
     "EventPayload",
     "ExternalId",
@@ -28,10 +28,10 @@ __all__ = [
 
 def _warm_up() -> None:
     """
-    Validate and serialise each type of value once.
+    Validate and serialise a lead, and fail to validate a sale, once.
 
-    At the first use, pydantic prepares some of this under locks. If another thread forked at that
-    moment, the locks would stay locked in the child for ever.
+    On first use, pydantic initialises itself under locks. If another thread forked at that moment,
+    these locks would never be released in the child.
     """
     now = datetime.now(timezone.utc)
     LeadPayload(event_name="-", customer_external_id="-", timestamp=now).to_json()

@@ -1,9 +1,8 @@
 """
-What the models share.
+The base classes of the models.
 
-Payloads are validated by these models and nowhere else. They reject only what the service can't
-accept, so that no valid event is lost. The text of an error has no values, as they are customers'
-data.
+Payloads are validated by the models and nowhere else. They reject only what the service can't
+accept, so that no valid event is lost. Error messages contain no values, which are customers' data.
 """
 
 from collections.abc import Mapping
@@ -14,17 +13,17 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 from typing_extensions import Self
 
-from .fields import Email, EventText, IdText, Name, Timestamp, Url
+from .fields import Email, IdText, Name, RequiredText, Timestamp, Url
 
-# The attribution works without these fields.
-DECORATION = ("customer_name", "customer_email", "customer_avatar")
+# Attribution does not need these fields: CMSClient leaves an invalid one out, and sends the event.
+DROPPABLE_FIELDS = ("customer_name", "customer_email", "customer_avatar")
 
-# No warnings: pydantic's show values that were never validated.
+# No warnings, as pydantic's would quote values.
 _WIRE_OPTIONS: dict[str, Any] = {"by_alias": True, "exclude_none": True, "warnings": False}
 
 
 class Model(BaseModel):
-    """Fields in snake_case in Python, in camelCase on the wire; input may use either."""
+    """A model with fields in snake_case, and JSON in camelCase. Input may use either."""
 
     model_config = ConfigDict(
         alias_generator=to_camel,
@@ -34,15 +33,15 @@ class Model(BaseModel):
     )
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object that is sent, as a dict that `json.dumps` accepts."""
+        """Return a dict for `json.dumps`, with camelCase keys and without fields that are None."""
         return self.model_dump(mode="json", **_WIRE_OPTIONS)
 
     def to_json(self) -> str:
-        """Return the JSON text that is sent; fields that are not set are left out."""
+        """Return JSON with camelCase keys, without fields that are None."""
         return self.model_dump_json(**_WIRE_OPTIONS)
 
     def to_str(self) -> str:
-        """Return the JSON object that is sent, formatted for reading."""
+        """Return `to_dict()` as a Python literal, formatted for reading."""
         from pprint import pformat
 
         return pformat(self.to_dict())
@@ -50,20 +49,21 @@ class Model(BaseModel):
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
         """
-        Make a model from a mapping with keys in camelCase or snake_case.
+        Create a model from a mapping with keys in camelCase or snake_case.
 
         Raises:
-            pydantic.ValidationError: A value is not valid. The error names all such fields.
+            pydantic.ValidationError: It is not a mapping, or not valid. The error names all invalid
+                fields.
         """
         return cls.model_validate(dict(values) if isinstance(values, Mapping) else values)
 
     @classmethod
     def from_json(cls, text: Union[str, bytes]) -> Self:
         """
-        Make a model from JSON text.
+        Create a model from JSON.
 
         Raises:
-            pydantic.ValidationError: The text is not a JSON object, or a value is not valid.
+            pydantic.ValidationError: It is not a JSON object, or not valid.
         """
         return cls.model_validate_json(text)
 
@@ -76,9 +76,9 @@ class Model(BaseModel):
 
 class EventPayload(Model):
     """
-    The fields that all payloads have. Payloads can't be changed; unknown fields are rejected.
+    The fields of all payloads. Payloads are immutable and reject unknown fields.
 
-    `None` and `""` in an optional field mean that it is not set.
+    For an optional field, `None` and `""` mean "not set".
     """
 
     # Only subclasses are instantiated, so pydantic need not build a validator for this class.
@@ -86,28 +86,28 @@ class EventPayload(Model):
 
     @model_validator(mode="before")
     @classmethod
-    def _drop_what_is_not_set(cls, values: Any) -> Any:
+    def _drop_unset(cls, values: Any) -> Any:
         if not isinstance(values, dict):
             return values
-        optional = _optional_names(cls)
+        optional = _optional_field_names(cls)
         return {
             name: value
             for name, value in values.items()
             if name not in optional
-            # By type(): an object may claim to be a str, and a method of a subclass may raise.
+            # type(), as an object may fake its __class__; str.__len__, as a subclass may raise.
             or not (value is None or (issubclass(type(value), str) and not str.__len__(value)))
         }
 
     def __setattr__(self, name: str, value: Any) -> NoReturn:
         # pydantic's own error for a frozen model shows the value.
-        raise AttributeError(f"{type(self).__name__} can't be changed: make a new one")
+        raise AttributeError(f"{type(self).__name__} can't be changed: create a new one")
 
-    event_name: EventText = Field(
-        description="What happened, in free text, like `Sign up`. 1 to 255 characters."
+    event_name: RequiredText = Field(
+        description="What happened, as free text such as `Sign up`. 1 to 255 characters."
     )
     customer_external_id: IdText = Field(
         description="The customer's id in your own system. 1 to 255 characters; an int or a UUID "
-        "is sent as text."
+        "is sent as a string."
     )
     customer_name: Optional[Name] = Field(
         default=None, description="The customer's name. At most 255 characters."
@@ -116,16 +116,18 @@ class EventPayload(Model):
         default=None, description="The customer's email address. At most 255 characters."
     )
     customer_avatar: Optional[Url] = Field(
-        default=None, description="http(s) URL of a picture. At most 2048 characters."
+        default=None,
+        description="`http://` or `https://` URL of an image. At most 2048 characters.",
     )
     timestamp: Optional[Timestamp] = Field(
         default=None,
-        description="When it happened, in ISO 8601 with an offset; without an offset it is UTC. "
-        "Left out, it is the time at which the service receives the event.",
+        description="When the event happened: a datetime or an ISO 8601 string. Without a UTC "
+        "offset, it is UTC. Default: when the service receives the event.",
     )
 
 
 @cache
-def _optional_names(model: type[EventPayload]) -> frozenset[str]:
+def _optional_field_names(model: type[EventPayload]) -> frozenset[str]:
+    """Return the names of the optional fields, in snake_case and in camelCase."""
     optional = [name for name, field in model.model_fields.items() if not field.is_required()]
     return frozenset(optional) | frozenset(map(to_camel, optional))

@@ -15,14 +15,14 @@ from .timestamps import read_timestamp
 _EMAIL = re.compile(r"^\S+@\S+$")
 _URL = re.compile(r"^[Hh][Tt][Tt][Pp][Ss]?://[^\s/?#]\S*$")
 _CURRENCY = re.compile(r"^[A-Za-z]{3}$")
-_MAX_ID_BITS = 1024  # longer than 255 digits; the text of a huge int would take seconds
+_MAX_ID_BITS = 1024  # more than 255 digits; converting a huge int to a string takes seconds
 _MAX_AMOUNT = 2**53 - 1  # larger JSON numbers lose digits in many languages (RFC 8259, section 6)
 
 
 def _matching(
     pattern: Pattern[str], expected: LiteralString, convert: Callable[[str], str] = str
 ) -> AfterValidator:
-    """One validator that checks and converts: some versions of pydantic drop the first of two."""
+    """Check and convert in one validator, as some versions of pydantic drop the first of two."""
 
     def check(value: str) -> str:
         if not pattern.fullmatch(value):
@@ -33,8 +33,8 @@ def _matching(
 
 
 def _id_text(value: Any) -> Any:
-    """Turn the usual types of primary keys into text."""
-    cls = type(value)  # not isinstance: an object may claim to be of another class
+    """Convert an int or a UUID, the usual types of primary keys, to a string."""
+    cls = type(value)  # not isinstance, as an object may fake its __class__
     if issubclass(cls, UUID):
         return UUID.__str__(value)
     if issubclass(cls, int) and cls is not bool:
@@ -61,17 +61,17 @@ def _timestamp(value: Any) -> datetime:
     if timestamp is None:
         raise PydanticCustomError(
             "timestamp",
-            "Input should be a datetime or ISO 8601 text, like 2026-01-31T12:00:00+01:00",
+            "Input should be a datetime or an ISO 8601 string, like 2026-01-31T12:00:00+01:00",
         )
     return timestamp.value
 
 
-EventText = Annotated[str, Field(min_length=1, max_length=255)]
+RequiredText = Annotated[str, Field(min_length=1, max_length=255)]
 Name = Annotated[str, Field(max_length=255)]
 Email = Annotated[
     str,
     Field(max_length=255, json_schema_extra={"pattern": _EMAIL.pattern}),
-    _matching(_EMAIL, "Input should be an email address: x@y, without spaces"),
+    _matching(_EMAIL, "Input should be an email address like ann@example.com, without spaces"),
 ]
 Url = Annotated[
     str,
@@ -79,13 +79,14 @@ Url = Annotated[
     _matching(_URL, "Input should be a URL that begins with http:// or https://"),
 ]
 ExternalId = Union[str, int, UUID]  # what _id_text accepts
-IdText = Annotated[EventText, BeforeValidator(_id_text)]
+IdText = Annotated[RequiredText, BeforeValidator(_id_text)]
 Currency = Annotated[
     str,
     Field(json_schema_extra={"pattern": _CURRENCY.pattern}),
-    _matching(_CURRENCY, "Input should be a currency of three letters, like USD", str.upper),
+    _matching(_CURRENCY, "Input should be a three-letter currency code, like USD", str.upper),
 ]
 MinorUnits = Annotated[int, Field(ge=0, le=_MAX_AMOUNT), BeforeValidator(_minor_units)]
+# Type checkers see what may be passed; pydantic converts it to a datetime.
 if TYPE_CHECKING:
     Timestamp = Union[datetime, str]
 else:

@@ -7,30 +7,28 @@ from pydantic_core import PydanticCustomError
 from typing_extensions import Literal
 
 from .base import EventPayload
-from .fields import EventText
+from .fields import RequiredText
 
 
 class LeadPayload(EventPayload):
-    """A lead: a visitor who clicked has signed up, or done something else of value."""
+    """A lead: a visitor who clicked a link signed up, or did something else of value."""
 
     model_config = ConfigDict(defer_build=False)
 
     mode: Optional[Literal["deferred"]] = Field(
         default=None,
-        description="`deferred` associates the customer with the click now, for later leads.",
+        description="`deferred` associates the customer with the click, for later leads.",
     )
-    click_id: Optional[EventText] = Field(
+    click_id: Optional[RequiredText] = Field(
         default=None,
         validate_default=True,
-        description="The click to credit. Required in a standard lead and in the first, deferred "
-        "lead; must be left out of the leads that follow it. 1 to 255 characters.",
+        description="The id of the click to credit. Required, except in leads that follow a "
+        "deferred lead, which must not have one. 1 to 255 characters.",
     )
 
     @field_validator("click_id")
     @classmethod
     def _required_when_deferred(cls, value: Optional[str], info: ValidationInfo) -> Optional[str]:
         if value is None and info.data.get("mode") == "deferred":
-            raise PydanticCustomError(
-                "missing_click", 'Input is required with mode="deferred": the click to remember'
-            )
+            raise PydanticCustomError("missing_click", 'Input is required with mode="deferred"')
         return value

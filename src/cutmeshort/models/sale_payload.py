@@ -5,25 +5,25 @@ from typing import Optional
 from pydantic import ConfigDict, Field
 
 from .base import EventPayload
-from .fields import Currency, EventText, IdText, MinorUnits
+from .fields import Currency, IdText, MinorUnits, RequiredText
 
 
 class SalePayload(EventPayload):
-    """A sale: a visitor who clicked has paid."""
+    """A sale: a visitor who clicked a link paid."""
 
     model_config = ConfigDict(defer_build=False)
 
-    click_id: Optional[EventText] = Field(
+    click_id: Optional[RequiredText] = Field(
         default=None,
-        description="The click to credit. Required unless the customer has a deferred lead. "
-        "1 to 255 characters.",
+        description="The id of the click to credit. Required unless the customer has a deferred "
+        "lead. 1 to 255 characters.",
     )
     invoice_id: IdText = Field(
-        description="Your id of the invoice or payment, by which the service deduplicates. 1 to "
-        "255 characters; an int or a UUID is sent as text."
+        description="Your own id for the invoice or payment; the service deduplicates sales by it. "
+        "1 to 255 characters; an int or a UUID is sent as a string."
     )
     amount: MinorUnits = Field(
-        description="What was paid, in the currency's minor unit: 4999 for 49.99 USD, 500 for "
-        "500 JPY. 0 or more."
+        description="The amount paid, in the currency's minor unit: 4999 for 49.99 USD, 500 for "
+        "500 JPY. 0 to 2**53 - 1."
     )
-    currency: Currency = Field(description="Three letters, like `USD`; sent in upper case.")
+    currency: Currency = Field(description="Three-letter code, like `USD`; sent in upper case.")

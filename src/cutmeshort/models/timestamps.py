@@ -1,4 +1,4 @@
-"""Timestamps: a datetime or ISO 8601 text becomes a datetime with a UTC offset."""
+"""Timestamps: a datetime or an ISO 8601 string becomes a datetime with a UTC offset."""
 
 from datetime import datetime, timedelta, timezone
 from typing import Any, NamedTuple, Optional
@@ -8,29 +8,32 @@ from dateutil.parser import isoparse
 _MAX_LENGTH = 64
 
 
-class Timestamp(NamedTuple):
+class ParsedTimestamp(NamedTuple):
     """
-    A timestamp as it is sent.
+    A parsed timestamp.
 
     Attributes:
-        value: The time, with an offset in whole minutes.
-        naive: Whether the input had no offset and was taken as UTC.
+        value: The time to send, with a UTC offset in whole minutes.
+        naive: Whether the input had no UTC offset and was taken as UTC.
     """
 
     value: datetime
     naive: bool
 
 
-def read_timestamp(value: Any) -> Optional[Timestamp]:
+def read_timestamp(value: Any) -> Optional[ParsedTimestamp]:
     """
-    Read a timestamp; return None if that is not possible.
+    Parse a timestamp; return None if it is not valid.
 
     Args:
-        value: A datetime, or ISO 8601 text of at most 64 characters.
+        value: A datetime, or an ISO 8601 string of at most 64 characters.
     """
     try:
-        text = value if isinstance(value, str) else ""
-        time: Any = isoparse(text) if text and len(text) <= _MAX_LENGTH else value
+        time = value
+        if isinstance(value, str):
+            if len(value) > _MAX_LENGTH:
+                return None
+            time = isoparse(value)
         offset = time.utcoffset()
         if offset is None:
             time = time.replace(tzinfo=timezone.utc)
@@ -38,6 +41,6 @@ def read_timestamp(value: Any) -> Optional[Timestamp]:
             time = time.astimezone(timezone.utc)
         else:
             time = time.replace(tzinfo=timezone(offset))
-    except Exception:  # noqa: BLE001 - the value and its tzinfo are the application's code
+    except Exception:  # noqa: BLE001 - the methods of the value and of its tzinfo may raise any
         return None
-    return Timestamp(time, offset is None) if isinstance(time, datetime) else None
+    return ParsedTimestamp(time, offset is None) if isinstance(time, datetime) else None

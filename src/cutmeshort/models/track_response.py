@@ -9,13 +9,13 @@ from .base import Model
 
 DEFAULT_MESSAGE = "Event tracked successfully"
 
-_FAILED_STATUS = frozenset({"error", "errored", "fail", "failed", "failure", "false"})
+_FAILURES = frozenset({"error", "errored", "fail", "failed", "failure", "false"})
 
 
-def _is_failed(*flags: Any) -> bool:
-    """Tell whether a `success` or `status` says that the event was not tracked."""
+def _has_failure(*flags: Any) -> bool:
+    """Return whether a value of `success` or `status` means that the event was not tracked."""
     for flag in flags:
-        if flag is False or (isinstance(flag, str) and flag.strip().lower() in _FAILED_STATUS):
+        if flag is False or (isinstance(flag, str) and flag.strip().lower() in _FAILURES):
             return True
     return False
 
@@ -24,40 +24,43 @@ class TrackResponse(Model):
     """
     The response to a tracked event.
 
-    The service's responses have several forms; this is the common one. If a response has no `data`
-    object, its other fields become `data`. Any JSON object is valid: a field of an unexpected type
-    counts as absent, and unknown fields are kept.
+    The service's responses have several formats, which this model unifies. If a response has no
+    `data` object, its other fields become `data`. Any JSON object is valid: fields of an unexpected
+    type are ignored, and unknown fields are kept.
     """
 
     model_config = ConfigDict(extra="allow")
 
     success: bool = Field(default=True, description="Whether the event was tracked.")
     message: str = Field(
-        default=DEFAULT_MESSAGE, description="Human-readable message of the service."
+        default=DEFAULT_MESSAGE,
+        description="Human-readable message, from the service if it sent one.",
     )
     data: dict[str, Any] = Field(
-        default_factory=dict, description="What else the service returned."
+        default_factory=dict, description="The other data that the service returned."
     )
     request_id: Optional[str] = Field(
-        default=None, description="The service's id of the request, to quote to its support."
+        default=None, description="The request id, to quote to the service's support."
     )
 
     @model_validator(mode="before")
     @classmethod
     def _normalise(cls, body: Any) -> Any:
-        if not isinstance(body, (dict, Mapping)):  # the check for dict alone is fast
+        # For example: {success, message, data: {}}, {status: true, data: "text"}, {status: "ok"} or
+        # {message, requestId, ...}. `dict` comes first because a check for Mapping is slow.
+        if not isinstance(body, (dict, Mapping)):
             return body
         fields = dict(body)
         data = fields.pop("data", None)
         message = fields.pop("message", None)
         if not isinstance(message, str) or not message:
             message = data if isinstance(data, str) and data else DEFAULT_MESSAGE
-        status, success = fields.pop("status", None), fields.pop("success", None)
-        failed = _is_failed(status, success)
+        status = fields.pop("status", None)
+        success = fields.pop("success", None)
         has_error = bool(fields.get("error")) and success is not True
         request_id = fields.pop("request_id", None) or fields.get("requestId")
         common = {
-            "success": not (failed or has_error),
+            "success": not (_has_failure(status, success) or has_error),
             "message": message,
             "request_id": request_id if isinstance(request_id, str) else None,
         }
