@@ -5,7 +5,6 @@ import inspect
 import logging
 import threading
 import time
-from contextlib import suppress
 from datetime import datetime
 from typing import Any, Callable, Optional, Union
 from urllib.parse import urlsplit
@@ -260,12 +259,14 @@ class CMSClient:
             if is_sending and is_application_error(error):
                 raise  # a signal handler of the application raised it
             result = make_error(error, arguments.payload if arguments else None, sent=is_sending)
-            with suppress(Exception):  # the recursion limit may be near
-                explanation = result["error"]
-                if isinstance(error, ApiException):  # without the text of the response
-                    explanation = f"{error.message} {error.hint}".strip()
+            explanation = result["error"]
+            if isinstance(error, ApiException):  # without the text of the response
+                explanation = f"{error.message} {error.hint}".strip()
+            try:
                 if result["type"] == "internal_error":
                     self._log.failure("a tracking call", error)
+            except Exception:  # noqa: BLE001, S110 - the recursion limit may be near
+                pass
         warnings = arguments.warnings if arguments else []
         if warnings:
             result["warnings"] = warnings
