@@ -27,8 +27,9 @@ _MAX_DIGITS = 16
 _MIN_RECEIVE = 2**14
 _MAX_RECEIVE = 2**16
 
+# Of a chunk size, and of the name of a header (RFC 9110, section 5.6.2).
 _HEX = b"0123456789ABCDEFabcdef"
-_NAME_CHARACTERS = b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_TCHAR = b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 # The `wbits` of zlib to try; some servers send "deflate" without zlib's header.
 _WINDOW_BITS = {"gzip": (31,), "x-gzip": (31,), "deflate": (15, -15)}
 # For urllib3: the body was already read, decompressed and checked.
@@ -148,7 +149,7 @@ class ResponseReader:
             if len(self._received) - self._position > MAX_BODY_BYTES:
                 return None
         body = self._take(len(self._received) - self._position)
-        # Its length is unknown: it may be truncated if it is empty, or has no closing brace.
+        # Nothing marks its end: an empty body may be truncated; JSON without a closing brace is.
         text = body.strip()
         if status // 100 == 2 and (not text or (text[:1] == b"{" and text[-1:] != b"}")):
             raise ResponseError("truncated")
@@ -209,12 +210,7 @@ def _parse_fields(lines: list[bytes]) -> list[tuple[str, str]]:
     fields: list[tuple[str, str]] = []
     for line in lines:
         name, colon, value = line.partition(b":")
-        if (
-            colon
-            and name
-            and not name.translate(None, _NAME_CHARACTERS)
-            and len(line) <= _MAX_LINE_BYTES
-        ):
+        if colon and name and not name.translate(None, _TCHAR) and len(line) <= _MAX_LINE_BYTES:
             fields.append((name.decode("ascii"), value.strip(b" \t").decode("latin-1")))
         elif line[0] in b" \t" and fields:  # a folded line (RFC 9112, section 5.2)
             previous, text = fields.pop()
