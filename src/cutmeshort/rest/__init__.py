@@ -1,8 +1,6 @@
 """
 The transport: the only package that opens connections and knows urllib3's errors.
 
-Elsewhere, only HTTPHeaderDict and the type of responses are urllib3's.
-
 - `client`: sends a request, with retries until the deadline of the call
 - `attempt`: the current attempt, and sockets that enforce its deadline
 - `connections`: urllib3's connections and pools over these sockets

@@ -20,7 +20,7 @@ class Attempt:
     One attempt of a call.
 
     Args:
-        deadline: When the call ends, on the monotonic clock. Only this limits the name look-up.
+        deadline: When the call ends, on the monotonic clock. Only it limits the name look-up.
         connect_timeout: Seconds to connect to each address, and for each TLS handshake.
         read_timeout: Seconds to send the request and to receive the whole response.
         number: The number of the attempt in its call, from 1.
@@ -39,12 +39,12 @@ class Attempt:
         self.connect_timeout = connect_timeout
         self.read_timeout = read_timeout
         self.sent = self.rejected = self.maybe_stale = False
-        self._deadline = self._end = deadline
+        self.deadline = self._end = deadline
         self._bytes = self._reads = 0
 
     def start_step(self, timeout: float) -> None:
         """Start a step, such as a handshake: it ends after `timeout` seconds or at the deadline."""
-        self._end = min(self._deadline, time.monotonic() + timeout)
+        self._end = min(self.deadline, time.monotonic() + timeout)
 
     def remaining(self) -> float:
         """Return the seconds left for the step; raise socket.timeout if there are none."""

@@ -36,13 +36,11 @@ class RESTRequest:
 
     Attributes:
         operation: The name of the operation, for the log.
-        method: The HTTP method.
         target: The target in the request line: a path, or a URL for a forwarding proxy.
         headers: The headers, without Content-Length, which the connection adds.
         body: The body; every attempt sends the same bytes.
         timeout: Seconds for the whole call.
         attempt_timeout: Seconds for one attempt: to connect, and for the response.
-        max_retries: The maximum number of retries.
     """
 
     operation: str
@@ -97,14 +95,14 @@ class RESTClientObject:
                 failure = outcome.type if isinstance(outcome, ApiException) else ""
                 wait = None
                 if is_retried(outcome.status, failure):
-                    wait = _seconds_to_wait(request, attempt, outcome, deadline)
+                    wait = _seconds_to_wait(request, attempt, outcome)
                 log_attempt(request, attempts, outcome.status, failure, started, wait)
                 if wait is None:
                     break
                 maybe_received = maybe_received or (attempt.sent and not attempt.rejected)
                 time.sleep(wait)
         except Exception as error:
-            # A bug, or a built-in exception from a signal handler.
+            # A bug, or a built-in exception from a signal handler. Its result has the number, too.
             if not isinstance(error, ApiException) and not is_application_error(error):
                 vars(error)[ATTEMPTS] = attempts
             raise
@@ -129,11 +127,9 @@ class RESTClientObject:
 
     def _send(self, request: RESTRequest, attempt: Attempt) -> Union[RESTResponse, ApiException]:
         """
-        Make one attempt.
+        Make one attempt, and return the response or the exception for the failure.
 
-        Returns:
-            The response, or the exception for the failure. The caller raises it, because here
-            urllib3's error would become its context.
+        It is not raised here, where urllib3's error would become its context.
         """
         previous = current_attempt.set(attempt)
         try:
@@ -157,10 +153,7 @@ class RESTClientObject:
 
 
 def _seconds_to_wait(
-    request: RESTRequest,
-    attempt: Attempt,
-    outcome: Union[RESTResponse, ApiException],
-    deadline: float,
+    request: RESTRequest, attempt: Attempt, outcome: Union[RESTResponse, ApiException]
 ) -> Optional[float]:
     """Return the seconds until the next attempt; None if no retry is left or fits the deadline."""
     retry_after, jitter = None, random.random()
@@ -171,7 +164,7 @@ def _seconds_to_wait(
     return next_wait(
         attempt.number,
         request.max_retries,
-        remaining=deadline - time.monotonic(),
+        remaining=attempt.deadline - time.monotonic(),
         jitter=jitter,
         retry_after=retry_after,
     )

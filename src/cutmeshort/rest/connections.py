@@ -94,11 +94,7 @@ class _HTTPConnection(HTTPConnection):
     _used = False
 
     def _new_conn(self) -> Any:
-        """
-        Connect to the first address that accepts a connection.
-
-        Each address has its own connect timeout; only the deadline limits the name look-up.
-        """
+        """Connect to the first address that accepts. Only the deadline limits the name look-up."""
         attempt = current_attempt.get()
         self._used = False
         failure = OSError("the look-up returned no address")

@@ -30,13 +30,9 @@ _ADVICE = {  # by OpenSSL's verify code (x509_vfy.h)
 
 def translate_error(error: Exception, host: str, proxy: str, attempt: Attempt) -> ApiException:
     """
-    Return the exception for an attempt that failed with an error of urllib3, which is its cause.
+    Return the exception for a failed attempt, with urllib3's error as its cause.
 
-    Args:
-        error: The error.
-        host: The service's host, for messages.
-        proxy: The proxy's address without user and password; empty without a proxy.
-        attempt: The attempt.
+    Its message names the host and the proxy, which has no user and password and may be empty.
 
     Raises:
         ApiException: The client is closed, so the attempt was not made.
@@ -48,7 +44,7 @@ def translate_error(error: Exception, host: str, proxy: str, attempt: Attempt) -
         raise cause from None
     if isinstance(error, urllib3_errors.ClosedPoolError):
         message = "The client is closed: create a new one."
-        # It is retryable: a new client can send the event.
+        # Retryable, because a new client can send the event.
         cause, made = _safe_cause(error), attempt.number - 1
         raise ApiException(0, "client_closed", message, retryable=True, attempts=made) from cause
     type_, message = _type_and_message(error, cause, host, proxy, attempt.sent)

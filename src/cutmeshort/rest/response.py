@@ -27,7 +27,6 @@ _MAX_DIGITS = 16
 _MIN_RECEIVE = 2**14
 _MAX_RECEIVE = 2**16
 
-# Of a chunk size, and of the name of a header (RFC 9110, section 5.6.2).
 _HEX = b"0123456789ABCDEFabcdef"
 _TCHAR = b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 # The `wbits` of zlib to try; some servers send "deflate" without zlib's header.

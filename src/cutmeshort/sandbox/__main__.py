@@ -70,9 +70,7 @@ def _parse_arguments() -> argparse.Namespace:
         help="format of the response to a valid event; "
         f"{', '.join(REJECTIONS)} reject it with status 200",
     )
-    parser.add_argument(
-        "--error-status", type=int, help="reject every event with this status, from 300 to 599"
-    )
+    parser.add_argument("--error-status", type=int, help="reject every event with this status")
     parser.add_argument(
         "--error-response",
         default="envelope",

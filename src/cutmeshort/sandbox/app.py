@@ -33,12 +33,7 @@ def create_app(
 ) -> FastAPI:
     """Create the application from the arguments of Sandbox."""
     router = APIRouter(
-        route_class=guarded_route(
-            token=token,
-            rate_limit=rate_limit,
-            response_format=response_format,
-            error_status=error_status,
-        ),
+        route_class=guarded_route(token, rate_limit, response_format, error_status),
         # Only for the OpenAPI description: the route checks the token.
         dependencies=[Security(HTTPBearer(auto_error=False))],
         responses=_ERROR_RESPONSES,

@@ -100,8 +100,8 @@ class BackgroundServer(uvicorn.Server):
     async def main_loop(self) -> None:
         """Serve until `stop` is called; uvicorn would check only every 0.1 seconds."""
         stopping = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        self._request_stop = partial(loop.call_soon_threadsafe, stopping.set)
+        schedule = asyncio.get_running_loop().call_soon_threadsafe
+        self._request_stop = partial(schedule, stopping.set)
         self._ready.set()
         while not stopping.is_set():
             await self.on_tick(0)  # updates the Date header

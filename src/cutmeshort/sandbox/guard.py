@@ -25,7 +25,7 @@ _MAX_NAME_LENGTH = 100
 
 
 def guarded_route(
-    *, token: str, rate_limit: RateLimit, response_format: str, error_status: Optional[int]
+    token: str, rate_limit: RateLimit, response_format: str, error_status: Optional[int]
 ) -> type[APIRoute]:
     """
     Create a class of routes that make the checks, from the arguments of Sandbox.

@@ -81,24 +81,22 @@ ERRORS: dict[str, Callable[[Refusal, str], Response]] = {
 }
 
 
-def make_success(
-    request: Request, response_format: str, message: str, data: dict[str, Any]
-) -> Response:
+def make_success(request: Request, name: str, message: str, data: dict[str, Any]) -> Response:
     """Create the response to an event that was recorded."""
-    return SUCCESSES[response_format](message, data, request.state.request_id)
+    return SUCCESSES[name](message, data, request.state.request_id)
 
 
-def make_rejection(request: Request, response_format: str) -> Response:
+def make_rejection(request: Request, name: str) -> Response:
     """Create the response with status 200 to an event that is not recorded."""
     request.state.refusal = Refusal(
         200,
-        f'Not tracked: the sandbox was created with response="{response_format}".',
-        type="invalid_response" if response_format in ("html", "list") else "api_error",
+        f'Not tracked: the sandbox was created with response="{name}".',
+        type="invalid_response" if name in ("html", "list") else "api_error",
     )
-    return REJECTIONS[response_format]()
+    return REJECTIONS[name]()
 
 
-def make_error(request: Request, error_format: str, refusal: Refusal) -> Response:
+def make_error(request: Request, name: str, refusal: Refusal) -> Response:
     """
     Create an error response; with status 304 it has no body, whatever the format.
 
@@ -109,6 +107,6 @@ def make_error(request: Request, error_format: str, refusal: Refusal) -> Respons
     if refusal.status == 304:
         response = Response(status_code=304)
     else:
-        response = ERRORS[error_format](refusal, request.state.request_id)
+        response = ERRORS[name](refusal, request.state.request_id)
     response.headers.update(refusal.headers or {})
     return response

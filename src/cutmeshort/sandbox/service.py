@@ -135,9 +135,7 @@ class Service:
             return {"clickId": self._recorded[key].click_id, "duplicate": True}
         click_id = event.click_id or self._deferred_clicks.get(event.customer_external_id)
         if click_id is None:
-            message = (
-                "clickId is required: no deferred lead has associated the customer with a click."
-            )
+            message = "clickId is required: the customer has no click from a deferred lead."
             raise Refusal(422, message, details=[{"field": "clickId", "message": message}])
         self._recorded[key] = _Recorded(event, click_id)
         return {"clickId": click_id}
