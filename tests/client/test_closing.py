@@ -25,7 +25,7 @@ def test_a_closed_client_returns_an_error(operation: Operation) -> None:
         assert server.wait_until_all_closed()
         assert track(client, operation) == {
             "success": False,
-            "error": "The client is closed: make a new one.",
+            "error": "The client is closed: create a new one.",
             "status_code": 0,
             "type": "client_closed",
             "retryable": True,

@@ -91,7 +91,7 @@ def test_a_call_of_a_closed_client_makes_no_attempt(
         client = client_of(server)
         client.close()
         assert track(client, operation)["attempts"] == 0
-    text = "client_closed (retryable): The client is closed: make a new one."
+    text = "client_closed (retryable): The client is closed: create a new one."
     assert lines(log) == [f"{operation.name} not tracked: {text}"]
 
 

@@ -34,7 +34,7 @@ def run(example: str) -> str:
         ("sale_example", ["First call: {'success': True", "Sales recorded: 1"]),
         (
             "handle_errors",
-            ["Valid lead: done", "fix the arguments", "missing or unknown", "host: send it again"],
+            ["Valid lead: done", "fix the arguments", "missing or invalid", "host: send it again"],
         ),
         ("low_level_api", ["Lead: 200", "application/json", "Rejected: 422"]),
     ],

@@ -145,7 +145,7 @@ def test_a_client_can_not_be_pickled(pick: Any) -> None:
     """A client has the token and connections, neither of which belongs in a file."""
     with Server() as server, client_of(server) as client:
         for copied in (pickle.dumps, copy.deepcopy):
-            with pytest.raises(TypeError, match="make one in each process"):
+            with pytest.raises(TypeError, match="create one in each process"):
                 copied(pick(client))
 
 

@@ -27,7 +27,7 @@ def test_a_deferred_lead_binds_the_click_to_the_customer(
 
 
 def test_a_follow_up_with_a_click_is_refused(sandbox: Sandbox, client: CMSClient) -> None:
-    """A customer who is bound to a click can't be bound again."""
+    """A customer who is associated with a click can't be associated with another."""
     lead(client, mode="deferred")
     lead(client, click_id=None)
     result = lead(client)
@@ -42,7 +42,7 @@ def test_a_follow_up_with_a_click_is_refused(sandbox: Sandbox, client: CMSClient
 def test_an_event_without_a_click_is_refused(
     track: Any, sandbox: Sandbox, client: CMSClient
 ) -> None:
-    """An event needs a click, unless a deferred lead bound one to the customer."""
+    """An event needs a click, unless a deferred lead has associated the customer with one."""
     result = track(client, click_id=None)
     assert (result["status_code"], result["type"]) == (422, "unprocessable_entity")
     assert result["details"][0]["field"] == "clickId"

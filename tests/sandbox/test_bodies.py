@@ -14,13 +14,13 @@ from cutmeshort.sandbox.bodies import MAX_BODY_BYTES
 from .helpers import LEAD, connect, head, post, read_to_end
 
 
-@pytest.mark.parametrize("form", ["envelope", "message", "code", "html", "empty"])
-def test_a_body_that_is_too_large_is_refused(form: Any) -> None:
-    """A body above the limit gets 413 in the form of other errors."""
-    with Sandbox(error_response=form) as sandbox:
+@pytest.mark.parametrize("format", ["envelope", "message", "code", "html", "empty"])
+def test_a_body_that_is_too_large_is_refused(format: Any) -> None:
+    """A body above the limit gets 413 in the format of other errors."""
+    with Sandbox(error_response=format) as sandbox:
         response = post(sandbox, b" " * (MAX_BODY_BYTES + 1), retries=False)
     assert response.status == 413
-    expected = {"html": b"<!doctype html>", "empty": b""}.get(form, b"more than 1048576 bytes")
+    expected = {"html": b"<!doctype html>", "empty": b""}.get(format, b"exceed 1048576 bytes")
     assert expected in response.data
 
 

@@ -36,9 +36,9 @@ def listening_url(process: "subprocess.Popen[str]", token: str) -> str:
     """Wait until the command listens, and return the URL that it prints."""
     assert process.stdout is not None
     line = process.stdout.readline()
-    assert line.startswith("CutMeShort sandbox listens on http://127.0.0.1:")
-    assert line.endswith(f", token {token}\n")
-    return line.split()[4].rstrip(",")
+    assert line.startswith("CutMeShort sandbox listening on http://127.0.0.1:")
+    assert line.endswith(f" (token: {token})\n")
+    return line.split()[4]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

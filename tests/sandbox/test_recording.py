@@ -59,6 +59,6 @@ def test_a_refused_duplicate_names_the_deduplication_key() -> None:
             assert track(client)["success"] is True
             result = track(client)
             assert (result["status_code"], result["type"]) == (409, "duplicate_event")
-            assert f"with this {fields} was recorded before" in result["error"]
+            assert f"with this {fields} is already recorded" in result["error"]
             for value in ("user_42", "Sign up", "inv_1", "click_1"):
                 assert value not in result["error"]

@@ -12,7 +12,7 @@ from typing_extensions import get_args
 from cutmeshort import CMSClient, LeadPayload, SalePayload
 from cutmeshort.sandbox import Refused, Sandbox
 from cutmeshort.sandbox.bodies import MAX_BODY_BYTES
-from cutmeshort.sandbox.response_forms import REJECTIONS, ErrorForm
+from cutmeshort.sandbox.response_formats import REJECTIONS, ErrorFormat
 
 from ..support.events import lead, sale
 from .helpers import LEAD, cause_bug, post, request
@@ -104,22 +104,22 @@ def test_refused_lists_only_responses_that_were_sent(
     assert len(sandbox.leads) == recorded
 
 
-@pytest.mark.parametrize("form", tuple(REJECTIONS))
-def test_refused_lists_rejections_with_status_200(form: Any) -> None:
-    """A rejection has status 200, the type that the SDK reports and the form of `response`."""
-    with Sandbox(response=form) as sandbox, CMSClient(sandbox.token, sandbox.url) as client:
+@pytest.mark.parametrize("format", tuple(REJECTIONS))
+def test_refused_lists_rejections_with_status_200(format: Any) -> None:
+    """A rejection has status 200, the type that the SDK reports and the format of `response`."""
+    with Sandbox(response=format) as sandbox, CMSClient(sandbox.token, sandbox.url) as client:
         results = [lead(client), sale(client)]
     assert [(refused.operation, refused.status, refused.type) for refused in sandbox.refused] == [
         ("track_lead", 200, results[0]["type"]),
         ("track_sale", 200, results[1]["type"]),
     ]
-    assert all(f'response="{form}"' in refused.message for refused in sandbox.refused)
+    assert all(f'response="{format}"' in refused.message for refused in sandbox.refused)
 
 
-@pytest.mark.parametrize("form", get_args(ErrorForm))
-def test_refused_has_type_and_message_in_every_form(form: Any) -> None:
-    """Type and message are set even if the form of the response has none."""
-    with Sandbox(error_response=form, error_status=418) as sandbox:
+@pytest.mark.parametrize("format", get_args(ErrorFormat))
+def test_refused_has_type_and_message_in_every_format(format: Any) -> None:
+    """Type and message are set even if the format of the response has none."""
+    with Sandbox(error_response=format, error_status=418) as sandbox:
         assert post(sandbox, {}).status == 418
     (refused,) = sandbox.refused
     assert (refused.operation, refused.status, refused.type) == ("track_lead", 418, "api_error")
@@ -164,7 +164,7 @@ def test_refused_contains_no_values_of_the_request() -> None:
 
 
 def test_a_bug_of_the_sandbox_is_a_500(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An unexpected exception becomes a 500 in the form of other errors, and is in `refused`."""
+    """An unexpected exception becomes a 500 in the format of other errors, and is in `refused`."""
     with Sandbox() as sandbox:
         cause_bug(sandbox, monkeypatch)
         response = post(sandbox, LEAD)

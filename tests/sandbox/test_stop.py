@@ -3,9 +3,12 @@
 import contextlib
 import gc
 import json
+import threading
 import time
+from typing import Any
 
 import pytest
+import uvicorn
 
 from cutmeshort import CMSClient
 from cutmeshort.sandbox import Sandbox
@@ -46,6 +49,18 @@ def test_open_connections_do_not_delay_the_stop(
         read_to_end(connection)
     assert not log.records
     assert capfd.readouterr().err == ""
+
+
+def test_a_server_that_failed_can_be_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An unexpected exception in a running server is not lost, and the sandbox still stops."""
+    failures: list[Any] = []
+    monkeypatch.setattr(threading, "excepthook", lambda hook: failures.append(hook.exc_value))
+    monkeypatch.setattr(uvicorn.Server, "on_tick", lambda *_: 1 / 0)
+    with Sandbox() as sandbox:
+        pass
+    with pytest.raises(ConnectionRefusedError):
+        connect(sandbox)
+    assert [type(failure.__cause__) for failure in failures] == [ZeroDivisionError]
 
 
 def test_new_connections_are_closed() -> None:

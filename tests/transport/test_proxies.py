@@ -218,7 +218,7 @@ def test_a_proxy_that_refuses_is_named_without_its_password(
     if tunnel:
         assert (result["type"], result["retryable"]) == ("network_error", True)
         assert f"proxy http://127.0.0.1:{proxy.port}" in result["error"]
-        assert ("407. Check its user and password." in result["error"]) is refused
+        assert ("407. Check the proxy's user and password." in result["error"]) is refused
         assert len(proxy.requests) == 8
         assert all(TOKEN not in str(request) for request in proxy.requests)
     elif refused:

@@ -223,7 +223,7 @@ def test_no_tls_at_all_is_a_tls_error() -> None:
             result = lead(client)
         thread.join()
     assert result["type"] == "tls_error"
-    assert "No TLS connection" in result["error"]
+    assert "TLS handshake" in result["error"]
 
 
 def test_a_handshake_that_is_closed_early_is_a_network_error() -> None:

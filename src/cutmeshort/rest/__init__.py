@@ -1,12 +1,12 @@
 """
-The only package that knows HTTP and urllib3.
+The transport: the only package that opens connections and knows urllib3's errors.
 
-- `client`: a call with its attempts and its deadline
-- `attempt`: the attempt in progress, and sockets that its deadline limits
+- `client`: sends a request, with retries until the deadline of the call
+- `attempt`: the current attempt, and sockets that enforce its deadline
 - `connections`: urllib3's connections and pools over these sockets
 - `response`: a strict parser of HTTP responses
 - `tls`: certificates, and TLS over these sockets
-- `errors`: what each error of urllib3 means
+- `errors`: translates urllib3's errors to ApiException
 """
 
 from .client import RESTClientObject, RESTRequest

@@ -1,4 +1,4 @@
-"""The attempt in progress, and sockets that its deadline limits."""
+"""The current attempt of a call, and sockets that enforce its deadline."""
 
 import socket
 import time
@@ -7,12 +7,12 @@ from typing import Any
 
 from urllib3.exceptions import ProtocolError
 
-_MAX_BYTES = 2**21
-_MAX_PIECES = 20_000  # a response in single bytes would use too much CPU
+_MAX_BYTES = 2**21  # below TLS
+_MAX_READS = 20_000  # a response sent byte by byte would use too much CPU
 
 
 class ResponseError(ProtocolError):
-    """What a host sent is not usable. The text says why, and quotes none of it."""
+    """A host sent unusable data. The message says why, and does not quote the data."""
 
 
 class Attempt:
@@ -20,45 +20,49 @@ class Attempt:
     One attempt of a call.
 
     Args:
-        deadline: When the call ends, on the monotonic clock.
-        connect_timeout: Seconds for each step of making a connection.
+        deadline: When the call ends, on the monotonic clock. Only it limits the name look-up.
+        connect_timeout: Seconds to connect to each address, and for each TLS handshake.
         read_timeout: Seconds to send the request and to receive the whole response.
+        number: The number of the attempt in its call, from 1.
 
     Attributes:
-        sent: Whether the service may have received something of the request.
-        refused: Whether the service rejected the request with a 4xx.
-        stale: Whether the connection was kept from an earlier call and has received nothing since.
-            Then the service may have closed it before the request arrived.
+        sent: Whether any part of the request may have reached the service.
+        rejected: Whether the service rejected the request with a 4xx.
+        maybe_stale: Whether the connection was reused and has received nothing since. If so, the
+            service may have closed it before the request arrived.
     """
 
-    def __init__(self, deadline: float, connect_timeout: float, read_timeout: float) -> None:
+    def __init__(
+        self, deadline: float, connect_timeout: float, read_timeout: float, number: int = 1
+    ) -> None:
+        self.number = number
         self.connect_timeout = connect_timeout
         self.read_timeout = read_timeout
-        self.sent = self.refused = self.stale = False
-        self._deadline = self._end = deadline
-        self._bytes = self._pieces = 0
+        self.sent = self.rejected = self.maybe_stale = False
+        self.deadline = self._end = deadline
+        self._bytes = self._reads = 0
 
     def start_step(self, timeout: float) -> None:
-        """Start a step of at most `timeout` seconds, which ends at the deadline at the latest."""
-        self._end = min(self._deadline, time.monotonic() + timeout)
+        """Start a step, such as a handshake: it ends after `timeout` seconds or at the deadline."""
+        self._end = min(self.deadline, time.monotonic() + timeout)
 
     def remaining(self) -> float:
-        """Return the seconds that are left of the step; raise socket.timeout if it is over."""
+        """Return the seconds left for the step; raise socket.timeout if there are none."""
         seconds = self._end - time.monotonic()
         if seconds <= 0:
             raise socket.timeout("timed out")
         return seconds
 
     def count(self, size: int) -> None:
-        """Count bytes that a layer received; raise ResponseError if there are too many."""
+        """Count a read and its bytes; raise ResponseError if there are too many of either."""
         self._bytes += size
-        self._pieces += 1
-        if self._bytes > _MAX_BYTES or self._pieces > _MAX_PIECES:
-            raise ResponseError("too large, or in too many pieces")
+        self._reads += 1
+        if self._bytes > _MAX_BYTES or self._reads > _MAX_READS:
+            raise ResponseError("too large, or sent in too many pieces")
 
 
-# A context variable, because urllib3 is between the client and its connections. Each call has its
-# own value, also a call that a signal handler makes during another one, or in another greenlet.
+# A context variable, because urllib3 sits between the client and its connections. Nested calls from
+# signal handlers and calls in other greenlets have their own values.
 current_attempt: ContextVar[Attempt] = ContextVar("current_attempt")
 
 
@@ -66,14 +70,14 @@ class TimedSocket:
     """
     A socket whose operations all end with the current step of the current attempt.
 
-    The timeout of a plain socket starts again for each read, of which TLS needs many.
+    A plain socket's timeout restarts with every read, and TLS needs many reads.
     """
 
     def __init__(self, sock: socket.socket) -> None:
         self._socket = sock
 
     def sendall(self, data: bytes) -> None:
-        """Send bytes. In each step, urllib3's TLS also calls this with none."""
+        """Send bytes. SSLTransport calls this even if it has nothing to send."""
         if data:
             self._socket.settimeout(current_attempt.get().remaining())
             self._socket.sendall(data)

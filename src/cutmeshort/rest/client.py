@@ -1,11 +1,11 @@
-"""RESTClientObject: a call with its attempts and its deadline."""
+"""RESTClientObject: sends a request, with retries until the deadline of the call."""
 
 import random
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, NoReturn, Optional
+from typing import Any, NoReturn, Optional, Union
 from urllib.parse import urlsplit
 
 import urllib3
@@ -18,11 +18,15 @@ from ..proxies import find_proxy
 from ..retry import is_retried, next_wait
 from .attempt import Attempt, current_attempt
 from .connections import make_pool
-from .errors import clear_locals, safe_cause, translate_error
+from .errors import clear_locals, translate_error
 from .response import RESTResponse
 
 _NO_RETRY = urllib3.Retry(False)
-_timeout = lru_cache(maxsize=16)(urllib3.Timeout)
+
+
+@lru_cache(maxsize=16)  # most calls have the same timeouts
+def _make_timeout(connect: float, read: float) -> urllib3.Timeout:
+    return urllib3.Timeout(connect=connect, read=read)
 
 
 @dataclass
@@ -32,13 +36,11 @@ class RESTRequest:
 
     Attributes:
         operation: The name of the operation, for the log.
-        method: The HTTP method.
         target: The target in the request line: a path, or a URL for a forwarding proxy.
-        headers: All headers except Content-Length.
+        headers: The headers, without Content-Length, which the connection adds.
         body: The body; every attempt sends the same bytes.
         timeout: Seconds for the whole call.
         attempt_timeout: Seconds for one attempt: to connect, and for the response.
-        max_retries: How many attempts may follow the first one.
     """
 
     operation: str
@@ -53,11 +55,11 @@ class RESTRequest:
 
 class RESTClientObject:
     """
-    Sends requests to one host, and keeps connections. Any number of threads may use it.
+    Sends requests to one host over a pool of connections. Any number of threads may use it.
 
     Attributes:
-        forwarded: Whether a proxy forwards the requests. If so, the target of a request is the
-            whole URL, and urllib3 adds the proxy's headers.
+        forwarded: Whether a proxy forwards the requests, instead of opening a tunnel. Their targets
+            must then be whole URLs, and urllib3 adds the proxy's headers.
 
     Raises:
         ApiValueError: A certificate, key or proxy of the configuration is not valid.
@@ -82,90 +84,87 @@ class RESTClientObject:
             ApiException: There was no usable response; its status is 0.
         """
         deadline = time.monotonic() + request.timeout
-        attempts, retried = 0, False
+        attempts, maybe_received = 0, False
+        outcome: Union[RESTResponse, ApiException, None] = None
         try:
             while True:
                 attempts += 1
                 started = time.monotonic()
-                attempt = Attempt(deadline, *request.attempt_timeout)
-                wait: Optional[float] = None
-                try:
-                    response = self._send(request, attempt)
-                except ApiException as error:
-                    closed = error.type == "client_closed"  # no attempt was made
-                    error.attempts = attempts - 1 if closed else attempts
-                    # If the service closed a kept connection, that is no reason to wait.
-                    stale = attempt.stale and error.type == "network_error"
-                    if is_retried(0, error.type):
-                        wait = _wait(request, attempts, deadline, 0.0 if stale else None)
-                    if not closed:
-                        log_attempt(request, attempts, 0, error.type, started, wait)
-                    if wait is None:
-                        raise
-                else:
-                    response.retried, response.attempts = retried, attempts
-                    if is_retried(response.status):
-                        wait = _wait(request, attempts, deadline, response.retry_after())
-                    log_attempt(request, attempts, response.status, "", started, wait)
-                    if wait is None:
-                        return response
-                retried = retried or (attempt.sent and not attempt.refused)
+                attempt = Attempt(deadline, *request.attempt_timeout, number=attempts)
+                outcome = self._send(request, attempt)
+                failure = outcome.type if isinstance(outcome, ApiException) else ""
+                wait = None
+                if is_retried(outcome.status, failure):
+                    wait = _seconds_to_wait(request, attempt, outcome)
+                log_attempt(request, attempts, outcome.status, failure, started, wait)
+                if wait is None:
+                    break
+                maybe_received = maybe_received or (attempt.sent and not attempt.rejected)
                 time.sleep(wait)
-        except ApiException:
-            raise
         except Exception as error:
-            if not is_application_error(error):  # a bug, or a signal handler's built-in exception
+            # A bug, or a built-in exception from a signal handler. Its result has the number, too.
+            if not isinstance(error, ApiException) and not is_application_error(error):
                 vars(error)[ATTEMPTS] = attempts
             raise
+        else:
+            outcome.attempts = attempts
+            if isinstance(outcome, ApiException):
+                raise outcome
+            outcome.retried = maybe_received
+            return outcome
+        finally:
+            del outcome  # its traceback, or its cause's, refers to this frame
 
     def close(self) -> None:
         """Close all connections. Later requests fail."""
-        idle: Any = self._pool.pool
+        idle: Any = self._pool.pool  # calls in progress may still put connections into it
         self._pool.close()
         if idle is not None:
             idle.close()
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("a client can't be pickled, as it has the token: make one in each process")
+        raise TypeError("a client has the token and can't be pickled: create one in each process")
 
-    def _send(self, request: RESTRequest, attempt: Attempt) -> RESTResponse:
+    def _send(self, request: RESTRequest, attempt: Attempt) -> Union[RESTResponse, ApiException]:
+        """
+        Make one attempt, and return the response or the exception for the failure.
+
+        It is not raised here, where urllib3's error would become its context.
+        """
         previous = current_attempt.set(attempt)
         try:
-            response: Any = self._pool.urlopen(
+            return self._pool.urlopen(  # type: ignore[return-value]
                 request.method,
                 request.target,
                 body=request.body,
                 headers=request.headers,
                 retries=_NO_RETRY,
                 redirect=False,
-                assert_same_host=False,
-                timeout=_timeout(None, *request.attempt_timeout),
+                assert_same_host=False,  # not needed: the pool has one host
+                timeout=_make_timeout(*request.attempt_timeout),
             )
         except (HTTPError, OSError) as error:
-            failure = (
-                translate_error(error, self._host, self._proxy, attempt.sent),
-                safe_cause(error),
-            )
-        except BaseException as error:  # from the application, or Ctrl-C
+            return translate_error(error, self._host, self._proxy, attempt)
+        except BaseException as error:  # from a signal handler, such as KeyboardInterrupt
             clear_locals(error)
             raise
-        else:
-            return response  # type: ignore[no-any-return]
         finally:
             current_attempt.reset(previous)
-        try:
-            raise failure[0] from failure[1]  # here, so that the caught error is not its context
-        finally:
-            del failure  # the traceback refers to this frame
 
 
-def _wait(
-    request: RESTRequest, attempts: int, deadline: float, retry_after: Optional[float] = None
+def _seconds_to_wait(
+    request: RESTRequest, attempt: Attempt, outcome: Union[RESTResponse, ApiException]
 ) -> Optional[float]:
+    """Return the seconds until the next attempt; None if no retry is left or fits the deadline."""
+    retry_after, jitter = None, random.random()
+    if isinstance(outcome, RESTResponse):
+        retry_after = outcome.retry_after()
+    elif attempt.maybe_stale and outcome.type == "network_error":
+        jitter = 0.0  # the service had closed an idle connection: retry at once
     return next_wait(
-        attempts,
+        attempt.number,
         request.max_retries,
-        remaining=deadline - time.monotonic(),
-        jitter=random.random(),
+        remaining=attempt.deadline - time.monotonic(),
+        jitter=jitter,
         retry_after=retry_after,
     )

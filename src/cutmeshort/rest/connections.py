@@ -28,10 +28,9 @@ from .tls import make_ssl_context
 
 class IdleConnections:
     """
-    Up to `maxsize` idle connections, with the interface of a queue that urllib3 needs; last in,
-    first out.
+    A stack of at most `maxsize` idle connections, with the queue methods that urllib3 uses.
 
-    It has no lock: a signal handler may raise an exception anywhere and leave a lock locked.
+    It has no lock: an exception from a signal handler could leave a lock acquired forever.
     """
 
     def __init__(self, maxsize: int) -> None:
@@ -40,7 +39,7 @@ class IdleConnections:
         _queues.add(self)
 
     def put(self, connection: Any, **_options: Any) -> None:
-        """Keep a connection. If there are too many, close the one that was idle longest."""
+        """Store a connection. If there are too many, close the one that has been idle longest."""
         if connection is not None:  # urllib3 fills a new queue with None
             self._connections.append(connection)
             self.shrink(self._maxsize)
@@ -53,7 +52,7 @@ class IdleConnections:
             raise queue.Empty from None
 
     def shrink(self, size: int = 0) -> None:
-        """Close the connections that were idle longest, until `size` are left."""
+        """Close the connections that have been idle longest, until `size` are left."""
         while len(self._connections) > size:
             with suppress(IndexError):  # another thread took the last one
                 self._connections.popleft().close()
@@ -64,8 +63,8 @@ class IdleConnections:
         self.shrink()
 
     def __del__(self) -> None:
-        # At exit, urllib3 closes idle connections, but not those that an `atexit` handler opens
-        # afterwards. At that time, any module may be gone.
+        # At exit, urllib3 misses the connections that a later `atexit` handler opens. Modules may
+        # be gone by then, so this may fail.
         with suppress(Exception):
             self.shrink()
 
@@ -73,37 +72,37 @@ class IdleConnections:
 _queues: "weakref.WeakSet[IdleConnections]" = weakref.WeakSet()
 
 
-def _close_copies() -> None:
-    """After a fork, close the child's copies; the parent's connections stay open."""
+def _close_inherited_connections() -> None:
+    """Close a forked child's copies of idle connections; the parent's stay open."""
     for idle in list(_queues):
         idle.shrink()
 
 
 if hasattr(os, "register_at_fork"):  # pragma: no branch - not on Windows
-    os.register_at_fork(after_in_child=_close_copies)
+    os.register_at_fork(after_in_child=_close_inherited_connections)
 
 
 def _read_proxy_response(sock: Any, method: Optional[str] = None) -> http.client.HTTPResponse:
-    """Let http.client parse a proxy's response to CONNECT, once its head is received."""
+    """Receive the head of a proxy's response to CONNECT within the limits; http.client has none."""
     head = ResponseReader(sock, current_attempt.get()).take_until(END_OF_HEAD) + END_OF_HEAD
     received: Any = SimpleNamespace(makefile=lambda _mode: io.BytesIO(head))
     return http.client.HTTPResponse(received, method=method)
 
 
 class _HTTPConnection(HTTPConnection):
-    response_class: Any = staticmethod(_read_proxy_response)
+    response_class: Any = staticmethod(_read_proxy_response)  # http.client calls it after CONNECT
     _used = False
 
     def _new_conn(self) -> Any:
-        """Connect to the first address that accepts; each has its own timeout."""
+        """Connect to the first address that accepts. Only the deadline limits the name look-up."""
         attempt = current_attempt.get()
         self._used = False
-        failure = OSError("the name has no address")
+        failure = OSError("the look-up returned no address")
         try:
-            for *family, _, address in resolve(self._dns_host, self.port, attempt.remaining()):
+            for *parameters, _, address in resolve(self._dns_host, self.port, attempt.remaining()):
                 attempt.start_step(attempt.connect_timeout)
                 try:
-                    return self._connect_to(family, address, attempt)
+                    return self._connect_to(parameters, address, attempt)
                 except OSError as error:
                     if is_application_error(error):
                         raise
@@ -116,8 +115,8 @@ class _HTTPConnection(HTTPConnection):
         except OSError as error:
             raise NewConnectionError(self, f"{self.host}: {error}") from error
 
-    def _connect_to(self, family: list[Any], address: Any, attempt: Attempt) -> TimedSocket:
-        sock = socket.socket(*family)
+    def _connect_to(self, parameters: list[Any], address: Any, attempt: Attempt) -> TimedSocket:
+        sock = socket.socket(*parameters)  # family, type and protocol
         try:
             for option in self.socket_options or ():
                 sock.setsockopt(*option)
@@ -131,12 +130,12 @@ class _HTTPConnection(HTTPConnection):
     def request(
         self, method: str, url: str, body: Any = None, headers: Any = None, **_options: Any
     ) -> None:
-        """Send head and body at once; http.client would send two packets, more slowly."""
+        """Send head and body in one packet; http.client would send two, which is slower."""
         attempt = current_attempt.get()
         if self.sock is None:
             self.connect()
         attempt.sent = True
-        attempt.stale = self._used
+        attempt.maybe_stale = self._used
         attempt.start_step(attempt.read_timeout)
         self._used = True
         lines = map(": ".join, headers.items())
@@ -162,8 +161,8 @@ class _HTTPSConnection(  # pyright: ignore[reportIncompatibleVariableOverride]
 ):
     def connect(self) -> None:
         super().connect()
-        self.is_verified = True  # or urllib3 would warn in each call; the client has warned once
-        # An attacker may have truncated a response without close_notify.
+        self.is_verified = True  # keeps urllib3 from warning in each call: ApiClient has warned
+        # Make the end of a TLS stream without close_notify an error: it may have been truncated.
         self.sock.suppress_ragged_eofs = False  # type: ignore[union-attr]
 
 
@@ -181,7 +180,7 @@ _POOLS: dict[str, type[urllib3.HTTPConnectionPool]] = {"http": _HTTPPool, "https
 
 
 def make_pool(configuration: Configuration, proxy: Optional[Proxy]) -> urllib3.HTTPConnectionPool:
-    """Make a pool for the configuration's host; raise ApiValueError for an invalid certificate."""
+    """Create the pool for the configuration's host; raises as make_ssl_context does."""
     url = urlsplit(configuration.host)
     defaults: Any = HTTPConnection.default_socket_options
     options: dict[str, Any] = {
@@ -196,8 +195,8 @@ def make_pool(configuration: Configuration, proxy: Optional[Proxy]) -> urllib3.H
         options["server_hostname"] = configuration.tls_server_name
     if proxy is None:
         return _POOLS[url.scheme](url.hostname or "", url.port, **options)
-    # For CONNECT. If http.client imported it later, a fork in another thread at that moment could
-    # leave the lock of the import locked in the child.
+    # http.client would import this on CONNECT. If another thread forked during the import, its lock
+    # would stay acquired in the child.
     import encodings.idna  # noqa: F401
 
     options["proxy_ssl_context"] = options.get("ssl_context")

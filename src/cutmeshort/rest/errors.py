@@ -1,4 +1,4 @@
-"""What each error of urllib3 means."""
+"""Translates urllib3's errors to ApiException."""
 
 import re
 import socket
@@ -10,57 +10,59 @@ from urllib3 import exceptions as urllib3_errors
 
 from ..exceptions import ApiException, is_application_error
 from ..retry import is_retried
-from .attempt import ResponseError
+from .attempt import Attempt, ResponseError
 
 _CLOSED_EARLY = (ssl.SSLEOFError, ssl.SSLZeroReturnError)
-_EARLY_END = "UNEXPECTED_EOF_WHILE_READING"  # not an SSLEOFError in Python 3.9
+_CLOSED_EARLY_REASON = "UNEXPECTED_EOF_WHILE_READING"  # not an SSLEOFError in Python 3.9
 _REFUSED_TUNNEL = r"Tunnel connection failed: ([0-9]{3})"
 
-# Advice by OpenSSL's verify code (x509_vfy.h).
-_TRUST = "For a private certificate authority, pass Configuration(ssl_ca_cert=...)."
-_CLOCK = "Check this machine's clock. If it is right, the certificate must be renewed."
-_NAME = "Check the host argument or CMS_HOST."
-_PROXY = "Check the proxy's address."
-_REISSUE = "The certificate, or its authority's, must be issued again."
-_ADVICE = {
-    **dict.fromkeys((2, 18, 19, 20, 21), _TRUST),
-    **dict.fromkeys((9, 10), _CLOCK),
-    **dict.fromkeys((62, 64), _NAME),
+_TRUST_AUTHORITY = "For a private certificate authority, pass Configuration(ssl_ca_cert=...)."
+_CHECK_CLOCK = "Check this machine's clock. If it is correct, the certificate must be renewed."
+_CHECK_HOST = "Check the host argument or CMS_HOST."
+_CHECK_PROXY = "Check the proxy's address."
+_REISSUE = "The certificate or that of its authority must be reissued."
+_ADVICE = {  # by OpenSSL's verify code (x509_vfy.h)
+    **dict.fromkeys((2, 18, 19, 20, 21), _TRUST_AUTHORITY),  # self-signed, or unknown issuer
+    **dict.fromkeys((9, 10), _CHECK_CLOCK),  # not yet valid, or expired
+    **dict.fromkeys((62, 64), _CHECK_HOST),  # for another host name, or another address
 }
 
 
-def translate_error(error: Exception, host: str, proxy: str, sent: bool) -> ApiException:
+def translate_error(error: Exception, host: str, proxy: str, attempt: Attempt) -> ApiException:
     """
-    Make the exception for an error of urllib3.
+    Return the exception for a failed attempt, with urllib3's error as its cause.
 
-    If urllib3 wrapped an exception of the application, from a signal handler, that is raised.
+    Its message names the host and the proxy, which has no user and password and may be empty.
 
-    Args:
-        error: The error.
-        host: The service's host, for messages.
-        proxy: The proxy's address without user and password; empty without a proxy.
-        sent: Whether the request was sent.
+    Raises:
+        ApiException: The client is closed, so the attempt was not made.
+        Exception: A signal handler of the application raised it, and urllib3 wrapped it.
     """
     cause = _root_cause(error)
     if is_application_error(cause):
         clear_locals(error)
         raise cause from None
     if isinstance(error, urllib3_errors.ClosedPoolError):
-        message = "The client is closed: make a new one."
-        return ApiException(0, "client_closed", message, retryable=True)
-    type_, message = _type_and_message(error, cause, host, proxy, sent)
-    return ApiException(0, type_, message, retryable=is_retried(0, type_))
+        message = "The client is closed: create a new one."
+        # Retryable, because a new client can send the event.
+        cause, made = _safe_cause(error), attempt.number - 1
+        raise ApiException(0, "client_closed", message, retryable=True, attempts=made) from cause
+    type_, message = _type_and_message(error, cause, host, proxy, attempt.sent)
+    exception = ApiException(0, type_, message, retryable=is_retried(0, type_))
+    exception.__cause__ = _safe_cause(error)
+    return exception
 
 
-def safe_cause(error: Exception) -> Exception:
+def _safe_cause(error: Exception) -> Exception:
     """
-    Return an error that may end in a log, as the cause of an exception.
+    Return an error, or a substitute for it, that is safe to log.
 
-    The frames of its traceback have no sockets, no token and no customers' data. Its text has
-    nothing that the host sent, which may echo the request.
+    The local variables of its traceback are cleared: they hold sockets, the token and customers'
+    data. Its message contains nothing that the host sent, which may echo the request.
     """
     clear_locals(error)
     root = _root_cause(error)
+    # The text of these errors is from this machine.
     local = isinstance(root, OSError) and (root.errno is not None or type(root) is socket.timeout)
     if local or isinstance(root, (urllib3_errors.PoolError, ResponseError)):
         return error
@@ -69,13 +71,13 @@ def safe_cause(error: Exception) -> Exception:
 
 
 def _root_cause(error: BaseException) -> BaseException:
-    """Unwrap an error. urllib3 keeps the cause in the arguments, or as `__cause__`."""
+    """Return the innermost cause. urllib3 keeps causes in `args` or `__cause__`."""
     inner = [part for part in (*error.args, error.__cause__) if isinstance(part, BaseException)]
     return _root_cause(inner[0]) if inner else error
 
 
 def clear_locals(error: BaseException) -> None:
-    """Clear the local variables of a traceback, which have the token and customers' data."""
+    """Clear the local variables of a traceback, which hold the token and customers' data."""
     link: Optional[BaseException] = error
     while link is not None:
         clear_frames(link.__traceback__)
@@ -87,54 +89,55 @@ def _type_and_message(
 ) -> tuple[str, str]:
     tls_message = _tls_message(error, cause, host, proxy, sent)
     if tls_message is not None:
-        # After the handshake, the service is trusted, so a failure is the network's.
+        # After the handshake, the service is trusted, so this is a failure of the network.
         return "network_error" if sent else "tls_error", tls_message
-    type_, route = "network_error", f"{host}, through the proxy {proxy}," if proxy else host
+    type_, peer = "network_error", f"{host} (through the proxy {proxy})" if proxy else host
     if isinstance(cause, ResponseError):
-        sent_data = "a response" if sent else "data"
-        message = f"{route} sent {sent_data} that can't be used: {cause}."
+        data = "an unusable response" if sent else "unusable data"
+        message = f"{peer} sent {data}: {cause}."
     elif isinstance(error, urllib3_errors.ProxyError):
         rejected = re.match(_REFUSED_TUNNEL, str(cause))
         message = f"The proxy {proxy} can't be reached: check its address."
         if rejected:
             message = f"The proxy {proxy} refused a tunnel to {host} with status {rejected[1]}."
         if rejected and rejected[1] == "407":
-            message += " Check its user and password."
+            message += " Check the proxy's user and password."
     elif isinstance(error, urllib3_errors.NameResolutionError):
-        message = f"The name {host} could not be resolved."
+        message = f"The host name {host.partition(':')[0]} could not be resolved."
     elif isinstance(error, urllib3_errors.NewConnectionError):  # also a subclass of TimeoutError
         message = f"Could not connect to {host}."
     elif isinstance(error, urllib3_errors.TimeoutError) or isinstance(
         cause, (socket.timeout, TimeoutError)
     ):
-        type_, message = "timeout", f"{route} did not respond in time."
+        type_, message = "timeout", f"{peer} did not respond in time."
     else:
-        message = f"The connection to {route} failed before the whole response was received."
+        message = f"The connection to {peer} failed before the whole response was received."
     return type_, message
 
 
 def _tls_message(
     error: Exception, cause: BaseException, host: str, proxy: str, sent: bool
 ) -> Optional[str]:
-    """Return why TLS failed, if it did. An early close is a failure of the network."""
+    """Return the message for a failure of TLS, else None; an early close is not one."""
     at_proxy = isinstance(error, urllib3_errors.ProxyError)
     peer = f"the proxy {proxy}" if at_proxy else host
     if isinstance(cause, ssl.SSLCertVerificationError):
         advice = _ADVICE.get(cause.verify_code, _REISSUE)
-        advice = _PROXY if at_proxy and advice is _NAME else advice
+        advice = _CHECK_PROXY if at_proxy and advice is _CHECK_HOST else advice
         return f"The certificate of {peer} was rejected ({cause.verify_message}). {advice}"
     reason = getattr(cause, "reason", None) or "unknown reason"
     if (
         isinstance(cause, ssl.SSLError)
         and not isinstance(cause, _CLOSED_EARLY)
-        and reason != _EARLY_END
+        and reason != _CLOSED_EARLY_REASON
     ):
         if reason.endswith("CERTIFICATE_REQUIRED"):
-            what = "asks for a client's certificate: pass Configuration(cert_file=...)"
-            return f"The TLS server {peer} {what}."
+            advice = "pass Configuration(cert_file=...)"
+            return f"A client certificate is required by {peer}: {advice}."
         if sent:
             return f"The TLS connection to {peer} failed ({reason})."
-        return f"No TLS connection to {peer} could be made ({reason}): does this port use TLS?"
+        return f"The TLS handshake with {peer} failed ({reason}). Check that this port uses TLS."
+    # Without an OSError, it is urllib3's own check of assert_hostname.
     if isinstance(error, urllib3_errors.SSLError) and not isinstance(cause, OSError):
         return f"The certificate of {peer} is not for the name in assert_hostname."
     return None

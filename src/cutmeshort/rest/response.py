@@ -1,9 +1,9 @@
 """
 A strict parser of HTTP/1.1 responses, with limits on time and size.
 
-A response that RFC 9112 does not allow is an error. If two parsers disagreed on where a response
-ends, the rest of it would become the next response. One deviation is accepted: a status line
-without a reason may also lack the space before it.
+A response that violates RFC 9112 is an error: if two parsers disagreed on where a response ends,
+its rest could be taken for the next response. One deviation is accepted: a status line without a
+reason phrase may omit the space before it.
 """
 
 import io
@@ -22,26 +22,28 @@ _MAX_FRAMING_BYTES = 2**17  # all heads, chunk sizes and trailers of a response
 _MAX_LINE_BYTES = 2**16
 _MAX_FIELDS = 100
 _MAX_DIGITS = 16
-# After a shorter read, TLS might keep a part of a record, which poll() does not see.
+# At least a TLS record: the rest of one would be invisible to the poll() with which urllib3 finds
+# out whether an idle connection was closed.
 _MIN_RECEIVE = 2**14
 _MAX_RECEIVE = 2**16
 
 _HEX = b"0123456789ABCDEFabcdef"
-_TOKEN = b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-_FORMATS = {"gzip": (31,), "x-gzip": (31,), "deflate": (15, -15)}  # see zlib.decompress
+_TCHAR = b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+# The `wbits` of zlib to try; some servers send "deflate" without zlib's header.
+_WINDOW_BITS = {"gzip": (31,), "x-gzip": (31,), "deflate": (15, -15)}
 # For urllib3: the body was already read, decompressed and checked.
 _DONE: Any = {"preload_content": False, "decode_content": False, "enforce_content_length": False}
 
 
 class RESTResponse(urllib3.HTTPResponse):
     """
-    urllib3's response, of any status.
+    A response of urllib3, of any status, whose body has been read.
 
     Attributes:
-        head: Status line and headers as received; one search in it is faster than one per header.
+        head: The status line and headers as received, for one search in all of them.
         content: The body, decompressed; None if it is too large or can't be decompressed.
         retried: Whether an earlier attempt of the same call may have reached the service.
-        attempts: How many attempts the call has made.
+        attempts: The number of attempts of the call.
     """
 
     head = b""
@@ -50,18 +52,18 @@ class RESTResponse(urllib3.HTTPResponse):
     attempts = 1
 
     def retry_after(self) -> Optional[float]:
-        """Return the seconds that the service asks to wait, if it does."""
+        """Return how many seconds the service asks the client to wait, if it does."""
         return parse_retry_after(self.headers.get("Retry-After"), time.time())
 
     def unread(self) -> urllib3.HTTPResponse:
-        """Return the same response with its body to be read."""
+        """Return a plain urllib3 response, from which the body can be read."""
         body, options = io.BytesIO(self.content or b""), {"reason": self.reason, **_DONE}
         return urllib3.HTTPResponse(body, self.headers, self.status, self.version, **options)
 
 
 class ResponseReader:
     """
-    Reads the response to a request from a socket, in the time that the attempt has left.
+    Reads the response to a request from a socket, until the attempt's deadline.
 
     The methods raise ResponseError, socket.timeout, or OSError if the connection fails.
 
@@ -73,8 +75,8 @@ class ResponseReader:
         self._socket = sock
         self._attempt = attempt
         self._received = bytearray()
-        self._taken = 0  # how much of that was used
-        self._framing = 0
+        self._position = 0  # of the first byte that is not parsed
+        self._framing_bytes = 0
         self.reusable = True
 
     def read(self) -> RESTResponse:
@@ -82,51 +84,51 @@ class ResponseReader:
         head, version, status, reason, fields = _parse_head(self.take_until(END_OF_HEAD))
         while status < 200:
             if status == 101:
-                raise ResponseError("another protocol, which was not requested")
+                raise ResponseError("switch to a protocol that was not requested")
             head, version, status, reason, fields = _parse_head(self.take_until(END_OF_HEAD))
-        self._attempt.refused = status // 100 == 4
+        self._attempt.rejected = status // 100 == 4
         headers = urllib3.HTTPHeaderDict(fields)
         self.reusable = version == 11 and "close" not in _members(headers, "Connection")
         content = self._take_body(status, version, headers)
-        if content is None or self._taken != len(self._received):
+        if content is None or self._position != len(self._received):
             self.reusable = False
         if content and "Content-Encoding" in headers:
             content = _decompress(content, headers["Content-Encoding"].strip().lower())
         response = RESTResponse(content or b"", headers, status, version, reason=reason, **_DONE)
         response.head, response.content = head, content
-        response.version_string = "HTTP/1.1"  # the request's, for the log of urllib3
+        response.version_string = "HTTP/1.1"  # urllib3 logs it as the request's version
         return response
 
     def take_until(self, end: bytes) -> bytes:
-        """Return what was received up to a delimiter, and skip the delimiter."""
-        start = self._taken
+        """Receive bytes up to a delimiter; return them without it."""
+        start = self._position
         while True:
             at = self._received.find(end, start)
-            size = (len(self._received) if at < 0 else at) - self._taken
-            if self._framing + size > _MAX_FRAMING_BYTES:
-                raise ResponseError("too long a head, chunk size or trailer")
+            size = (len(self._received) if at < 0 else at) - self._position
+            if self._framing_bytes + size > _MAX_FRAMING_BYTES:
+                raise ResponseError("headers, chunk sizes or trailers that are too long")
             if at >= 0:
                 break
-            # Don't search the same bytes again, which a slow host could make expensive.
+            # Don't search the same bytes again: with single bytes, the time would be quadratic.
             start = max(start, len(self._received) - len(end) + 1)
             self._receive(_MIN_RECEIVE)
         taken = self._take(size)
-        self._taken += len(end)
-        self._framing += size + len(end)
+        self._position += len(end)
+        self._framing_bytes += size + len(end)
         return taken
 
     def _take(self, size: int) -> bytes:
-        end = self._taken + size
+        end = self._position + size
         while (missing := end - len(self._received)) > 0:
             self._receive(missing)
-        taken = bytes(memoryview(self._received)[self._taken : end])
-        self._taken = end
+        taken = bytes(memoryview(self._received)[self._position : end])
+        self._position = end
         return taken
 
     def _take_body(
         self, status: int, version: int, headers: urllib3.HTTPHeaderDict
     ) -> Optional[bytes]:
-        """Read the body by RFC 9112, section 6.3; None if it is too large."""
+        """Read the body as RFC 9112, section 6.3, defines; return None if it is too large."""
         codings = _members(headers, "Transfer-Encoding")
         length = _content_length(headers)
         if "Transfer-Encoding" in headers:
@@ -143,10 +145,10 @@ class ResponseReader:
             return self._take(length) if length <= MAX_BODY_BYTES else None
         self.reusable = False
         while self._receive(_MIN_RECEIVE, may_end=True):
-            if len(self._received) - self._taken > MAX_BODY_BYTES:
+            if len(self._received) - self._position > MAX_BODY_BYTES:
                 return None
-        body = self._take(len(self._received) - self._taken)
-        # An empty body may be truncated; a JSON object without its last brace is.
+        body = self._take(len(self._received) - self._position)
+        # Nothing marks its end: an empty body may be truncated; JSON without a closing brace is.
         text = body.strip()
         if status // 100 == 2 and (not text or (text[:1] == b"{" and text[-1:] != b"}")):
             raise ResponseError("truncated")
@@ -160,34 +162,36 @@ class ResponseReader:
             body += self._take(size)
             if self._take(2) != b"\r\n":
                 raise ResponseError("malformed chunk")
-        trailers = list(iter(lambda: self.take_until(b"\r\n"), b""))
-        if trailers:
-            _parse_fields(_split(b"\r\n".join(trailers)))
+        trailers: list[bytes] = []
+        while trailer := self.take_until(b"\r\n"):
+            trailers += _split_lines(trailer)
+        _parse_fields(trailers)  # only to check them
         return bytes(body)
 
     def _receive(self, size: int, may_end: bool = False) -> bool:
-        """Receive up to about `size` bytes; tell whether there were any."""
+        """Receive up to about `size` bytes; return whether there were any."""
         data = self._socket.recv(min(max(size, _MIN_RECEIVE), _MAX_RECEIVE))
-        self._attempt.count(0)  # the socket below TLS counts the bytes
+        self._attempt.count(0)  # only the read: TimedSocket has counted the bytes
         if data:
-            self._attempt.stale = False
+            self._attempt.maybe_stale = False
             self._received += data
         elif not may_end:
             raise ResponseError("truncated")
         return bool(data)
 
 
-def _split(block: bytes) -> list[bytes]:
+def _split_lines(block: bytes) -> list[bytes]:
+    """Split at CRLF; raise ResponseError for another CR or LF, or NUL."""
     lines = block.split(b"\r\n")
     ends = len(lines) - 1
     if block.count(b"\r") != ends or block.count(b"\n") != ends or b"\0" in block:
-        raise ResponseError("control character in a header")
+        raise ResponseError("invalid control character")
     return lines
 
 
 def _parse_head(head: bytes) -> tuple[bytes, int, int, str, list[tuple[str, str]]]:
-    """Return a head as received, its version (10 or 11), status, reason and headers."""
-    line, *lines = _split(head)
+    """Parse a head; return it with its version (10 or 11), status, reason and headers."""
+    line, *lines = _split_lines(head)
     protocol, _, rest = line.partition(b" ")
     code, _, reason = rest.partition(b" ")
     if not (len(protocol) == 8 and protocol[:7] == b"HTTP/1." and protocol[7:].isdigit()):
@@ -205,7 +209,7 @@ def _parse_fields(lines: list[bytes]) -> list[tuple[str, str]]:
     fields: list[tuple[str, str]] = []
     for line in lines:
         name, colon, value = line.partition(b":")
-        if colon and name and not name.translate(None, _TOKEN) and len(line) <= _MAX_LINE_BYTES:
+        if colon and name and not name.translate(None, _TCHAR) and len(line) <= _MAX_LINE_BYTES:
             fields.append((name.decode("ascii"), value.strip(b" \t").decode("latin-1")))
         elif line[0] in b" \t" and fields:  # a folded line (RFC 9112, section 5.2)
             previous, text = fields.pop()
@@ -225,7 +229,7 @@ def _members(headers: urllib3.HTTPHeaderDict, name: str) -> list[str]:
 
 
 def _content_length(headers: urllib3.HTTPHeaderDict) -> Optional[int]:
-    """Return the Content-Length, None without one. It may occur several times with one value."""
+    """Return the Content-Length, or None. Several with the same value are accepted."""
     if "Content-Length" not in headers:
         return None
     length, *others = {part.strip(" \t") for part in headers["Content-Length"].split(",")}
@@ -236,7 +240,7 @@ def _content_length(headers: urllib3.HTTPHeaderDict) -> Optional[int]:
 
 def _chunk_size(line: bytes) -> int:
     """Return the size of a chunk. Extensions are ignored."""
-    size = _split(line)[0].partition(b";")[0].rstrip(b" \t")
+    size = _split_lines(line)[0].partition(b";")[0].rstrip(b" \t")
     if not 0 < len(size) <= _MAX_DIGITS or size.translate(None, _HEX):
         raise ResponseError("malformed chunk")
     return int(size, 16)
@@ -250,7 +254,7 @@ def _decompress(data: bytes, coding: str) -> Optional[bytes]:
     """
     if not data or coding == "identity":
         return data
-    for window in _FORMATS.get(coding, ()):
+    for window in _WINDOW_BITS.get(coding, ()):
         decoder = zlib.decompressobj(window)
         try:
             body = decoder.decompress(data, MAX_BODY_BYTES)

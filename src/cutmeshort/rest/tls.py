@@ -1,4 +1,4 @@
-"""Certificates, and TLS over sockets that end with the deadline."""
+"""Certificates, and TLS over sockets that enforce the attempt's deadline."""
 
 import ssl
 from functools import partial
@@ -13,12 +13,13 @@ from .attempt import current_attempt
 
 
 def make_ssl_context(configuration: Configuration) -> ssl.SSLContext:
-    """Make the context of all connections; raise ApiValueError for an invalid certificate."""
+    """Create the TLS context; raise ApiValueError if a certificate or key can't be loaded."""
     context = _make_context(configuration)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.hostname_checks_common_name = False
-    # Python 3.9 sets it; with it, a truncated TLS stream counts as complete.
+    # Python 3.9 sets this option, with which a truncated TLS stream counts as complete.
     context.options &= ~getattr(ssl, "OP_IGNORE_UNEXPECTED_EOF", 0)
+    # urllib3 calls this method.
     context.wrap_socket = partial(_wrap, context)  # type: ignore[method-assign, assignment]
     if not configuration.verify_ssl:
         context.check_hostname = False
@@ -27,7 +28,7 @@ def make_ssl_context(configuration: Configuration) -> ssl.SSLContext:
 
 
 def _check_files(configuration: Configuration) -> None:
-    """Raise ApiValueError with the name of the file that can't be read; `ssl` does not name it."""
+    """Raise ApiValueError if a file can't be read, and name it; errors of `ssl` do not."""
     for name in ("ssl_ca_cert", "cert_file", "key_file"):
         path = getattr(configuration, name)
         try:
@@ -47,8 +48,9 @@ def _make_context(configuration: Configuration) -> ssl.SSLContext:
         _check_files(configuration)
         if ca_file is None and ca_data is None:  # for example, the file of SSLKEYLOGFILE
             raise ApiValueError(f"TLS can't be used: {error}") from None
-        given = [f"ssl_ca_cert ({ca_file!r})"] * bool(ca_file) + ["ca_cert_data"] * bool(ca_data)
-        text = f"{' or '.join(given)} has no certificates in PEM or DER"
+        given = [] if ca_file is None else [f"ssl_ca_cert ({ca_file!r})"]
+        given += [] if ca_data is None else ["ca_cert_data"]
+        text = f"{' or '.join(given)} has no certificates in PEM (in ca_cert_data: or DER)"
         raise ApiValueError(text, "ssl_ca_cert" if ca_file else "ca_cert_data") from None
     try:
         if cert_file is not None:
@@ -56,17 +58,17 @@ def _make_context(configuration: Configuration) -> ssl.SSLContext:
             context.load_cert_chain(cert_file, key_file, password="")
     except (OSError, ValueError):
         _check_files(configuration)
-        given = [f"cert_file ({cert_file!r})"] + [f"key_file ({key_file!r})"] * bool(key_file)
-        text = f"{' or '.join(given)} is not PEM, or they don't match, or the key has a password"
-        raise ApiValueError(text, "cert_file") from None
+        files = f"cert_file ({cert_file!r})" + (f" and key_file ({key_file!r})" if key_file else "")
+        reasons = "not PEM, certificate and key don't match, or the key has a password"
+        raise ApiValueError(f"{files} can't be loaded: {reasons}", "cert_file") from None
     return context
 
 
 def _wrap(context: ssl.SSLContext, sock: Any, server_hostname: Optional[str]) -> SSLTransport:
     """
-    Do the TLS handshake over a socket that ends with the deadline.
+    Do the TLS handshake over a TimedSocket.
 
-    A TLS socket of Python has no deadline: it reads for as long as a peer sends empty records.
+    Python's own TLS socket has no deadline: it reads for as long as a peer sends empty records.
     """
     attempt = current_attempt.get()
     attempt.start_step(attempt.connect_timeout)

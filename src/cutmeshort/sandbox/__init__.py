@@ -1,8 +1,8 @@
 """
-A local CutMeShort tracking service, for development and tests.
+A local mock of the CutMeShort tracking service, for development and tests.
 
-It needs an extra: `pip install "cutmeshort[sandbox]"`. In tests, use Sandbox as a context manager;
-otherwise, run `python -m cutmeshort.sandbox`.
+It needs the extra `sandbox`: `pip install "cutmeshort[sandbox]"`. In tests, use Sandbox as a
+context manager; otherwise, run `python -m cutmeshort.sandbox`.
 """
 
 try:

@@ -8,7 +8,7 @@ import threading
 
 from ..exceptions import ApiValueError
 from .logs import LOGGER
-from .response_forms import ERRORS, REJECTIONS, SUCCESSES
+from .response_formats import ERRORS, REJECTIONS, SUCCESSES
 from .server import DEFAULT_TOKEN, Sandbox
 
 
@@ -17,7 +17,7 @@ def main() -> None:
     arguments = _parse_arguments()
     logging.basicConfig(format="%(message)s")
     logging.getLogger("uvicorn.access").setLevel(logging.INFO)
-    LOGGER.parent = logging.getLogger()  # the command shows the sandbox's log
+    LOGGER.parent = logging.getLogger()  # else the sandbox's log is separate
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
@@ -32,7 +32,7 @@ def main() -> None:
             error_status=arguments.error_status,
             error_response=arguments.error_response,
         ) as sandbox:
-            print(f"CutMeShort sandbox listens on {sandbox.url}, token {sandbox.token}")
+            print(f"CutMeShort sandbox listening on {sandbox.url} (token: {sandbox.token})")
             print(f"API description: {sandbox.url}/docs and {sandbox.url}/openapi.json")
             limit = arguments.rate_limit or "unlimited"
             print(f"Requests per minute: {limit} (--rate-limit)", flush=True)
@@ -45,7 +45,7 @@ def main() -> None:
 def _parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m cutmeshort.sandbox",
-        description="A local CutMeShort tracking service, for development and tests.",
+        description="A local mock of the CutMeShort tracking service.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
@@ -67,15 +67,15 @@ def _parse_arguments() -> argparse.Namespace:
         "--response",
         default="message",
         choices=(*SUCCESSES, *REJECTIONS),
-        help="form of the response to a valid event; "
-        f"{', '.join(REJECTIONS)} have status 200, but record nothing",
+        help="format of the response to a valid event; "
+        f"{', '.join(REJECTIONS)} reject it with status 200",
     )
-    parser.add_argument("--error-status", type=int, help="refuse every event with this status")
+    parser.add_argument("--error-status", type=int, help="reject every event with this status")
     parser.add_argument(
         "--error-response",
         default="envelope",
         choices=tuple(ERRORS),
-        help="form of error responses",
+        help="format of error responses",
     )
     return parser.parse_args()
 

@@ -1,4 +1,4 @@
-"""The HTTP side of the service, as a FastAPI application."""
+"""The FastAPI application that exposes the Service over HTTP."""
 
 from collections.abc import Coroutine
 from http import HTTPStatus
@@ -13,7 +13,7 @@ from ..operations import OPERATIONS, Operation
 from .error_handlers import add_error_handlers
 from .guard import guarded_route
 from .rate_limit import RateLimit
-from .response_forms import make_success
+from .response_formats import make_success
 from .service import Service
 
 _ERROR_RESPONSES: dict[Any, dict[str, Any]] = {
@@ -27,22 +27,21 @@ def create_app(
     *,
     token: str,
     rate_limit: RateLimit,
-    response: str,
+    response_format: str,
     error_status: Optional[int],
-    error_response: str,
+    error_format: str,
 ) -> FastAPI:
-    """Create the application; the arguments are those of Sandbox."""
+    """Create the application from the arguments of Sandbox."""
     router = APIRouter(
-        route_class=guarded_route(
-            token=token, rate_limit=rate_limit, response=response, error_status=error_status
-        ),
-        dependencies=[Security(HTTPBearer(auto_error=False))],  # only for the OpenAPI description
+        route_class=guarded_route(token, rate_limit, response_format, error_status),
+        # Only for the OpenAPI description: the route checks the token.
+        dependencies=[Security(HTTPBearer(auto_error=False))],
         responses=_ERROR_RESPONSES,
     )
     for operation in OPERATIONS:
         router.add_api_route(
             operation.path,
-            _make_endpoint(service, operation, response),
+            _make_endpoint(service, operation, response_format),
             methods=[operation.method],
             name=operation.name,
             operation_id=operation.name,
@@ -52,19 +51,20 @@ def create_app(
         title="CutMeShort tracking API (sandbox)", version=__version__, redirect_slashes=False
     )
     app.include_router(router)
-    add_error_handlers(app, error_response)
+    add_error_handlers(app, error_format)
     return app
 
 
 def _make_endpoint(
-    service: Service, operation: Operation, response: str
+    service: Service, operation: Operation, response_format: str
 ) -> Callable[[Request, EventPayload], Coroutine[Any, Any, Response]]:
     event_type = operation.name.removeprefix("track_").capitalize()
     message = f"{event_type} tracked successfully"
 
     async def track(request: Request, payload: EventPayload) -> Response:
         data = service.record(operation, payload)
-        return make_success(request, response, message, data)
+        return make_success(request, response_format, message, data)
 
-    track.__annotations__["payload"] = operation.request_model  # FastAPI validates with it
+    # FastAPI validates the body by this annotation. The model is known only here.
+    track.__annotations__["payload"] = operation.request_model
     return track

@@ -1,11 +1,11 @@
-"""uvicorn in a thread of its own, which starts and stops without delay."""
+"""A uvicorn server in its own thread, which starts and stops without delay."""
 
 import asyncio
 import os
 import selectors
 import socket
+import threading
 import weakref
-from concurrent.futures import Future
 from contextlib import closing, suppress
 from functools import partial
 from typing import Any, Callable, Optional
@@ -30,14 +30,14 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _close_copies() -> None:
-    """Close the child's copies of the listening sockets, which would keep the ports in use."""
+def _close_inherited_listeners() -> None:
+    """Close a forked child's copies of listening sockets, which would keep the ports in use."""
     for listener in list(_listeners):
-        listener.close()  # asyncio would also change the selector, which the parent shares
+        listener.close()  # not by asyncio, which would unregister it from the parent's selector
 
 
 if hasattr(os, "register_at_fork"):  # pragma: no branch - not on Windows
-    os.register_at_fork(after_in_child=_close_copies)
+    os.register_at_fork(after_in_child=_close_inherited_listeners)
 
 
 class BackgroundServer(uvicorn.Server):
@@ -54,8 +54,9 @@ class BackgroundServer(uvicorn.Server):
             uvicorn.Config(app, http=DroppingProtocol, log_config=None, ws="none", lifespan="off")
         )
         self._listener = listener
-        # Set once the server runs: a function that ends it, which any thread may call.
-        self._end: Future[Callable[[], object]] = Future()
+        self._ready = threading.Event()  # the server runs, or has failed to start
+        self._failure: Optional[BaseException] = None
+        self._request_stop: Callable[[], object] = lambda: None  # main_loop replaces it
         self._thread = ServerThread(target=self._run, name="cutmeshort-sandbox", daemon=True)
         self._log_filter = LogFilter()
 
@@ -66,21 +67,21 @@ class BackgroundServer(uvicorn.Server):
         Raises:
             OSError: The server could not start; `stop` must still be called.
         """
-        failure: Optional[BaseException]
         self._log_filter.install()
         try:
             self._thread.start()
-            failure = self._end.exception()
+            self._ready.wait()
         except RuntimeError as error:  # the process can't start more threads
-            failure = error
-        if failure is not None:
-            raise OSError(f"the sandbox could not start: {failure!r}") from failure
+            self._failure = error
+        if self._failure is not None:
+            raise OSError(f"the sandbox could not start: {self._failure!r}") from self._failure
 
     def stop(self) -> None:
         """Close the listening socket and all connections, and end the thread."""
         if self._thread.is_alive():  # false in a forked child
-            with suppress(Exception, SystemExit):  # the server failed, and its thread ends
-                self._end.result()()
+            self._ready.wait()
+            with suppress(RuntimeError):  # the server failed and has closed its event loop
+                self._request_stop()
             self._thread.join()
         self._log_filter.remove()
         self._listener.close()
@@ -90,27 +91,31 @@ class BackgroundServer(uvicorn.Server):
             _check_descriptors()
             with closing(asyncio.SelectorEventLoop()) as loop:  # whatever the application's policy
                 loop.run_until_complete(self.serve(sockets=[self._listener]))
-        except BaseException as error:  # noqa: BLE001 - uvicorn may call sys.exit
-            # Raises if the server was already running, and the traceback shows both errors.
-            self._end.set_exception(error)
+        except BaseException as error:  # uvicorn may call sys.exit
+            if self._ready.is_set():
+                raise RuntimeError("the sandbox's server failed") from error
+            self._failure = error
+            self._ready.set()
 
     async def main_loop(self) -> None:
-        """Serve until `_end` is called; uvicorn would check only every 0.1 seconds."""
-        ended = asyncio.Event()
-        self._end.set_result(partial(asyncio.get_running_loop().call_soon_threadsafe, ended.set))
-        while not ended.is_set():
+        """Serve until `stop` is called; uvicorn would check only every 0.1 seconds."""
+        stopping = asyncio.Event()
+        schedule = asyncio.get_running_loop().call_soon_threadsafe
+        self._request_stop = partial(schedule, stopping.set)
+        self._ready.set()
+        while not stopping.is_set():
             await self.on_tick(0)  # updates the Date header
             with suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(ended.wait(), 1)
+                await asyncio.wait_for(stopping.wait(), 1)
 
     async def shutdown(self, sockets: Any = None) -> None:  # noqa: ARG002 - `stop` closes it
         """Close all connections at once; uvicorn would wait for clients and responses."""
-        # Closing the asyncio server first would leave just accepted connections open.
+        # Closing the asyncio server first would leave newly accepted connections open.
         asyncio.get_running_loop().remove_reader(self._listener)
         own_task = asyncio.current_task()
         while self.server_state.connections or asyncio.all_tasks() - {own_task}:
             for connection in list(self.server_state.connections):
-                connection.transport.abort()  # its tasks end, as the client is disconnected
+                connection.transport.abort()  # which also ends the tasks of its requests
             await asyncio.sleep(0)
         for server in self.servers:
             server.close()
@@ -118,9 +123,9 @@ class BackgroundServer(uvicorn.Server):
 
 def _check_descriptors() -> None:
     """
-    Raise OSError if the process can't open the file descriptors of an event loop.
+    Raise OSError if the process can't open the file descriptors that an event loop needs.
 
-    asyncio does not clean up after this error.
+    An event loop that can't open them all does not close those that it has opened.
     """
     with selectors.DefaultSelector():
         for end in socket.socketpair():

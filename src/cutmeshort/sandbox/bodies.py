@@ -10,14 +10,14 @@ from starlette.types import Receive, Scope, Send
 
 from .refusal import Refusal
 
-MAX_BODY_BYTES = 1024 * 1024  # an event has less than 20 KiB
+MAX_BODY_BYTES = 1024 * 1024  # an event needs less than 20 KiB
 _IDLE_SECONDS = 2.0
 _DISCARD_SECONDS = 10.0
 
 
 class BodyTooLarge(Refusal):
     """
-    413: the request's body has more than MAX_BODY_BYTES.
+    413: the request's body is larger than MAX_BODY_BYTES.
 
     Attributes:
         unread: Whether the client may still send more of the body.
@@ -26,7 +26,7 @@ class BodyTooLarge(Refusal):
     def __init__(self, unread: bool) -> None:
         super().__init__(
             413,
-            f"The body must not have more than {MAX_BODY_BYTES} bytes.",
+            f"The body must not exceed {MAX_BODY_BYTES} bytes.",
             headers={"Connection": "close"},
         )
         self.unread = unread
@@ -40,7 +40,7 @@ class LimitedRequest(Request):
         Return the body.
 
         Raises:
-            BodyTooLarge: The body is larger, or its Content-Length is.
+            BodyTooLarge: The body, or its Content-Length, exceeds MAX_BODY_BYTES.
             ClientDisconnect: The client disconnected before the end of the body.
         """
         if not hasattr(self, "_body"):
@@ -68,7 +68,7 @@ class ClosingResponse(Response):
     A response that closes the connection, though the request's body may not have been read.
 
     Closing a connection with unread data resets it, and the client may lose the response. So the
-    rest of the body is read and discarded first, for a few seconds at most.
+    rest of the body is read and discarded first, for about ten seconds at most.
 
     Args:
         response: The response to send; its Connection header is `close`.

@@ -1,4 +1,4 @@
-"""How exceptions become error responses."""
+"""Exception handlers, which turn exceptions into error responses."""
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -8,23 +8,23 @@ from starlette.requests import ClientDisconnect
 
 from .bodies import BodyTooLarge, ClosingResponse
 from .refusal import Refusal
-from .response_forms import make_error
+from .response_formats import make_error
 
 
-def add_error_handlers(app: FastAPI, form: str) -> None:
-    """Respond to every exception with an error of the form."""
+def add_error_handlers(app: FastAPI, error_format: str) -> None:
+    """Respond to every exception with an error response in the format."""
 
     @app.exception_handler(Refusal)
     async def handle_refusal(request: Request, refusal: Refusal) -> Response:
-        return make_error(request, form, refusal)
+        return make_error(request, error_format, refusal)
 
     @app.exception_handler(BodyTooLarge)
     async def handle_large_body(request: Request, error: BodyTooLarge) -> Response:
-        return ClosingResponse(make_error(request, form, error), error.unread)
+        return ClosingResponse(make_error(request, error_format, error), error.unread)
 
     @app.exception_handler(ClientDisconnect)
     async def handle_disconnect(_request: Request, _error: ClientDisconnect) -> Response:
-        return Response()  # uvicorn does not send it
+        return Response()  # Starlette needs one, and uvicorn discards it
 
     @app.exception_handler(RequestValidationError)
     async def handle_invalid_fields(request: Request, error: RequestValidationError) -> Response:
@@ -33,14 +33,14 @@ def add_error_handlers(app: FastAPI, form: str) -> None:
             for part in error.errors()
         ]
         message = "; ".join(f"{part['field']}: {part['message']}" for part in details)
-        return make_error(request, form, Refusal(422, message, details=details))
+        return make_error(request, error_format, Refusal(422, message, details=details))
 
     @app.exception_handler(HTTPException)
     async def handle_http_exception(request: Request, error: HTTPException) -> Response:
         refusal = Refusal(error.status_code, error.detail, headers=error.headers)
-        return make_error(request, form, refusal)
+        return make_error(request, error_format, refusal)
 
     @app.exception_handler(Exception)
     async def handle_bug(request: Request, _error: Exception) -> Response:
         message = "The sandbox has a bug; its traceback is on stderr."
-        return make_error(request, form, Refusal(500, message))
+        return make_error(request, error_format, Refusal(500, message))

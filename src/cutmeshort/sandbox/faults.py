@@ -14,7 +14,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from ..checks import check_count, check_flag, check_seconds
 from ..exceptions import ApiValueError
 from .refusal import Refusal
-from .response_forms import make_error
+from .response_formats import make_error
 
 _DROP = "cutmeshort.drop"
 
@@ -28,7 +28,7 @@ class Fault:
         status: The status of an error response; None for the service's own response.
         drop: Whether the connection is closed without a response.
         latency: Seconds before the response, or before the connection is closed.
-        recorded: Whether the service gets the request, which it does before the latency.
+        recorded: Whether the service processes the request, before the latency.
         retry_after: Seconds in the Retry-After header of the error response.
     """
 
@@ -48,7 +48,7 @@ def make_fault(
     retry_after: Optional[int],
 ) -> Fault:
     """
-    Make a fault of the arguments of Sandbox.fail_next.
+    Create a fault from the arguments of Sandbox.fail_next.
 
     Raises:
         ApiValueError: An argument or their combination is invalid.
@@ -67,11 +67,11 @@ def make_fault(
         raise ApiValueError("status and drop=True can't be combined", "status")
     delayed_only = status is None and not drop
     if delayed_only and not latency:
-        raise ApiValueError("pass a status, drop=True or a latency", "status")
+        raise ApiValueError("fail_next needs a status, drop=True or a latency", "status")
     if delayed_only and recorded is False:
         raise ApiValueError(
-            "recorded=False requires a status or drop=True: an event whose response is only late "
-            "is recorded",
+            "recorded=False requires a status or drop=True: with a latency alone, the event is "
+            "recorded",
             "recorded",
         )
     return Fault(status, drop, latency, delayed_only or bool(recorded), retry_after)
@@ -87,19 +87,19 @@ class Faults:
     """
     An ASGI application that wraps another one and injects faults into its requests.
 
-    RequestLog must wrap it, as it sets the operation of a request.
+    RequestLog must wrap this application, because it sets the operation of a request.
 
     Args:
         app: The wrapped application.
-        error_response: The form of error responses.
+        error_format: The format of error responses.
 
     Attributes:
         pending: The faults to inject, one for each of the next requests to an operation.
     """
 
-    def __init__(self, app: ASGIApp, error_response: str) -> None:
+    def __init__(self, app: ASGIApp, error_format: str) -> None:
         self._app = app
-        self._error_response = error_response
+        self._error_format = error_format
         self.pending: deque[Fault] = deque()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -110,11 +110,11 @@ class Faults:
             return
         response: list[Message] = []
 
-        async def keep(message: Message) -> None:
+        async def buffer(message: Message) -> None:
             response.append(message)
 
         if fault.recorded:
-            await self._app(scope, receive, keep)
+            await self._app(scope, receive, buffer)
         if fault.latency and await _disconnects_within(fault.latency, receive):
             return  # the client gave up: there is no response
         if fault.drop:
@@ -125,7 +125,7 @@ class Faults:
             if fault.retry_after is not None:
                 headers["Retry-After"] = str(fault.retry_after)
             refusal = Refusal(fault.status, headers=headers)
-            error = make_error(Request(scope), self._error_response, refusal)
+            error = make_error(Request(scope), self._error_format, refusal)
             await error(scope, receive, send)
         else:
             for message in response:
@@ -139,7 +139,7 @@ class Faults:
 
 
 async def _disconnects_within(seconds: float, receive: Receive) -> bool:
-    """Wait some seconds, or until the client disconnects, and tell whether it did."""
+    """Wait until the client disconnects, for some seconds at most; return whether it did."""
     try:
         await asyncio.wait_for(_wait_for_disconnect(receive), seconds)
     except asyncio.TimeoutError:
@@ -154,12 +154,12 @@ async def _wait_for_disconnect(receive: Receive) -> None:
 
 
 class DroppingProtocol(H11Protocol):
-    """uvicorn's HTTP/1.1, which gives the application a function that drops the connection."""
+    """uvicorn's HTTP/1.1 protocol, with an ASGI extension that drops the connection."""
 
     def connection_made(  # type: ignore[override]
         self, transport: asyncio.Transport
     ) -> None:
-        """Put the function for a new connection into the extensions of its requests."""
+        """Add the extension to the requests of a new connection."""
         super().connection_made(transport)
         app = self.app
 

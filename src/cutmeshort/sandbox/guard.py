@@ -1,4 +1,4 @@
-"""What is checked before the fields of an event: token, rate limit, size and JSON."""
+"""The checks before the validation of an event: token, rate limit, body size and JSON."""
 
 import hmac
 import time
@@ -13,22 +13,22 @@ from ..strict_json import read_json
 from .bodies import LimitedRequest
 from .rate_limit import RateLimit
 from .refusal import Refusal
-from .response_forms import REJECTIONS, make_rejection
+from .response_formats import REJECTIONS, make_rejection
 
 _WIRE_NAMES = {
     field.alias
     for operation in OPERATIONS
     for field in operation.request_model.model_fields.values()
 }
-_MAX_UNKNOWN_FIELDS = 10  # in one response
+_MAX_REPORTED_FIELDS = 10
 _MAX_NAME_LENGTH = 100
 
 
 def guarded_route(
-    *, token: str, rate_limit: RateLimit, response: str, error_status: Optional[int]
+    token: str, rate_limit: RateLimit, response_format: str, error_status: Optional[int]
 ) -> type[APIRoute]:
     """
-    Create the class of the operations' routes; the arguments are those of Sandbox.
+    Create a class of routes that make the checks, from the arguments of Sandbox.
 
     FastAPI parses the body before it resolves dependencies, so these checks can't be dependencies.
     """
@@ -45,8 +45,8 @@ def guarded_route(
                 _check_json(request.headers.get("Content-Type", ""), await limited.body())
                 if error_status is not None:
                     raise Refusal(error_status)
-                if response in REJECTIONS:
-                    return make_rejection(request, response)
+                if response_format in REJECTIONS:
+                    return make_rejection(request, response_format)
                 return await handle(limited)
 
             return check_and_handle
@@ -57,11 +57,11 @@ def guarded_route(
 def _check_token(request: Request, token: str) -> None:
     authorization = request.headers.get("Authorization", "")
     if not hmac.compare_digest(authorization.encode(), f"Bearer {token}".encode()):
-        raise Refusal(401, "The bearer token is missing or unknown.")
+        raise Refusal(401, "The bearer token is missing or invalid.")
 
 
 def _check_json(content_type: str, body: bytes) -> None:
-    """Refuse a body that is not a JSON object or has a field that no operation has."""
+    """Reject a body that is not a JSON object or has a field that no operation has."""
     if content_type.partition(";")[0].strip().lower() != "application/json":
         raise Refusal(400, "Content-Type must be application/json.")
     try:
@@ -70,7 +70,7 @@ def _check_json(content_type: str, body: bytes) -> None:
         fields = None
     if not isinstance(fields, dict):
         raise Refusal(400, "The body must be a JSON object.")
-    unknown = sorted(fields.keys() - _WIRE_NAMES)[:_MAX_UNKNOWN_FIELDS]
+    unknown = sorted(fields.keys() - _WIRE_NAMES)[:_MAX_REPORTED_FIELDS]
     if unknown:
         names = [name[:_MAX_NAME_LENGTH] for name in unknown]
         details = [{"field": name, "message": "Unknown field"} for name in names]

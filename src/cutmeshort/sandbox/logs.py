@@ -3,24 +3,24 @@
 import logging
 import threading
 
-# It is not a logger of getLogger: pytest adds its handlers to those, even if they do not propagate.
-# Without a handler of its own, it writes warnings to stderr, which is logging's last resort.
+# Not from getLogger: pytest adds its handlers to those loggers even if they do not propagate. As it
+# has no handler, its warnings go to stderr (logging.lastResort).
 LOGGER = logging.Logger("cutmeshort.sandbox")
 
 _LIBRARIES = ("uvicorn.error", "uvicorn.access", "uvicorn.asgi", "asyncio")
 
 
 class ServerThread(threading.Thread):
-    """A thread that serves a sandbox."""
+    """A thread that serves a sandbox; LogFilter recognises it by its class."""
 
 
 class LogFilter(logging.Filter):
     """
-    Redirects to LOGGER what the libraries log in the threads of sandboxes.
+    Redirects the log records that libraries create in the threads of sandboxes to LOGGER.
 
     The application may use the same libraries, so their loggers keep their levels and handlers.
-    Each running sandbox installs a filter of its own, and every filter handles the threads of all
-    sandboxes. So no record is missed while the filter of another sandbox is removed.
+    Each running sandbox installs its own filter, which handles the threads of all sandboxes, so
+    that no record is missed while another sandbox removes its filter.
     """
 
     def install(self) -> None:

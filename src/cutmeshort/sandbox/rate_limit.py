@@ -27,7 +27,7 @@ class RateLimit:
 
     def check(self, now: float) -> None:
         """
-        Accept a request at a time in seconds.
+        Count a request that arrives at the time `now`, in seconds.
 
         Raises:
             Refusal: The limit is reached: 429, with the seconds to wait in Retry-After.
@@ -40,7 +40,7 @@ class RateLimit:
             seconds = math.ceil(self._accepted[0] + _WINDOW_SECONDS - now)
             raise Refusal(
                 429,
-                f"More than {self._limit} requests in a minute.",
+                f"Rate limit exceeded: {self._limit} requests per minute.",
                 headers={"Retry-After": str(seconds)},
             )
         self._accepted.append(now)

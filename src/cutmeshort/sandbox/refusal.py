@@ -1,4 +1,4 @@
-"""The exception with which the sandbox refuses a request."""
+"""The exception that becomes an error response."""
 
 from collections.abc import Mapping
 from typing import Optional
@@ -8,12 +8,12 @@ from ..exceptions import error_spec
 
 class Refusal(Exception):  # noqa: N818 - a response of the service, not a failure of the sandbox
     """
-    The service refuses a request.
+    The service rejects a request.
 
     Args:
         status: The HTTP status of the response.
         message: Human-readable reason; by default, what the status means.
-        type: Machine-readable reason; by default, the type of the status.
+        type: Machine-readable reason; by default, the SDK's for the status.
         details: The invalid fields, each as a dict with `field` and `message`.
         headers: Additional headers of the response.
     """

@@ -1,4 +1,4 @@
-"""ASGI middleware that identifies each request and keeps the error responses."""
+"""ASGI middleware that assigns an id to each request and records the error responses."""
 
 import secrets
 import threading
@@ -26,14 +26,14 @@ class Refused:
     Attributes:
         operation: The operation's name (`track_lead`, for example), from the path of the request.
         status: The HTTP status of the response: 300 to 599, or 200 if the sandbox was created with
-            a form of `response` that records nothing.
+            a `response` that rejects events.
         type: Machine-readable reason, as in the response: `unauthorized` or `duplicate_event`, for
-            example. It is also set for forms of response without a type, such as `html`. With
+            example. It is also set if the format has no type, such as `html`. With
             status 200 it is the type that the SDK reports: `api_error` or `invalid_response`.
-        message: Human-readable reason, as in the response if its form has one. With status 200 it
-            names the form of `response`.
+        message: Human-readable reason, as in the response if its format has one. With status 200 it
+            names the `response` of the sandbox.
         time: When the response was sent, in UTC.
-        request_id: The id in the response, which is also in the result of the call.
+        request_id: The request id in the response, which the SDK's result has, too.
     """
 
     operation: str
@@ -46,11 +46,11 @@ class Refused:
 
 class RequestLog:
     """
-    An ASGI application that wraps another one, identifies requests and keeps error responses.
+    An ASGI application that wraps another one, assigns request ids and records error responses.
 
-    It sets `operation`, the name of the operation at the request's path or None, and `request_id`
-    in the state of the request, and the X-Request-Id header of the response. A response is kept as
-    refused if the application has set `refusal` in the state before it sends the response.
+    In the request's state, it sets `request_id`, and `operation` to the name of the operation at
+    the request's path, or None. It adds the X-Request-Id header to the response, and records the
+    response if the application has set `refusal` in the state before.
 
     Args:
         app: The wrapped application.
@@ -72,7 +72,7 @@ class RequestLog:
             self._refused.clear()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request to the wrapped application, and keep its response if it is an error."""
+        """Pass a request to the wrapped application, and record its response if it is an error."""
         state = scope["state"]
         state["operation"] = _OPERATION_NAMES.get(scope["path"])
         state["request_id"] = f"req_{secrets.token_hex(6)}"
@@ -80,14 +80,14 @@ class RequestLog:
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":
                 if state["operation"] is not None and "refusal" in state:
-                    self._keep(state["operation"], state["refusal"], state["request_id"])
+                    self._record(state["operation"], state["refusal"], state["request_id"])
                 header = (b"x-request-id", state["request_id"].encode())
                 message = {**message, "headers": [*message["headers"], header]}
             await send(message)
 
         await self._app(scope, receive, send_with_id)
 
-    def _keep(self, operation: str, refusal: Refusal, request_id: str) -> None:
+    def _record(self, operation: str, refusal: Refusal, request_id: str) -> None:
         refused = Refused(
             operation,
             refusal.status,

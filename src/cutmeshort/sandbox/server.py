@@ -14,7 +14,7 @@ from .background import BackgroundServer, listen
 from .faults import Faults, check_error_status, make_fault
 from .rate_limit import RateLimit
 from .request_log import Refused, RequestLog
-from .response_forms import ERRORS, REJECTIONS, SUCCESSES, ErrorForm, ResponseForm
+from .response_formats import ERRORS, REJECTIONS, SUCCESSES, ErrorFormat, ResponseFormat
 from .service import Attribution, Service
 
 DEFAULT_TOKEN = "sandbox-token"
@@ -23,13 +23,15 @@ _MAX_PORT = 65535
 
 class Sandbox:
     """
-    A CutMeShort tracking service on this machine.
+    A local mock of the CutMeShort tracking service.
+
+    ::
 
         with Sandbox() as sandbox:
             client = CMSClient(sandbox.token, sandbox.url)
 
-    Each response has an id of its own in the X-Request-Id header, and in the body if its form has a
-    `requestId`. A request whose body has more than 1 MiB is refused with 413, and its connection is
+    Each response has its own id in the X-Request-Id header, and in the body if its format has a
+    `requestId`. A request whose body exceeds 1 MiB is rejected with 413, and its connection is
     closed.
 
     The log of the server is kept out of the application's log; its warnings go to stderr.
@@ -38,23 +40,24 @@ class Sandbox:
         host: The address to listen on; loopback by default.
         port: The port to listen on; 0 selects a free one.
         token: The bearer token to accept.
-        rate_limit: The number of requests per minute to accept; more are refused with 429. None
-            means no limit. The limit of the service is 60.
+        rate_limit: The maximum number of requests per minute; more are rejected with 429. None
+            means no limit. The real service accepts 60.
         duplicate_status: The status of the response to an event that is already recorded: 200, or
-            409 with the type `duplicate_event`. No event is recorded twice. (Another lead with
-            a `click_id`, of a customer whom a deferred lead has bound to a click, is always refused
-            with 409 and the type `duplicate_attribution`.)
-        response: The form of the response to a valid event. `message`, `timestamp`, `status_text`,
-            `status_ok`, `flat` and `empty` mean success; `success_false`, `status_false`,
-            `status_error`, `html` and `list` have status 200, but record nothing.
-        error_status: Refuses every event with this status, from 300 to 599.
-        error_response: The form of error responses: `envelope`, `message`, `code`, `html` or
+            409 with the type `duplicate_event`. No event is recorded twice. Once a deferred lead
+            has associated a customer with a click, another lead of the customer with a `click_id`
+            is always rejected with 409 and the type `duplicate_attribution`.
+        response: The format of the response to a valid event. `message`, `timestamp`,
+            `status_text`, `status_ok`, `flat` and `empty` record it; `success_false`,
+            `status_false`, `status_error`, `html` and `list` reject it with status 200.
+        error_status: Rejects every event with this status, from 300 to 599. The token, the rate
+            limit, the body size, the JSON and the names of its fields are checked first.
+        error_response: The format of error responses: `envelope`, `message`, `code`, `html` or
             `empty`.
 
     Raises:
         ApiValueError: An argument is invalid.
-        OSError: The server can't listen there or can't start; raised by the `with` block.
-        RuntimeError: The sandbox is already running; raised by the `with` block.
+        OSError: The server can't listen on the address or can't start; raised by `with`.
+        RuntimeError: The sandbox is already running; raised by `with`.
     """
 
     def __init__(
@@ -65,9 +68,9 @@ class Sandbox:
         token: str = DEFAULT_TOKEN,
         rate_limit: Optional[int] = None,
         duplicate_status: Literal[200, 409] = 200,
-        response: ResponseForm = "message",
+        response: ResponseFormat = "message",
         error_status: Optional[int] = None,
-        error_response: ErrorForm = "envelope",
+        error_response: ErrorFormat = "envelope",
     ) -> None:
         _check_choice("duplicate_status", duplicate_status, (200, 409))
         _check_choice("response", response, (*SUCCESSES, *REJECTIONS))
@@ -85,20 +88,20 @@ class Sandbox:
             self._service,
             token=token,
             rate_limit=self._rate_limit,
-            response=response,
+            response_format=response,
             error_status=error_status,
-            error_response=error_response,
+            error_format=error_response,
         )
         self._faults = Faults(app, error_response)
         self._requests = RequestLog(self._faults)
         self._lock = threading.Lock()
         self._running = False
-        self._exits = ExitStack()
+        self._cleanup = ExitStack()
         self._url: Optional[str] = None
 
     @property
     def url(self) -> str:
-        """The base URL, available once the sandbox runs."""
+        """The base URL; before the sandbox runs, this raises RuntimeError."""
         if self._url is None:
             raise RuntimeError(
                 "the sandbox has no URL until it runs: use `with Sandbox() as sandbox:`"
@@ -118,17 +121,17 @@ class Sandbox:
     @property
     def refused(self) -> list[Refused]:
         """
-        The error responses to requests to the operations, in the order in which they were sent.
+        The error responses to requests to the operations, oldest first.
 
-        Each attempt of a call is a request of its own. Responses of `fail_next` are included, even
-        if the event was recorded, and so are responses with status 200 in a form that records
-        nothing. A request without a response is not included: the sandbox dropped the connection,
-        or the client closed it first. Only the newest 1,000 are kept.
+        Each attempt of a call is a separate request. Responses of `fail_next` are included, even if
+        the event was recorded, and so are rejections with status 200. A request without a response
+        is not included: the sandbox dropped the connection, or the client closed it first. Only the
+        newest 1,000 are kept.
         """
         return self._requests.refused()
 
     def attribution(self, customer_external_id: str) -> list[Attribution]:
-        """Return the events credited to a customer's clicks, one item for each click, in order."""
+        """Return a customer's events by click, in the order of each click's first event."""
         return self._service.attribution(customer_external_id)
 
     def fail_next(
@@ -142,7 +145,7 @@ class Sandbox:
         retry_after: Optional[int] = None,
     ) -> None:
         """
-        Inject a fault into each of the next requests; further calls add to the queue.
+        Make the next requests fail or wait. The faults of further calls are added to a queue.
 
         Each attempt of a call is a request: with the default of three retries, a call fails if four
         requests do.
@@ -151,10 +154,10 @@ class Sandbox:
             times: The number of requests.
             status: Responds with this error status, from 300 to 599.
             drop: Closes the connection without a response.
-            latency: Seconds before the response, or before the connection is closed. Without a
-                status or `drop`, the service's own response is late.
-            recorded: Whether the event is recorded although the request fails; it is recorded
-                before the latency. False by default, and always True if the response is only late.
+            latency: Seconds before the response, or before the connection is closed, at most
+                86400. Without a status or `drop`, it only delays the normal response.
+            recorded: Whether a valid event is recorded although the request fails; this happens
+                before the latency. False by default; always True if there is only a latency.
             retry_after: Whole seconds in the Retry-After header of the response with `status`.
 
         Raises:
@@ -175,7 +178,7 @@ class Sandbox:
         """
         Forget all events, customers' clicks, error responses and pending faults.
 
-        The rate limit starts again: earlier requests no longer count.
+        Earlier requests no longer count towards the rate limit.
         """
         self._service.reset()
         self._rate_limit.reset()
@@ -183,27 +186,27 @@ class Sandbox:
         self._faults.pending.clear()
 
     def __enter__(self) -> Self:
-        with self._lock, ExitStack() as exits:
+        with self._lock, ExitStack() as cleanup:
             if self._running:
                 raise RuntimeError(
                     "this Sandbox is already running: leave its `with` block first, or create "
                     "another Sandbox"
                 )
             self._running = True
-            exits.callback(setattr, self, "_running", False)
+            cleanup.callback(setattr, self, "_running", False)
             self._url = None
             host, port = self._address
             listener = listen(host, port)
             server = BackgroundServer(self._requests, listener)
-            exits.callback(server.stop)
+            cleanup.callback(server.stop)
             server.start()
             url_host = f"[{host}]" if ":" in host else host
             self._url = f"http://{url_host}:{listener.getsockname()[1]}"
-            self._exits = exits.pop_all()
+            self._cleanup = cleanup.pop_all()
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self._exits.close()
+        self._cleanup.close()
 
 
 def _check_choice(name: str, value: object, choices: tuple[object, ...]) -> None:

@@ -1,7 +1,7 @@
 """
-What the service remembers and decides, without HTTP.
+The state and the rules of the service, without HTTP.
 
-The rules of an operation are one method of Service, which is listed in `Service._recorders`.
+Each operation has its rules in one method of Service, which `Service._recorders` lists.
 """
 
 import threading
@@ -45,7 +45,7 @@ class Service:
         duplicate_status: The status of the response to a duplicate: 200 or 409.
 
     Raises:
-        LookupError: An operation of the API has no rules here.
+        LookupError: An operation of the API has no rules.
     """
 
     def __init__(self, duplicate_status: int) -> None:
@@ -63,10 +63,10 @@ class Service:
         self.reset()
 
     def reset(self) -> None:
-        """Forget all events and the clicks that customers are bound to."""
+        """Forget all events, and the clicks that customers are associated with."""
         with self._lock:
             self._recorded: dict[tuple[object, ...], _Recorded] = {}  # by deduplication key
-            self._bound_clicks: dict[str, str] = {}  # by customer, from deferred leads
+            self._deferred_clicks: dict[str, str] = {}  # by customer
 
     def record(self, operation: Operation, event: EventPayload) -> dict[str, Any]:
         """
@@ -86,7 +86,7 @@ class Service:
         return _of_type(model, [recorded.event for recorded in self._snapshot()])
 
     def attribution(self, customer_external_id: str) -> list[Attribution]:
-        """Return the customer's events, one item for each click, in the order of arrival."""
+        """Return a customer's events by click, in the order of each click's first event."""
         by_click: dict[str, list[Event]] = {}
         for event, click_id in self._snapshot():
             if event.customer_external_id == customer_external_id:
@@ -104,17 +104,19 @@ class Service:
         customer = lead.customer_external_id
         deferred = lead.mode == "deferred"
         key = ("lead", customer, lead.event_name, lead.mode)
-        bound_again = lead.click_id is not None and customer in self._bound_clicks
-        if bound_again and not (deferred and key in self._recorded):
+        # A customer keeps the click of the first deferred lead. The same deferred lead again does
+        # not conflict with that: it is a duplicate.
+        duplicate = deferred and key in self._recorded
+        if lead.click_id is not None and customer in self._deferred_clicks and not duplicate:
             raise Refusal(
                 409,
-                "Duplicate attribution: an earlier deferred lead bound the customerExternalId "
-                "to a click. Leave clickId out of the customer's later leads.",
+                "Duplicate attribution: an earlier deferred lead associated the customer with a "
+                "click. Leave clickId out of the customer's later leads.",
                 type="duplicate_attribution",
             )
         data = self._record(key, lead, "a lead with this customerExternalId and eventName")
         if deferred and "duplicate" not in data:
-            self._bound_clicks[customer] = data["clickId"]
+            self._deferred_clicks[customer] = data["clickId"]
             data["deferredAssociationStored"] = True
         return data
 
@@ -127,13 +129,13 @@ class Service:
             if self._duplicate_status == 409:
                 raise Refusal(
                     409,
-                    f"Duplicate event: {description} was recorded before.",
+                    f"Duplicate event: {description} is already recorded.",
                     type="duplicate_event",
                 )
             return {"clickId": self._recorded[key].click_id, "duplicate": True}
-        click_id = event.click_id or self._bound_clicks.get(event.customer_external_id)
+        click_id = event.click_id or self._deferred_clicks.get(event.customer_external_id)
         if click_id is None:
-            message = "clickId is required: no deferred lead bound a click to the customer."
+            message = "clickId is required: the customer has no click from a deferred lead."
             raise Refusal(422, message, details=[{"field": "clickId", "message": message}])
         self._recorded[key] = _Recorded(event, click_id)
         return {"clickId": click_id}

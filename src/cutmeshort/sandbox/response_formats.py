@@ -1,4 +1,4 @@
-"""The forms of the service's responses, by name."""
+"""The formats of responses that the service is known to send, by name."""
 
 from datetime import datetime, timezone
 from typing import Any, Callable
@@ -9,7 +9,8 @@ from typing_extensions import Literal
 
 from .refusal import Refusal
 
-ResponseForm = Literal[
+# The keys of SUCCESSES and REJECTIONS; type checkers need them as literals.
+ResponseFormat = Literal[
     "message",
     "timestamp",
     "status_text",
@@ -22,7 +23,7 @@ ResponseForm = Literal[
     "html",
     "list",
 ]
-ErrorForm = Literal["envelope", "message", "code", "html", "empty"]
+ErrorFormat = Literal["envelope", "message", "code", "html", "empty"]
 
 _PAGE = "<!doctype html><title>Sign in</title><p>Sign in to use this network."
 
@@ -31,7 +32,7 @@ def _now() -> str:
     return datetime.now(timezone.utc).isoformat()
 
 
-# Responses to a recorded event, made of message, data and request id.
+# Responses to a recorded event, from the message, the data and the request id.
 SUCCESSES: dict[str, Callable[[str, dict[str, Any], str], Response]] = {
     "message": lambda message, data, _id: JSONResponse(
         {"success": True, "message": message, "data": data}
@@ -67,7 +68,7 @@ def _envelope(refusal: Refusal, _id: str) -> Response:
     return JSONResponse(body, refusal.status)
 
 
-# Error responses, made of a refusal and the request id.
+# Error responses, from the refusal and the request id.
 ERRORS: dict[str, Callable[[Refusal, str], Response]] = {
     "envelope": _envelope,
     "message": lambda refusal, _id: JSONResponse({"message": refusal.message}, refusal.status),
@@ -80,32 +81,32 @@ ERRORS: dict[str, Callable[[Refusal, str], Response]] = {
 }
 
 
-def make_success(request: Request, form: str, message: str, data: dict[str, Any]) -> Response:
-    """Make the response to an event that was recorded."""
-    return SUCCESSES[form](message, data, request.state.request_id)
+def make_success(request: Request, name: str, message: str, data: dict[str, Any]) -> Response:
+    """Create the response to an event that was recorded."""
+    return SUCCESSES[name](message, data, request.state.request_id)
 
 
-def make_rejection(request: Request, form: str) -> Response:
-    """Make the response with status 200 to an event that is not recorded."""
+def make_rejection(request: Request, name: str) -> Response:
+    """Create the response with status 200 to an event that is not recorded."""
     request.state.refusal = Refusal(
         200,
-        f'Not tracked: the sandbox was created with response="{form}".',
-        type="invalid_response" if form in ("html", "list") else "api_error",
+        f'Not tracked: the sandbox was created with response="{name}".',
+        type="invalid_response" if name in ("html", "list") else "api_error",
     )
-    return REJECTIONS[form]()
+    return REJECTIONS[name]()
 
 
-def make_error(request: Request, form: str, refusal: Refusal) -> Response:
+def make_error(request: Request, name: str, refusal: Refusal) -> Response:
     """
-    Make an error response; with status 304 it has no body, whatever the form.
+    Create an error response; with status 304 it has no body, whatever the format.
 
-    Every error response is made here or in `make_rejection`, which leave the refusal in the
+    All error responses are created here or in `make_rejection`. Both put the refusal into the
     request's state for RequestLog.
     """
     request.state.refusal = refusal
     if refusal.status == 304:
         response = Response(status_code=304)
     else:
-        response = ERRORS[form](refusal, request.state.request_id)
+        response = ERRORS[name](refusal, request.state.request_id)
     response.headers.update(refusal.headers or {})
     return response
