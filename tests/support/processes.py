@@ -20,7 +20,7 @@ def run_client(program: str, server: Server, *options: str, **environment: str) 
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=180,
         env={**os.environ, **environment},
     )
     assert (done.returncode, done.stderr) == (0, "")

@@ -118,7 +118,7 @@ def run(tls: ssl.SSLContext, authority_file: str) -> Callable[[str], dict[str, l
                 arguments += [servers.enter_context(server).url, str(case.timeout)]
             command = [sys.executable, "-W", "ignore", "-c", PROGRAM, mode, authority_file, TOKEN]
             done = subprocess.run(
-                [*command, *arguments], capture_output=True, text=True, timeout=120, check=False
+                [*command, *arguments], capture_output=True, text=True, timeout=180, check=False
             )
         assert (done.returncode, done.stderr) == (0, ""), done.stderr
         return dict(zip(CASES, map(str.split, done.stdout.splitlines())))

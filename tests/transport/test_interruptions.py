@@ -256,7 +256,7 @@ def run_calls(program: str, operation: Operation) -> None:
     # A socket that is interrupted before it has an owner is closed with a warning.
     command = [sys.executable, "-W", "ignore::ResourceWarning", "-c", program]
     done = subprocess.run(
-        command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+        command, cwd=ROOT, capture_output=True, text=True, timeout=180, check=False
     )
     assert done.returncode == 0, done.stderr
 
