@@ -68,8 +68,8 @@ def test_only_requests_to_operations_get_faults(sandbox: Sandbox) -> None:
         post(sandbox, {}, retries=False)
 
 
-def test_a_fault_has_the_form_of_other_errors() -> None:
-    """The response with the `status` of a fault has the form of `error_response`."""
+def test_a_fault_has_the_format_of_other_errors() -> None:
+    """The response with the `status` of a fault has the format of `error_response`."""
     with Sandbox(error_response="html") as sandbox:
         sandbox.fail_next(status=503)
         response = post(sandbox, {})

@@ -1,4 +1,4 @@
-"""The forms of the sandbox's responses, and the ids in them."""
+"""The formats of the sandbox's responses, and the ids in them."""
 
 import re
 from typing import Any
@@ -24,17 +24,17 @@ REQUEST_ID = re.compile(r"req_[0-9a-f]{12}")
 
 
 @pytest.mark.parametrize(
-    "form", ["message", "timestamp", "status_text", "status_ok", "flat", "empty"]
+    "format", ["message", "timestamp", "status_text", "status_ok", "flat", "empty"]
 )
-def test_each_form_of_success_is_a_success(form: Any) -> None:
-    """The SDK reports a success for each of these forms, and the event is recorded."""
-    with Sandbox(response=form) as sandbox, CMSClient(sandbox.token, sandbox.url) as client:
+def test_each_format_of_success_is_a_success(format: Any) -> None:
+    """The SDK reports a success in each of these formats, and the sandbox records the event."""
+    with Sandbox(response=format) as sandbox, CMSClient(sandbox.token, sandbox.url) as client:
         assert lead(client)["success"] is sale(client)["success"] is True
         assert (len(sandbox.leads), len(sandbox.sales)) == (1, 1)
 
 
 @pytest.mark.parametrize(
-    ("form", "error_type"),
+    ("format", "error_type"),
     [
         ("success_false", "api_error"),
         ("status_false", "api_error"),
@@ -43,29 +43,29 @@ def test_each_form_of_success_is_a_success(form: Any) -> None:
         ("list", "invalid_response"),
     ],
 )
-def test_each_form_of_rejection_is_an_error(form: Any, error_type: str) -> None:
-    """The SDK reports an error with status 200 for each of these forms; nothing is recorded."""
-    with Sandbox(response=form) as sandbox, CMSClient(sandbox.token, sandbox.url) as client:
+def test_each_format_of_rejection_is_an_error(format: Any, error_type: str) -> None:
+    """The SDK reports an error with status 200 in each format; the sandbox records no event."""
+    with Sandbox(response=format) as sandbox, CMSClient(sandbox.token, sandbox.url) as client:
         result = lead(client)
         assert result["success"] is False
         assert (result["type"], result["status_code"]) == (error_type, 200)
         assert not sandbox.leads
 
 
-@pytest.mark.parametrize("form", ["envelope", "message", "code", "html", "empty"])
-def test_each_form_of_error_has_its_status(form: Any) -> None:
-    """The SDK reports the status in each form of error, and the message if the form has one."""
-    with Sandbox(error_response=form) as sandbox, CMSClient("wrong", sandbox.url) as client:
+@pytest.mark.parametrize("format", ["envelope", "message", "code", "html", "empty"])
+def test_each_format_of_error_has_its_status(format: Any) -> None:
+    """The SDK reports the status in each format of error, and the message if there is one."""
+    with Sandbox(error_response=format) as sandbox, CMSClient("wrong", sandbox.url) as client:
         result = lead(client)
         assert (result["status_code"], result["type"]) == (401, "unauthorized")
-        has_message = form in ("envelope", "message", "code")
+        has_message = format in ("envelope", "message", "code")
         expected = "missing or unknown" if has_message else "does not know"
         assert expected in result["error"]
 
 
 @pytest.mark.parametrize("status", [301, 403, 500, 503])
-def test_error_status_refuses_every_event(status: int) -> None:
-    """With `error_status`, every event gets this status and none is recorded."""
+def test_error_status_rejects_every_event(status: int) -> None:
+    """With `error_status`, the sandbox rejects every event with this status."""
     with Sandbox(error_status=status) as sandbox:
         with CMSClient(sandbox.token, sandbox.url, max_retries=0) as client:
             result = sale(client)
@@ -73,28 +73,28 @@ def test_error_status_refuses_every_event(status: int) -> None:
         assert not sandbox.sales
 
 
-def test_the_types_list_every_form() -> None:
-    """The types of `response` and `error_response` contain exactly the implemented forms."""
+def test_the_types_list_every_format() -> None:
+    """The types of `response` and `error_response` contain exactly the implemented formats."""
     assert get_args(ResponseForm) == (*SUCCESSES, *REJECTIONS)
     assert get_args(ErrorForm) == tuple(ERRORS)
 
 
-@pytest.mark.parametrize("form", get_args(ResponseForm))
-def test_each_response_has_a_request_id(form: Any) -> None:
-    """Every response has its own id in a header, and in the body if its form is `flat`."""
-    with Sandbox(response=form) as sandbox:
+@pytest.mark.parametrize("format", get_args(ResponseForm))
+def test_each_response_has_a_request_id(format: Any) -> None:
+    """Each response has its own id in a header, and in the body if the format is `flat`."""
+    with Sandbox(response=format) as sandbox:
         responses = [post(sandbox, LEAD) for _ in range(3)]
     ids = [response.headers["X-Request-Id"] for response in responses]
     assert all(REQUEST_ID.fullmatch(request_id) for request_id in ids)
     assert len(set(ids)) == 3
-    if form == "flat":
+    if format == "flat":
         assert [response.json()["requestId"] for response in responses] == ids
 
 
-@pytest.mark.parametrize("form", get_args(ErrorForm))
-def test_each_error_has_a_request_id(form: Any) -> None:
-    """Every error response has its own id in a header, and in the body if its form is `code`."""
-    with Sandbox(error_response=form, rate_limit=3) as sandbox:
+@pytest.mark.parametrize("format", get_args(ErrorForm))
+def test_each_error_has_a_request_id(format: Any) -> None:
+    """Each error response has its own id in a header, and in the body if the format is `code`."""
+    with Sandbox(error_response=format, rate_limit=3) as sandbox:
         sandbox.fail_next(status=503)
         sandbox.fail_next(status=503, recorded=True)
         sandbox.fail_next(latency=0.01)
@@ -106,5 +106,5 @@ def test_each_error_has_a_request_id(form: Any) -> None:
     ids = [response.headers["X-Request-Id"] for response in responses]
     assert all(REQUEST_ID.fullmatch(request_id) for request_id in ids)
     assert len(set(ids)) == len(ids)
-    if form == "code":
+    if format == "code":
         assert [response.json()["requestId"] for response in responses] == ids
