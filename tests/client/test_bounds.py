@@ -98,7 +98,7 @@ def test_no_response_takes_more_than_64_mib() -> None:
 
 
 def test_wall_clock_jumps_have_no_effect(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Timeouts and waits follow the monotonic clock, which jumps of the wall clock don't affect."""
+    """Jumps of the wall clock have no effect, as timeouts and waits use the monotonic clock."""
     jumps = itertools.cycle([0.0, 4e9, 1.0, 2e9])
     monkeypatch.setattr(time, "time", lambda: next(jumps))
     monkeypatch.setattr("random.random", lambda: 0.1)

@@ -72,7 +72,7 @@ def test_a_call_on_a_closed_client_does_not_retry() -> None:
 
 @pytest.mark.parametrize("calls", range(0, 40, 5))
 def test_a_client_can_be_closed_at_any_time(calls: int) -> None:
-    """After a close, calls in progress end, later ones return an error, and nothing stays open."""
+    """After a close, calls in progress end, later ones fail, and no connection stays open."""
     with Server(OK) as server:
         client = client_of(server)
         results: list[Any] = []

@@ -108,7 +108,7 @@ def test_a_request_id_without_event_data_is_in_the_result(
     ],
 )
 def test_a_type_without_event_data_is_in_the_result(service_type: str, expected: Any) -> None:
-    """The result has the service's type unless it has event data; a part of a word is not data."""
+    """The service's type is in the result unless it contains a value of the event."""
     event = {"event_name": "Purchase", "customer_external_id": "u42", "click_id": "click-zebra"}
     with Server(respond(422, json={"type": service_type})) as server, client_of(server) as client:
         result = lead(client, **event, customer_name=" Zoe ")
@@ -149,7 +149,7 @@ def _logged(status: int, *event: str) -> str:
     return " ".join(text).lower()
 
 
-# Without digits: six zeros, for example, may be in a time.
+# Without digits, as the seconds in a log line may contain six zeros, for example.
 TEXT = st.text(st.characters(exclude_categories=["Cs", "Nd"]), min_size=6, max_size=60)
 
 

@@ -55,7 +55,7 @@ def test_each_attempt_and_each_tracked_call_is_logged_at_debug(
 def test_an_event_that_was_not_tracked_is_one_warning(
     operation: Operation, step: Any, line: str, log: pytest.LogCaptureFixture
 ) -> None:
-    """The warning has the operation, the error, the number of attempts, and what to do."""
+    """A warning has the operation, the error, the number of attempts, and what to do."""
     configuration = Configuration(request_timeout=(3, 0.1 if step is never_respond else 5))
     with Server(step) as server, client_of(server, configuration=configuration) as client:
         assert track(client, operation)["success"] is False

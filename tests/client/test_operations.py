@@ -55,7 +55,7 @@ def test_the_client_has_a_method_with_the_models_fields(operation: Operation) ->
 
 @each_operation
 def test_the_clients_method_has_the_options_of_one_call(operation: Operation) -> None:
-    """`timeout` and `max_retries` are keyword arguments, None by default."""
+    """`timeout` and `max_retries` are keyword arguments of each method, None by default."""
     method = getattr(CMSClient, operation.name)
     options = parameters(method, inspect.Parameter.KEYWORD_ONLY)
     assert [(each.name, each.default) for each in options] == [(name, None) for name in OPTIONS]
@@ -64,7 +64,7 @@ def test_the_clients_method_has_the_options_of_one_call(operation: Operation) ->
 
 @each_operation
 def test_the_clients_method_describes_each_argument(operation: Operation) -> None:
-    """The docstring describes each argument, in the order of the signature."""
+    """The method's docstring describes each argument, in the order of the signature."""
     method = getattr(CMSClient, operation.name)
     names = list(inspect.signature(method).parameters)[1:]
     assert list(argument_descriptions(method)) == names
@@ -113,7 +113,7 @@ def test_each_method_belongs_to_an_operation(owner: type) -> None:
 
 @each_operation
 def test_an_operations_model_is_public(operation: Operation) -> None:
-    """The model is a public name, in the module that the generator would create for it."""
+    """An operation's model is a public name, in the module that the generator would create for it."""
     model = operation.request_model
     assert model.__name__ in cutmeshort.__all__
     assert getattr(cutmeshort, model.__name__) is model

@@ -61,7 +61,7 @@ def test_an_argument_takes_precedence_over_the_configuration() -> None:
 
 
 def test_the_defaults_are_the_documented_ones() -> None:
-    """Without any setting, the documented defaults are used."""
+    """A configuration without any setting has the documented defaults."""
     configuration = Configuration()
     assert configuration.host == "https://api.cme.sh"
     assert configuration.access_token is None

@@ -80,7 +80,7 @@ class _DatetimeSubclass(datetime):
     ],
 )
 def test_a_timestamp_is_sent_with_its_offset(operation: Operation, value: Any, sent: Any) -> None:
-    """The client keeps offsets, takes naive times as UTC, and rejects times without an ISO form."""
+    """The client keeps offsets, takes naive times as UTC, and rejects what ISO can't express."""
     with Server() as server, client_of(server) as client:
         result = track(client, operation, timestamp=value)
         assert result["success"] is (sent is not None)

@@ -99,7 +99,7 @@ def test_an_unvalidated_payload_is_sent_without_a_warning() -> None:
 
 
 def test_a_dict_payload_is_validated() -> None:
-    """A dict can have snake_case or camelCase names, and the error for an invalid one names them."""
+    """A dict can have snake_case or camelCase names, and each invalid field is in the error."""
     with Server() as server:
         api = api_of(server)
         with api.api_client:

@@ -32,7 +32,7 @@ def test_the_timeouts_apply_to_an_unread_response() -> None:
 
 
 def test_an_unread_response_has_any_status() -> None:
-    """This form retries like the others, then returns a response of any status."""
+    """The form for unread responses retries like the others, and returns any status."""
     steps = [respond(503, headers={"Retry-After": "0"}), respond(422, "not JSON")]
     with Server(*steps) as server:
         api = api_of(server)
@@ -78,7 +78,7 @@ def test_an_unread_response_has_the_same_limits(body: bytes, coding: str, status
 
 @pytest.mark.parametrize("coding", ["gzip", "identity"])
 def test_an_unread_response_is_decompressed(coding: str) -> None:
-    """Each method that reads the response returns the whole decompressed body, once."""
+    """Each method that reads an unread response returns the whole decompressed body, once."""
     body = b'{"message": "%s"}' % (b"x" * 100_000)
     sent = gzip.compress(body) if coding == "gzip" else body
     with Server(respond(200, sent, {"Content-Encoding": coding, "X-Trace": "1"})) as server:

@@ -118,14 +118,14 @@ def test_a_local_build_has_the_readme_unchanged(local: Built) -> None:
 def test_only_the_build_of_the_versions_tag_names_the_repository(
     changed: dict[str, str], local: Built, tmp_path: Path
 ) -> None:
-    """A build in another project's workflow does not claim that project's repository."""
+    """A build that is not of the version's tag does not name the workflow's repository."""
     _hatchling(ROOT, tmp_path, "wheel", **{**RELEASE, **changed})
     (wheel,) = tmp_path.glob("*.whl")
     assert _wheel_metadata(wheel) == local.metadata
 
 
 def test_the_links_of_a_release_lead_to_the_files_of_its_tag(released: Built) -> None:
-    """The description has no relative link, and its links to the repository name existing files."""
+    """The description has no relative link, and its links to the repository lead to files."""
     description = released.message.get_payload()
     before, after = _links(README), _links(str(description))
     assert len(before) == len(after)
@@ -142,7 +142,7 @@ def test_the_links_of_a_release_lead_to_the_files_of_its_tag(released: Built) ->
 
 
 def test_a_release_has_the_urls_of_its_repository(released: Built) -> None:
-    """The metadata has the URLs of the source, the documentation, the changelog and the issues."""
+    """A release's metadata has the URLs of source, the documentation, the changelog and the issues."""
     assert released.urls == {
         "Homepage": "https://www.cutmeshort.com",
         "Repository": REPOSITORY,

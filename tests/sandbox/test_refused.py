@@ -118,7 +118,7 @@ def test_refused_lists_rejections_with_status_200(format: Any) -> None:
 
 @pytest.mark.parametrize("format", get_args(ErrorForm))
 def test_refused_has_type_and_message_in_every_format(format: Any) -> None:
-    """Type and message are set even if the format of the response has none."""
+    """`refused` has type and message even if the format of the response has none."""
     with Sandbox(error_response=format, error_status=418) as sandbox:
         assert post(sandbox, {}).status == 418
     (refused,) = sandbox.refused

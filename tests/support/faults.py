@@ -37,7 +37,7 @@ ENDLESS = itertools.repeat
 
 OK = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
-FINE = OK + b"Content-Length: 2\r\n\r\n{}"
+FINE = OK + b"Content-Length: 2\r\n\r\n{}"  # a minimal success
 ECHO_TEXT = " ".join([TOKEN, *CUSTOMER.values()])
 ECHO = ECHO_TEXT.encode("latin-1")
 MESSAGE = OK + b"Content-Type: message/rfc822\r\n"

@@ -164,7 +164,7 @@ def test_a_409_after_an_attempt_that_was_not_sent_is_a_conflict(
     tls: ssl.SSLContext, authority_file: str, clock: Clock
 ) -> None:
     """A 409 is a conflict if no earlier attempt was sent."""
-    hang = after_bytes(1, hang_for(3.1, clock, wake_up=b"\x16"))  # of the handshake
+    hang = after_bytes(1, hang_for(3.1, clock, wake_up=b"\x16"))  # in the handshake
     with Server(respond(409), tls=tls, on_connect=[hang, accept]) as server:
         configuration = Configuration(ssl_ca_cert=authority_file)
         with CMSClient(TOKEN, server.url, configuration=configuration) as client:

@@ -151,7 +151,7 @@ LONG_BODY = b"HTTP/1.1 200 OK\r\nContent-Length: 9999999\r\n\r\n" + b"x" * (2**2
     ],
 )
 def test_a_connection_that_ends_with_its_response_is_not_reused(response: bytes) -> None:
-    """The client replaces a connection after such a response, even if the host keeps it open."""
+    """The client does not reuse a connection that its response ends, even if it stays open."""
     with Server(raw(response, close=False), OK) as server, client_of(server) as client:
         lead(client)
         assert lead(client)["success"] is True

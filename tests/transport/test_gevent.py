@@ -129,7 +129,7 @@ def run(tls: ssl.SSLContext, authority_file: str) -> Callable[[str], dict[str, l
 @pytest.mark.parametrize("mode", ["early", "late"])
 @pytest.mark.parametrize("name", CASES)
 def test_calls_over_tls_end_in_time(mode: str, name: str, run: Any) -> None:
-    """Concurrent calls of greenlets each have their own deadline, if patched early or late."""
+    """Calls in concurrent greenlets end at their own deadlines, whenever gevent patches Python."""
     case = CASES[name]
     types, longest, together = run(mode)[name]
     assert types == case.type

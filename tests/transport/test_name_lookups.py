@@ -62,7 +62,7 @@ def test_a_responsive_address_after_an_unresponsive_one_is_used(resolver: Resolv
 def test_a_name_server_that_never_responds_does_not_block_a_call(
     threads: int, resolver: Resolver
 ) -> None:
-    """Calls share one look-up that hangs and end at their deadlines, and a later call connects."""
+    """Calls share a look-up that hangs and end at their deadlines, and a later call connects."""
     resolver.released.clear()
     host = "http://name.example"
     configuration = Configuration(
@@ -154,12 +154,12 @@ def test_a_look_up_that_starts_during_another_waits_for_it(
 
 
 def test_only_a_new_connection_calls_the_resolver(resolver: Resolver) -> None:
-    """Only a new connection calls the resolver, once."""
+    """The client calls the resolver once for a new connection, and not for a reused one."""
     with Server() as server:
         resolver.addresses = (("127.0.0.1", server.port),)
         with client_of(server) as client:
             assert lead(client)["success"] is True
-            assert resolver.lookups == 1  # which needs no name server for an IP address
+            assert resolver.lookups == 1  # for an IP address, without a name server
         configuration = Configuration("http://a.example", TOKEN, allow_insecure_http=True)
         with CMSClient(configuration=configuration) as client:
             assert lead(client)["success"] is lead(client)["success"] is True

@@ -180,7 +180,7 @@ def test_a_2xx_that_reports_a_failure_is_an_error(body: Any, error: str) -> None
     ],
 )
 def test_the_valid_parts_of_an_error_body_are_used(body: Any, expected: dict[str, Any]) -> None:
-    """The result has the valid parts of an error body, and the SDK's own values for the others."""
+    """The result has the valid parts of an error body, and the SDK's values for the others."""
     with Server(respond(422, json=body)) as server, client_of(server) as client:
         assert lead(client) == {
             "success": False,
