@@ -1,4 +1,4 @@
-"""A clean environment, no network but loopback, and no thread left behind."""
+"""Fixtures for all tests: a clean environment, no network except loopback, and no leaked thread."""
 
 import os
 import random
@@ -32,22 +32,22 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def _no_thread_left() -> Iterator[None]:
+def _no_leaked_threads() -> Iterator[None]:
     before = set(threading.enumerate())
     yield
-    left = [thread.name for thread in threading.enumerate() if thread not in before]
-    assert not left, "threads were left behind"
+    leaked = [thread.name for thread in threading.enumerate() if thread not in before]
+    assert not leaked, "the test leaked threads"
 
 
 @pytest.fixture
 def no_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make the back-off's jitter 0."""
+    """Set the back-off's jitter to 0, so that the client retries without a wait."""
     monkeypatch.setattr(random, "random", lambda: 0.0)
 
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """A clock for calls, which stands still except when it is advanced or a call waits."""
+    """A fake clock, which advances only when a test advances it or a call sleeps."""
     clock = Clock()
     monkeypatch.setattr(time, "monotonic", clock.monotonic)
     monkeypatch.setattr(time, "sleep", clock.sleep)
@@ -55,8 +55,8 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 @pytest.fixture(scope="session")
-def nowhere() -> Iterator[CMSClient]:
-    """A client of a port on which nothing listens: no request arrives."""
+def offline_client() -> Iterator[CMSClient]:
+    """A client of a port on which nothing listens: its requests fail to connect."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         host = f"http://127.0.0.1:{taken.getsockname()[1]}"

@@ -38,13 +38,13 @@ THREADS = 8
 
 class Effort(NamedTuple):
     """
-    How much is measured.
+    The number of measurements.
 
     Attributes:
         rounds: Rounds of calls in one thread.
         calls: Calls in each round.
         turns: Rounds of threads, and of new processes.
-        long_run: Calls during which the memory may not grow.
+        long_run: Calls during which the growth of memory is measured.
     """
 
     rounds: int
@@ -69,7 +69,7 @@ def installed() -> list[Candidate]:
 
 
 class Fresh:
-    """Runs candidates in new processes, with compiled modules, as in an installation."""
+    """Runs candidates in new processes with compiled modules, as in an installation."""
 
     def __init__(self, url: str, compiled: str) -> None:
         self._url = url
@@ -215,7 +215,7 @@ def _growth_row(name: str, sdk: list[float], hand: list[float], report: Report) 
 
 
 def memory(effort: Effort, fresh: Fresh) -> None:
-    """Print how much memory the process gains during many calls."""
+    """Print by how much the memory of the process grows during many calls."""
     for candidate in CANDIDATES[:2]:
         grown = fresh.run(candidate, effort.long_run)
         print(f"{candidate.name} grows by {grown / 1024:.0f} KiB in {effort.long_run:,} calls.\n")

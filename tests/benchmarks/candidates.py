@@ -25,7 +25,7 @@ _HEADERS = {"Authorization": f"Bearer {TOKEN}"}
 
 class Candidate(NamedTuple):
     """
-    A library, used to send the lead.
+    A library that can send the lead.
 
     Attributes:
         name: Its name in the tables.
@@ -41,7 +41,7 @@ class Candidate(NamedTuple):
 
 
 def wire(lead: dict[str, str]) -> dict[str, str]:
-    """Return the JSON of a lead; without pydantic, which not all candidates need."""
+    """Return the JSON of a lead, without pydantic, which not all candidates need."""
     return {
         first + "".join(map(str.title, others)): value
         for (first, *others), value in ((name.split("_"), value) for name, value in lead.items())
@@ -64,7 +64,7 @@ def by_hand(url: str, lead: dict[str, str] = LEAD, retries: Any = None) -> Call:
     """Use urllib3 alone."""
     import urllib3
 
-    # For 16 threads. By default it keeps one connection, and drops what other threads opened.
+    # For 16 threads; by default, urllib3 keeps one connection and closes those of other threads.
     manager = urllib3.PoolManager(maxsize=16)
     url += "/track/lead"
     body = wire(lead)
@@ -143,7 +143,7 @@ def by_hand_with_models(url: str) -> Call:
 
 
 def http_client(url: str) -> Call:
-    """Use http.client, on which urllib3 is built; without a pool, for one thread."""
+    """Use http.client, on which urllib3 is built, without a pool and for one thread."""
     import http.client
     import json
     from urllib.parse import urlsplit
@@ -201,7 +201,7 @@ def dub(url: str) -> Call:
 
 
 def stripe(url: str) -> Call:
-    """Use an SDK of many operations, for the one that is most like a lead."""
+    """Use an SDK with many operations, and the one that is most like a lead."""
     from stripe import StripeClient
 
     client = StripeClient(TOKEN, base_addresses={"api": url})

@@ -14,7 +14,7 @@ _WARM_UP = 5_000
 
 
 def main() -> None:
-    """Send, and print a number."""
+    """Send the leads, and print the measurement."""
     make, url, *calls = sys.argv[1:]
     start = time.perf_counter()
     call = getattr(candidates, make)(url)

@@ -1,4 +1,4 @@
-"""One call of the SDK, cut off at each layer below: the cost of a layer is the difference."""
+"""One call, made at each layer of the SDK; a layer's cost is the difference to the one below."""
 
 import socket
 import sys
@@ -19,7 +19,7 @@ from .candidates import LEAD, TOKEN, Call
 
 @contextmanager
 def layers(url: str) -> Iterator[dict[str, Call]]:
-    """Yield the calls, the lowest layer first; each sends the same bytes."""
+    """Yield a call at each layer, the lowest one first; all send the same bytes."""
     configuration = Configuration(host=url, access_token=TOKEN)
     client = CMSClient(configuration=configuration)
     api_client = ApiClient(configuration)

@@ -1,4 +1,4 @@
-"""Rounds in turn, so that other load on the machine affects all candidates alike; medians."""
+"""Measure in alternating rounds, so that other load on the machine affects all candidates alike."""
 
 import threading
 import time
@@ -14,8 +14,8 @@ class Cost(NamedTuple):
     What one call costs, in seconds: a value for each round.
 
     Attributes:
-        cpu: Of this process alone, the kernel's work for it included.
-        wall: By the clock.
+        cpu: CPU time of this process, including the kernel's work for it.
+        wall: Wall-clock time.
     """
 
     cpu: list[float]
@@ -23,7 +23,7 @@ class Cost(NamedTuple):
 
 
 def costs(calls: Mapping[str, Call], rounds: int, calls_per_round: int) -> dict[str, Cost]:
-    """Measure calls in turn, one thread."""
+    """Measure calls in alternating rounds, in one thread."""
     result = {name: Cost([], []) for name in calls}
     for call in calls.values():
         for _ in range(calls_per_round):
@@ -41,7 +41,7 @@ def costs(calls: Mapping[str, Call], rounds: int, calls_per_round: int) -> dict[
 def rates(
     calls: Mapping[str, Sequence[Call]], rounds: int, calls_per_round: int
 ) -> dict[str, list[float]]:
-    """Measure calls in turn, each by as many threads as it is given for: calls per second."""
+    """Measure calls per second in alternating rounds, with one thread for each given call."""
     result: dict[str, list[float]] = {name: [] for name in calls}
     for number in range(rounds + 1):
         for name, each in calls.items():
@@ -77,5 +77,5 @@ def _together(calls: Sequence[Call], times: int) -> float:
 
 
 def ratio(values: Sequence[float], base: Sequence[float]) -> float:
-    """Compare two medians."""
+    """Return the ratio of two medians."""
     return median(values) / median(base)

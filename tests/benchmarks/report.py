@@ -12,7 +12,7 @@ class Report:
         self._kept: list[pyperf.Benchmark] = []
 
     def table(self, head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        """Print a table in Markdown; all columns but the first hold numbers."""
+        """Print a table in Markdown; all columns except the first contain numbers."""
         rule = ["---", *["--:"] * (len(head) - 1)]
         for cells in (head, rule, *rows):
             print(f"| {' | '.join(cells)} |")
@@ -24,5 +24,5 @@ class Report:
         self._kept.append(pyperf.Benchmark([pyperf.Run(values, metadata=metadata)]))
 
     def write(self, path: str) -> None:
-        """Write what was kept."""
+        """Write the kept values to a file."""
         pyperf.BenchmarkSuite(self._kept).dump(path, replace=True)

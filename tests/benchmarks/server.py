@@ -1,5 +1,5 @@
 """
-A fast HTTP server of fixed responses: `python -m tests.benchmarks.server` prints its port.
+A fast HTTP server with fixed responses: `python -m tests.benchmarks.server` prints its port.
 
 It accepts requests that have the bearer token and the lead's customer. The response depends on the
 path:

@@ -1,4 +1,4 @@
-"""The benchmarks run, and measure what they say."""
+"""The benchmarks run, and the documentation shows what they measure."""
 
 import re
 import subprocess
@@ -42,7 +42,7 @@ def test_the_command_prints_all_tables_and_writes_all_values(tmp_path: Path) -> 
 
 
 def test_the_documentation_shows_all_rows() -> None:
-    """The page's tables have each candidate and each layer, in the order of the command."""
+    """The documentation's tables have each candidate and each layer, in the command's order."""
     page = (ROOT / "docs" / "explanation" / "performance.md").read_text(encoding="utf-8")
     names = re.findall(r"^\| (.*?) \|", page, re.MULTILINE)
     with FastServer() as server, layers(server.url) as calls:
@@ -65,14 +65,14 @@ def test_each_layer_makes_a_call() -> None:
             assert server.accepted() == number
 
 
-@pytest.mark.parametrize("lack", [{"customer_external_id": "other"}, {}])
-def test_the_server_accepts_only_complete_requests(lack: dict[str, str]) -> None:
-    """A candidate whose requests are not complete fails, and is not counted."""
+@pytest.mark.parametrize("changes", [{"customer_external_id": "other"}, {}])
+def test_the_server_accepts_only_the_expected_customer(changes: dict[str, str]) -> None:
+    """The server rejects, and does not count, a request without the expected customer."""
     with FastServer() as server:
-        call = by_hand(server.url, {**LEAD, **lack})
-        if lack:
+        call = by_hand(server.url, {**LEAD, **changes})
+        if changes:
             with pytest.raises(KeyError):
                 call()
         else:
             call()
-        assert server.accepted() == (not lack)
+        assert server.accepted() == (not changes)

@@ -1,4 +1,4 @@
-"""Arguments of the facade: what is sent, what is refused, and how."""
+"""Arguments of the facade: which values the client sends, and which it rejects."""
 
 from datetime import date, time, timedelta
 from decimal import Decimal
@@ -14,7 +14,7 @@ from cutmeshort.models import DROPPABLE_FIELDS
 from cutmeshort.operations import OPERATIONS, Operation
 
 from ..support.events import client_of, lead, sale
-from ..support.hostile import ClaimsClass, TextWithoutLength
+from ..support.failing_objects import ObjectWithFakeClass, StrWithoutLength
 from ..support.operations import each_operation, optional, track
 from ..support.server import Server
 
@@ -26,24 +26,24 @@ class Huge(int):
         return "huge"
 
 
-LONG = "x" * 256
+TOO_LONG = "x" * 256
 
 
-REFUSED = [
+INVALID_VALUES = [
     ("event_name", "", "at least 1 character"),
-    ("event_name", LONG, "at most 255 characters"),
+    ("event_name", TOO_LONG, "at most 255 characters"),
     ("event_name", None, "valid string"),
     ("event_name", b"Sign up", "valid string"),
     ("event_name", 7, "valid string"),
     ("event_name", "\ud800", "valid string"),
     ("customer_external_id", "", "at least 1 character"),
-    ("customer_external_id", LONG, "at most 255 characters"),
+    ("customer_external_id", TOO_LONG, "at most 255 characters"),
     ("customer_external_id", None, "a str, an int or a UUID"),
     ("customer_external_id", True, "a str, an int or a UUID"),
     ("customer_external_id", 42.0, "a str, an int or a UUID"),
     ("customer_external_id", 10**255, "at most 255 characters"),
     ("customer_external_id", Huge(10**10_000), "at most 255 digits"),
-    ("click_id", LONG, "at most 255 characters"),
+    ("click_id", TOO_LONG, "at most 255 characters"),
     ("click_id", 7, "valid string"),
     ("timestamp", "yesterday", "ISO 8601"),
     ("timestamp", "0" * 100, "ISO 8601"),
@@ -54,7 +54,7 @@ REFUSED = [
     ("mode", "later", "'deferred'"),
     ("mode", True, "'deferred'"),
     ("invoice_id", "", "at least 1 character"),
-    ("invoice_id", LONG, "at most 255 characters"),
+    ("invoice_id", TOO_LONG, "at most 255 characters"),
     ("invoice_id", None, "a str, an int or a UUID"),
     ("invoice_id", False, "a str, an int or a UUID"),
     ("amount", 49.99, "4999"),
@@ -76,35 +76,35 @@ REFUSED = [
 ]
 
 
-REFUSALS = [
-    (operation, name, value, says)
+INVALID_ARGUMENTS = [
+    (operation, name, value, message)
     for operation in OPERATIONS
-    for name, value, says in REFUSED
+    for name, value, message in INVALID_VALUES
     if name in operation.request_model.model_fields
 ]
 
 
-@pytest.mark.parametrize(("operation", "name", "value", "says"), REFUSALS)
-def test_a_refused_argument_is_named(
-    operation: Operation, name: str, value: Any, says: str, nowhere: CMSClient
+@pytest.mark.parametrize(("operation", "name", "value", "message"), INVALID_ARGUMENTS)
+def test_an_invalid_argument_is_named(
+    operation: Operation, name: str, value: Any, message: str, offline_client: CMSClient
 ) -> None:
-    """A value that can't be right is refused with its argument's name and what is expected."""
-    _assert_refused(track(nowhere, operation, **{name: value}), name, says, value)
+    """The result for an invalid value names the argument and says what the client expects."""
+    _assert_rejected(track(offline_client, operation, **{name: value}), name, message, value)
 
 
 @each_operation
-def test_each_argument_has_values_that_are_refused(operation: Operation) -> None:
-    """REFUSED above, or DROPPABLE_FIELDS for what is left out instead, has each field."""
-    tested = {name for name, _, _ in REFUSED} | set(DROPPABLE_FIELDS)
+def test_each_argument_is_tested_with_invalid_values(operation: Operation) -> None:
+    """INVALID_VALUES has each argument that the client does not leave out when it is invalid."""
+    tested = {name for name, _, _ in INVALID_VALUES} | set(DROPPABLE_FIELDS)
     missing = operation.request_model.model_fields.keys() - tested
-    assert not missing, "add values that are refused to REFUSED"
+    assert not missing, "add invalid values to INVALID_VALUES"
 
 
 @pytest.mark.parametrize("click_id", [None, ""])
-def test_a_deferred_lead_needs_a_click(click_id: Any, nowhere: CMSClient) -> None:
-    """With `mode="deferred"`, a missing `click_id` is refused."""
-    result = lead(nowhere, mode="deferred", click_id=click_id)
-    _assert_refused(result, "click_id", 'required with mode="deferred"', None)
+def test_a_deferred_lead_requires_a_click(click_id: Any, offline_client: CMSClient) -> None:
+    """The client rejects a lead with `mode="deferred"` and without a `click_id`."""
+    result = lead(offline_client, mode="deferred", click_id=click_id)
+    _assert_rejected(result, "click_id", 'required with mode="deferred"', None)
 
 
 @each_operation
@@ -123,20 +123,20 @@ def test_a_deferred_lead_needs_a_click(click_id: Any, nowhere: CMSClient) -> Non
         ("max_retries", False),
     ],
 )
-def test_a_refused_option_is_named(
-    operation: Operation, name: str, value: Any, nowhere: CMSClient
+def test_an_invalid_option_is_named(
+    operation: Operation, name: str, value: Any, offline_client: CMSClient
 ) -> None:
-    """A timeout or number of retries that can't be used is refused like any other argument."""
-    result = track(nowhere, operation, **{name: value})
+    """The client rejects an invalid timeout or number of retries like any other argument."""
+    result = track(offline_client, operation, **{name: value})
     assert result["type"] == "validation_error"
     assert result["error"].startswith(f"{name} must be")
     assert result["details"] == [{"field": name, "message": result["error"]}]
 
 
-def _assert_refused(result: Any, name: str, says: str, value: Any) -> None:
+def _assert_rejected(result: Any, name: str, message: str, value: Any) -> None:
     (detail,) = result["details"]
     assert detail["field"] == name
-    assert says in detail["message"]
+    assert message in detail["message"]
     assert result == {
         "success": False,
         "error": f"{name}: {detail['message']}",
@@ -146,29 +146,31 @@ def _assert_refused(result: Any, name: str, says: str, value: Any) -> None:
         "attempts": 0,
         "details": [detail],
     }
-    if isinstance(value, str) and len(value) > 3 and value not in says:
+    if isinstance(value, str) and len(value) > 3 and value not in message:
         assert value not in result["error"]
 
 
-def test_several_refused_arguments_are_named_at_once(nowhere: CMSClient) -> None:
-    """One result names everything that is wrong."""
-    wrong = {
+def test_all_invalid_arguments_are_named_at_once(offline_client: CMSClient) -> None:
+    """One result names every invalid argument and option."""
+    invalid = {
         "event_name": "",
         "amount": 49.99,
         "currency": "dollars",
         "timeout": 0,
         "max_retries": -1,
     }
-    result = sale(nowhere, **wrong)
-    assert {detail["field"] for detail in result["details"]} == set(wrong)
-    assert all(name in result["error"] for name in wrong)
+    result = sale(offline_client, **invalid)
+    assert {detail["field"] for detail in result["details"]} == set(invalid)
+    assert all(name in result["error"] for name in invalid)
 
 
 @each_operation
-def test_an_unknown_keyword_is_a_type_error(operation: Operation, nowhere: CMSClient) -> None:
-    """A misspelt argument is a TypeError, as in any function."""
+def test_an_unknown_keyword_is_a_type_error(
+    operation: Operation, offline_client: CMSClient
+) -> None:
+    """A misspelt argument raises a TypeError, as in any function."""
     with pytest.raises(TypeError, match="custmer_name"):
-        track(nowhere, operation, custmer_name="Ann")
+        track(offline_client, operation, custmer_name="Ann")
 
 
 @pytest.mark.parametrize(
@@ -191,8 +193,8 @@ def test_an_unknown_keyword_is_a_type_error(operation: Operation, nowhere: CMSCl
         ("customer_avatar", "https://example.com/a.png?size=1#x"),
     ],
 )
-def test_a_value_that_may_be_right_is_sent(name: str, value: Any) -> None:
-    """Nothing that the service might accept is refused or changed."""
+def test_a_value_that_may_be_valid_is_sent(name: str, value: Any) -> None:
+    """The client sends each value that the service might accept, and does not change it."""
     with Server() as server, client_of(server) as client:
         assert lead(client, **{name: value})["success"] is True
         assert server.requests[0].json.get(to_camel(name)) == value
@@ -200,8 +202,8 @@ def test_a_value_that_may_be_right_is_sent(name: str, value: Any) -> None:
 
 @each_operation
 @pytest.mark.parametrize("empty", ["", None, type("Text", (str,), {})()])
-def test_an_empty_optional_argument_is_not_set(operation: Operation, empty: Any) -> None:
-    """`""` and `None` in an optional argument are not sent, and no reason for a warning."""
+def test_an_empty_optional_argument_is_not_sent(operation: Operation, empty: Any) -> None:
+    """The client leaves an optional argument of `""` or `None` out, without a warning."""
     names = optional(operation)
     with Server() as server, client_of(server) as client:
         for name in names:
@@ -213,13 +215,17 @@ def test_an_empty_optional_argument_is_not_set(operation: Operation, empty: Any)
     assert not any(to_camel(name) in body for name, body in zip(names, sent))
 
 
-def test_an_object_that_claims_another_class_is_refused_like_any_other(nowhere: CMSClient) -> None:
-    """An object that only claims to be a str or an int is a `validation_error`."""
-    result = lead(nowhere, customer_external_id=ClaimsClass(int), click_id=ClaimsClass(str))
+def test_an_object_with_a_fake_class_is_rejected(offline_client: CMSClient) -> None:
+    """An object that only claims to be a str or an int gives a `validation_error`."""
+    result = lead(
+        offline_client,
+        customer_external_id=ObjectWithFakeClass(int),
+        click_id=ObjectWithFakeClass(str),
+    )
     assert result["type"] == "validation_error"
     fields = {detail["field"] for detail in result["details"]}
     assert fields == {"customer_external_id", "click_id"}
-    result = lead(nowhere, timestamp=TextWithoutLength("2026-01-31"))
+    result = lead(offline_client, timestamp=StrWithoutLength("2026-01-31"))
     assert [detail["field"] for detail in result["details"]] == ["timestamp"]
 
 
@@ -239,8 +245,8 @@ class _Number(IntEnum):
         ("007", "007"),
     ],
 )
-def test_an_id_may_be_a_primary_key(value: Any, sent: str) -> None:
-    """Ids are sent as text: an int in digits, a UUID in its usual form."""
+def test_an_id_may_be_an_int_or_a_uuid(value: Any, sent: str) -> None:
+    """The client sends an int id as its digits, and a UUID in its canonical form."""
     with Server() as server, client_of(server) as client:
         assert lead(client, customer_external_id=value)["success"] is True
         assert sale(client, customer_external_id=value, invoice_id=value)["success"] is True

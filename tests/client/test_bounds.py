@@ -1,4 +1,4 @@
-"""Upper bounds: how long a call takes and how much memory."""
+"""Upper bounds on the duration and the memory of a call."""
 
 import contextlib
 import email.utils
@@ -13,7 +13,7 @@ import pytest
 
 from cutmeshort import ApiClient, ApiException, CMSClient, Configuration, TrackingApi
 
-from ..support.addresses import dead_address
+from ..support.addresses import needs_unresponsive_address, unresponsive_address
 from ..support.events import PAYLOAD, TOKEN, client_of, lead
 from ..support.faults import FAULTS, FINE
 from ..support.paths import ROOT
@@ -23,9 +23,10 @@ from ..support.timing import SLACK, Clock, timed
 MEBIBYTE = 2**20
 
 
-def test_a_connection_that_can_not_be_made_in_time_is_a_timeout() -> None:
-    """A host that accepts no connection is a `timeout` at the deadline."""
-    with dead_address() as (host, port):
+@needs_unresponsive_address
+def test_a_host_that_accepts_no_connection_is_a_timeout() -> None:
+    """A call to a host that accepts no connection is a `timeout` at the deadline."""
+    with unresponsive_address() as (host, port):
         configuration = Configuration(
             f"http://{host}:{port}", TOKEN, timeout=0.3, request_timeout=60
         )
@@ -35,21 +36,21 @@ def test_a_connection_that_can_not_be_made_in_time_is_a_timeout() -> None:
     assert 0.25 < seconds < 0.3 + SLACK
 
 
-@pytest.mark.parametrize("kept", [False, True])
-def test_a_server_that_stops_reading_does_not_hold_a_call(kept: bool) -> None:
-    """A request that does not fit into the socket's buffers ends at the deadline."""
+@pytest.mark.parametrize("reused", [False, True])
+def test_a_server_that_stops_reading_does_not_block_a_call(reused: bool) -> None:
+    """A call ends at its deadline if the server stops reading the request."""
 
     def respond_once(connection: Connection) -> bool:
         connection.socket.sendall(FINE)
         return never_read(connection)
 
     small = [(socket.SOL_SOCKET, socket.SO_SNDBUF, 2**16)]
-    with Server(respond_once, on_connect=[accept if kept else never_read]) as server:
+    with Server(respond_once, on_connect=[accept if reused else never_read]) as server:
         configuration = Configuration(
             server.url, TOKEN, timeout=0.3, request_timeout=60, socket_options=small
         )
         api = TrackingApi(ApiClient(configuration))
-        if kept:
+        if reused:
             api.track_lead(PAYLOAD, _deadline=60)
         started = time.monotonic()
         with pytest.raises(ApiException) as caught:
@@ -60,10 +61,10 @@ def test_a_server_that_stops_reading_does_not_hold_a_call(kept: bool) -> None:
 
 
 @pytest.mark.parametrize(("jitter", "expected"), [(0.0, [0] * 9), (0.5, [0.25]), (1.0, [0.5])])
-def test_a_wait_that_would_not_fit_ends_the_call(
+def test_a_wait_that_would_end_after_the_deadline_ends_the_call(
     jitter: float, expected: list[float], clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Waits count against the deadline: a call gives up where the next wait would pass it."""
+    """A call gives up if the wait before its next attempt would end after the deadline."""
     monkeypatch.setattr("random.random", lambda: jitter)
     with Server(respond(503)) as server, client_of(server, timeout=0.7, max_retries=9) as client:
         result = lead(client)
@@ -72,16 +73,16 @@ def test_a_wait_that_would_not_fit_ends_the_call(
         assert len(server.requests) == len(expected) + 1
 
 
-TEXTS = ",".join(f'"{number:x}":"\\u{number % 5000 + 65:04x}"' for number in range(60_000))
+MEMBERS = ",".join(f'"{number:x}":"\\u{number % 5000 + 65:04x}"' for number in range(60_000))
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux's /proc")
 def test_no_response_takes_more_than_64_mib() -> None:
-    """Bombs, endless and long responses, and nested JSON: the process grows by less in all."""
+    """The process grows by less than 64 MiB in all for large, endless and compressed responses."""
     steps = [
         *(fault.step for fault in FAULTS if fault.type != "timeout"),
-        respond(200, f'{{"success": false, "data": {{{TEXTS}}}}}'),
-        respond(400, f'{{"error": "{TOKEN}", {TEXTS}}}'),
+        respond(200, f'{{"success": false, "data": {{{MEMBERS}}}}}'),
+        respond(400, f'{{"error": "{TOKEN}", {MEMBERS}}}'),
         respond(200, '{"data": [' + "1.5," * 250_000 + "0]}"),
         raw([b"HTTP/1.1 200 OK\r\n", *[b"X: " + b"y" * 60000 + b"\r\n"] * 90]),
     ]
@@ -91,13 +92,13 @@ def test_no_response_takes_more_than_64_mib() -> None:
         done = subprocess.run(
             command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=180
         )
-    grown = int(done.stdout) * 1024
-    print(f"grown by {grown / MEBIBYTE:.1f} MiB")
-    assert grown < 64 * MEBIBYTE
+    growth = int(done.stdout) * 1024
+    print(f"grew by {growth / MEBIBYTE:.1f} MiB")
+    assert growth < 64 * MEBIBYTE
 
 
-def test_wall_clock_jumps_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Timeouts, waits and attempts go by the monotonic clock."""
+def test_wall_clock_jumps_have_no_effect(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Jumps of the wall clock have no effect, as timeouts and waits use the monotonic clock."""
     jumps = itertools.cycle([0.0, 4e9, 1.0, 2e9])
     monkeypatch.setattr(time, "time", lambda: next(jumps))
     monkeypatch.setattr("random.random", lambda: 0.1)
@@ -107,10 +108,10 @@ def test_wall_clock_jumps_change_nothing(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 @pytest.mark.parametrize(("ahead", "attempts"), [(0, 2), (3600, 1)])
-def test_only_a_date_in_retry_after_goes_by_the_wall_clock(
+def test_a_date_in_retry_after_is_compared_with_the_wall_clock(
     ahead: int, attempts: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A date in Retry-After is compared with the system's clock."""
+    """The client compares a date in Retry-After with the system's wall clock."""
     now = 1_800_000_000.0
     monkeypatch.setattr(time, "time", lambda: now)
     date = email.utils.formatdate(now + ahead, usegmt=True)

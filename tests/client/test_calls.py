@@ -1,4 +1,4 @@
-"""One call on the wire: its request, and what other tools see of it."""
+"""The request of one call, and what logging and tracing tools see of it."""
 
 import gc
 import logging
@@ -22,8 +22,8 @@ from ..support.operations import each_operation, full, track
 from ..support.server import OK, Server, drop, never_respond, reset, respond
 
 
-def test_a_lead_goes_over_the_wire_as_the_contract_says() -> None:
-    """A lead is one POST with its fields in camelCase, and nothing that isn't set."""
+def test_a_lead_is_sent_as_documented() -> None:
+    """The client sends a lead in one POST, with those fields that are set, in camelCase."""
     with Server() as server, client_of(server) as client:
         assert lead(client, timestamp="2026-01-31T12:00", customer_name="Zoë")["success"] is True
         (request,) = server.requests
@@ -49,8 +49,8 @@ def test_a_lead_goes_over_the_wire_as_the_contract_says() -> None:
         }
 
 
-def test_a_sale_goes_over_the_wire_as_the_contract_says() -> None:
-    """A sale has an integer amount and its currency in upper case."""
+def test_a_sale_is_sent_as_documented() -> None:
+    """The client sends a sale with an integer amount, and its currency in upper case."""
     with Server() as server, client_of(server) as client:
         assert sale(client)["success"] is True
         (request,) = server.requests
@@ -67,7 +67,7 @@ def test_a_sale_goes_over_the_wire_as_the_contract_says() -> None:
 
 @each_operation
 def test_a_request_has_all_fields_in_camel_case(operation: Operation) -> None:
-    """Each field of each operation is sent, under its name in camelCase."""
+    """The client sends each field of each operation under its name in camelCase."""
     with Server() as server, client_of(server) as client:
         assert track(client, operation, **full(operation))["success"] is True
         (request,) = server.requests
@@ -78,17 +78,17 @@ def test_a_request_has_all_fields_in_camel_case(operation: Operation) -> None:
 
 
 @each_operation
-def test_a_request_is_one_packet(operation: Operation) -> None:
-    """Head and body are sent together: of two packets, the second may have to wait."""
+def test_a_request_is_sent_in_one_write(operation: Operation) -> None:
+    """The client sends head and body in one write, as a second packet may be delayed."""
     sent: list[str] = []
 
-    def note(_frame: Any, event: str, what: Any) -> None:
+    def record_send(_frame: Any, event: str, what: Any) -> None:
         if event == "c_call" and "send" in what.__name__:
             sent.append(what.__name__)
 
     with Server(respond()) as server, client_of(server) as client:
         track(client, operation)
-        sys.setprofile(note)
+        sys.setprofile(record_send)
         try:
             track(client, operation)
         finally:
@@ -98,7 +98,7 @@ def test_a_request_is_one_packet(operation: Operation) -> None:
 
 @each_operation
 def test_the_hosts_path_is_kept(operation: Operation) -> None:
-    """A path in the host comes before the operation's."""
+    """The client puts the path of the host before the path of the operation."""
     with Server() as server, CMSClient(TOKEN, server.url + "/cms/") as client:
         track(client, operation)
         assert server.requests[0].target == "/cms" + operation.path
@@ -118,8 +118,8 @@ def test_the_hosts_path_is_kept(operation: Operation) -> None:
         (None, {}),
     ],
 )
-def test_a_failed_call_leaves_no_cycle_of_references(step: Any, changes: Any) -> None:
-    """No frame, which has the token and the event, is kept until the garbage collector runs."""
+def test_a_call_leaves_no_reference_cycle(step: Any, changes: Any) -> None:
+    """A call leaves no reference cycle, which would keep the token and the event in memory."""
     configuration = Configuration(request_timeout=(3, 0.1), retries=1)
     with (
         Server(step or OK) as server,
@@ -142,8 +142,8 @@ def test_a_failed_call_leaves_no_cycle_of_references(step: Any, changes: Any) ->
     assert [f for f in frames if f.f_globals["__name__"].startswith("cutmeshort")] == []
 
 
-def test_urllib3_logs_nothing_secret(caplog: pytest.LogCaptureFixture) -> None:
-    """Its log line for a request has the version, the path and the status, and no token."""
+def test_urllib3_does_not_log_the_token(caplog: pytest.LogCaptureFixture) -> None:
+    """urllib3 logs the path, the version and the status of a request, but not the token."""
     with Server(OK) as server, client_of(server) as client, caplog.at_level(logging.DEBUG):
         lead(client)
     assert '"POST /track/lead HTTP/1.1" 200' in caplog.text
@@ -152,7 +152,7 @@ def test_urllib3_logs_nothing_secret(caplog: pytest.LogCaptureFixture) -> None:
 
 @pytest.mark.usefixtures("no_wait")
 def test_a_refused_connection_and_an_unknown_name_are_network_errors() -> None:
-    """Where nothing listens, or the host does not exist, the result names the host."""
+    """The result names the host if it refuses the connection, or if its name does not exist."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     for host, name in (
@@ -167,8 +167,8 @@ def test_a_refused_connection_and_an_unknown_name_are_network_errors() -> None:
 
 
 @pytest.mark.usefixtures("no_wait")
-def test_opentelemetry_sees_each_attempt() -> None:
-    """Tools that patch `urlopen` get a span for each attempt, whose id the service gets as well."""
+def test_opentelemetry_records_each_attempt() -> None:
+    """OpenTelemetry records a span for each attempt, and the service gets the span's id."""
     instrumentation = pytest.importorskip("opentelemetry.instrumentation.urllib3")
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import SimpleSpanProcessor

@@ -1,4 +1,4 @@
-"""A client may be closed at any time, and a call on a closed one is an error."""
+"""Closing a client before, during and after its calls."""
 
 import threading
 from typing import Any
@@ -16,7 +16,7 @@ from ..support.timing import LONG
 
 @each_operation
 def test_a_closed_client_returns_an_error(operation: Operation) -> None:
-    """A client may be closed twice; a call after that is an error and sends nothing."""
+    """A client can be closed twice; a call after that returns an error and sends nothing."""
     with Server() as server:
         client = client_of(server)
         track(client, operation)
@@ -34,12 +34,12 @@ def test_a_closed_client_returns_an_error(operation: Operation) -> None:
         assert len(server.requests) == 1
 
 
-def test_a_client_closed_during_a_call_lets_that_call_end() -> None:
-    """Closing the client while another thread's call is under way lets that call succeed."""
-    asked, closed = threading.Event(), threading.Event()
+def test_a_call_in_progress_succeeds_after_the_client_is_closed() -> None:
+    """A call in progress still succeeds if another thread closes the client."""
+    request_arrived, closed = threading.Event(), threading.Event()
 
     def step(connection: Any) -> bool:
-        asked.set()
+        request_arrived.set()
         closed.wait(LONG)
         return OK(connection)
 
@@ -48,7 +48,7 @@ def test_a_client_closed_during_a_call_lets_that_call_end() -> None:
         results: list[Any] = []
         thread = threading.Thread(target=lambda: results.append(lead(client)))
         thread.start()
-        assert asked.wait(LONG)
+        assert request_arrived.wait(LONG)
         client.close()
         closed.set()
         thread.join()
@@ -56,8 +56,8 @@ def test_a_client_closed_during_a_call_lets_that_call_end() -> None:
 
 
 @pytest.mark.usefixtures("no_wait")
-def test_a_client_closed_between_two_attempts_gives_up() -> None:
-    """A call is not retried on a closed client, and returns an error."""
+def test_a_call_on_a_closed_client_does_not_retry() -> None:
+    """A call returns an error instead of a retry if the client is closed after an attempt."""
     clients: list[CMSClient] = []
 
     def close_and_fail(connection: Any) -> bool:
@@ -71,12 +71,12 @@ def test_a_client_closed_between_two_attempts_gives_up() -> None:
 
 
 @pytest.mark.parametrize("calls", range(0, 40, 5))
-def test_a_client_may_be_closed_at_any_time(calls: int) -> None:
-    """Calls that are under way end, later ones get an error, and no connection stays open."""
+def test_a_client_can_be_closed_at_any_time(calls: int) -> None:
+    """After a close, calls in progress end, later ones fail, and no connection stays open."""
     with Server(OK) as server:
         client = client_of(server)
         results: list[Any] = []
-        enough = threading.Semaphore(0)
+        finished = threading.Semaphore(0)
 
         def work() -> None:
             success = True
@@ -84,13 +84,13 @@ def test_a_client_may_be_closed_at_any_time(calls: int) -> None:
                 result = lead(client)
                 success = result["success"]
                 results.append(result)
-                enough.release()
+                finished.release()
 
         threads = [threading.Thread(target=work) for _ in range(8)]
         for thread in threads:
             thread.start()
         for _ in range(calls):
-            enough.acquire()
+            finished.acquire()
         client.close()
         for thread in threads:
             thread.join()
@@ -100,8 +100,8 @@ def test_a_client_may_be_closed_at_any_time(calls: int) -> None:
         assert server.wait_until_all_closed()
 
 
-def test_a_client_may_be_closed_before_its_first_call() -> None:
-    """A call on a client that was closed unused connects to nothing and returns an error."""
+def test_a_client_can_be_closed_before_its_first_call() -> None:
+    """A call on a client that was closed before its first call connects to nothing and fails."""
     with Server() as server, client_of(server) as client:
         client.close()
         assert lead(client)["type"] == "client_closed"

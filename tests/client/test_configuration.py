@@ -1,4 +1,4 @@
-"""A Configuration: assigned, frozen by a client, copied, pickled, printed."""
+"""Configuration: assignment, the freeze at a client's creation, copies, pickles and `repr`."""
 
 import copy
 import dataclasses
@@ -23,7 +23,7 @@ from ..support.server import Server, respond
 
 
 def test_none_means_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A setting that is None has its default, from its variable where there is one."""
+    """A setting that is None takes its value from its environment variable, or else its default."""
     names = [field.name for field in dataclasses.fields(Configuration)]
     assert Configuration(**dict.fromkeys(names)) == Configuration()  # type: ignore[arg-type]
     monkeypatch.setenv("CMS_HOST", "https://gw.example")
@@ -34,9 +34,9 @@ def test_none_means_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
     assert configuration.host == "https://gw.example"
 
 
-@pytest.mark.parametrize("make", [CMSClient, ApiClient])
-def test_a_setting_can_be_assigned_until_a_client_is_made(make: Any) -> None:
-    """Settings can be assigned until a client is made with them; after that they are frozen."""
+@pytest.mark.parametrize("client_class", [CMSClient, ApiClient])
+def test_a_setting_can_be_assigned_until_a_client_is_created(client_class: Any) -> None:
+    """Settings can be assigned until a client is created with them, and are frozen after that."""
     with Server(respond(500)) as server:
         configuration = Configuration(access_token=TOKEN)
         configuration.host = server.url + "/cms/"
@@ -45,7 +45,7 @@ def test_a_setting_can_be_assigned_until_a_client_is_made(make: Any) -> None:
         configuration.proxy_headers = {"X": "1"}
         assert configuration.host == server.url + "/cms"
         assert configuration.request_timeout == (2.0, 2.0)
-        with make(configuration=configuration) as client:
+        with client_class(configuration=configuration) as client:
             configuration_of = getattr(client, "api_client", client).configuration
             assert configuration_of == configuration
             with pytest.raises(ApiAttributeError, match="a client uses this configuration"):
@@ -61,7 +61,7 @@ def test_a_setting_can_be_assigned_until_a_client_is_made(make: Any) -> None:
 
 
 def test_a_setting_is_checked_when_it_is_assigned() -> None:
-    """A wrong value is refused and changes nothing; so is a setting that doesn't exist."""
+    """Assigning an invalid value, or to an unknown setting, fails and changes nothing."""
     configuration = Configuration(access_token=TOKEN, allow_insecure_http=True)
     for name, value in (
         ("host", "nowhere"),
@@ -90,17 +90,17 @@ def test_a_setting_is_checked_when_it_is_assigned() -> None:
     configuration.proxy = None
 
 
-def test_a_setting_can_be_assigned_after_a_client_could_not_be_made() -> None:
-    """After a refusal the settings can be corrected; key and certificate come in either order."""
+def test_settings_can_be_corrected_after_a_client_rejects_them() -> None:
+    """After a client rejects them, settings can be corrected, and assigned in any order."""
     configuration = Configuration(access_token=TOKEN)
     configuration.key_file = "key.pem"
-    for make in (CMSClient, ApiClient):
+    for client_class in (CMSClient, ApiClient):
         with pytest.raises(ApiValueError, match="key_file requires cert_file"):
-            make(configuration=configuration)
+            client_class(configuration=configuration)
     configuration.cert_file = "cert.pem"
-    for make in (CMSClient, ApiClient):
+    for client_class in (CMSClient, ApiClient):
         with pytest.raises(ApiValueError, match=r"cert_file can't be read: 'cert\.pem'"):
-            make(configuration=configuration)
+            client_class(configuration=configuration)
     configuration.key_file = configuration.cert_file = None
     configuration.access_token = None
     with pytest.raises(ApiValueError, match="there is no token"):
@@ -108,10 +108,10 @@ def test_a_setting_can_be_assigned_after_a_client_could_not_be_made() -> None:
     configuration.access_token = TOKEN
 
 
-@pytest.mark.parametrize("made", [True, False])
-def test_a_setting_of_the_default_can_be_assigned_for_later_clients(made: bool) -> None:
-    """A client uses a copy of the default, which can still be assigned."""
-    if made:
+@pytest.mark.parametrize("is_set", [True, False])
+def test_the_default_can_be_changed_for_later_clients(is_set: bool) -> None:
+    """A client uses a copy of the default configuration, which can be changed for later clients."""
+    if is_set:
         Configuration.set_default(Configuration("https://a.example", TOKEN))
     default = Configuration.get_default()
     assert default is Configuration.get_default()
@@ -123,20 +123,20 @@ def test_a_setting_of_the_default_can_be_assigned_for_later_clients(made: bool) 
             assert repr(second) == "CMSClient(host='https://b.example')"
 
 
-def test_a_default_is_a_configuration() -> None:
-    """A default that is not a Configuration is refused when it is set."""
+def test_the_default_must_be_a_configuration() -> None:
+    """`Configuration.set_default` rejects a value that is not a Configuration."""
     with pytest.raises(ApiTypeError, match="default must be a Configuration"):
         Configuration.set_default("https://a.example")  # type: ignore[arg-type]
 
 
 def test_a_file_may_be_a_path() -> None:
-    """Files can be given as text and as `pathlib.Path`."""
+    """A setting that names a file can be a string or a `pathlib.Path`."""
     configuration = Configuration(ssl_ca_cert=Path("ca.pem"), cert_file=Path("a"), key_file="b")
     assert (configuration.ssl_ca_cert, configuration.cert_file) == ("ca.pem", "a")
 
 
 def test_a_pickle_has_no_token_and_no_password(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Settings survive pickling without secrets; the token comes from the environment."""
+    """A pickle has no secrets; when it is loaded, the token comes from the environment."""
     configuration = Configuration(
         "https://gw.example",
         TOKEN,
@@ -158,8 +158,8 @@ def test_a_pickle_has_no_token_and_no_password(monkeypatch: pytest.MonkeyPatch) 
     assert pickle.loads(pickle.dumps(Configuration())).proxy is None
 
 
-def test_a_configuration_has_copies_of_what_it_was_given() -> None:
-    """A configuration has copies of headers and options, which can't be changed."""
+def test_a_configuration_copies_headers_and_options() -> None:
+    """A configuration has immutable copies of the headers and options that it was created with."""
     headers = {"X": "1"}
     options = [(1, 2, 3)]
     configuration = Configuration(proxy_headers=headers, socket_options=options)
@@ -174,7 +174,7 @@ def test_a_configuration_has_copies_of_what_it_was_given() -> None:
 
 
 def test_a_configuration_is_safe_to_print_and_copy() -> None:
-    """No secret is in the `repr`; a copy is equal, and leaves log levels alone."""
+    """The `repr` shows no secret; a copy is equal and independent, and changes no log level."""
     configuration = Configuration(
         access_token=TOKEN,
         proxy="http://user:secret@proxy.example:3128",
@@ -193,8 +193,8 @@ def test_a_configuration_is_safe_to_print_and_copy() -> None:
     assert logging.getLogger("urllib3").level == level
 
 
-@pytest.mark.parametrize("make", [CMSClient, ApiClient])
-def test_what_is_not_a_configuration_is_refused(make: Any) -> None:
-    """`configuration` must be a Configuration."""
+@pytest.mark.parametrize("client_class", [CMSClient, ApiClient])
+def test_the_configuration_must_be_a_configuration(client_class: Any) -> None:
+    """A client rejects a `configuration` that is not a Configuration."""
     with pytest.raises(ApiTypeError, match="configuration must be"):
-        make(configuration={"host": "https://api.cme.sh"})
+        client_class(configuration={"host": "https://api.cme.sh"})

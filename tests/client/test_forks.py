@@ -1,4 +1,4 @@
-"""After a fork, parent and child use the same client, each with connections of its own."""
+"""Forks: parent and child use the same client, each with its own connections."""
 
 import os
 
@@ -16,7 +16,7 @@ from ..support.server import OK, Server, respond
 
 @forks
 def test_a_closed_client_stays_closed_after_a_fork() -> None:
-    """The child of a fork doesn't open what its parent closed."""
+    """A forked child can't use a client that its parent closed before the fork."""
     client = CMSClient(TOKEN, "http://127.0.0.1:9")
     client.close()
     child = os.fork()
@@ -26,8 +26,8 @@ def test_a_closed_client_stays_closed_after_a_fork() -> None:
 
 
 @forks
-def test_after_a_fork_both_processes_use_connections_of_their_own() -> None:
-    """The child of a fork opens its own connection and leaves the parent's alone."""
+def test_after_a_fork_each_process_uses_its_own_connection() -> None:
+    """A forked child opens its own connection and does not use its parent's."""
     with Server(OK) as server, client_of(server) as client:
         assert lead(client)["success"] is True
         child = os.fork()
@@ -39,8 +39,8 @@ def test_after_a_fork_both_processes_use_connections_of_their_own() -> None:
 
 
 @forks
-def test_a_child_keeps_no_copy_of_its_parents_idle_connections() -> None:
-    """A connection that the parent closes after the fork is closed, while its child still runs."""
+def test_a_child_does_not_keep_its_parents_idle_connections_open() -> None:
+    """A connection that the parent closes after the fork is closed while its child still runs."""
     with Server(OK) as server:
         client = client_of(server)
         lead(client)
@@ -50,8 +50,8 @@ def test_a_child_keeps_no_copy_of_its_parents_idle_connections() -> None:
 
 
 @forks
-def test_a_busy_process_can_fork() -> None:
-    """While the parent's threads call, its forked children call and end, and so does the parent."""
+def test_a_process_can_fork_during_calls() -> None:
+    """A process can fork while its threads make calls, and the calls of both processes succeed."""
     program = """
 import os, sys, threading
 
@@ -88,8 +88,10 @@ client.close()
 @forks
 @each_operation
 @pytest.mark.parametrize("milliseconds", [1, 4, 8])
-def test_a_fork_during_the_first_call_ends(operation: Operation, milliseconds: int) -> None:
-    """A forked child does not wait for an import of another thread of its parent."""
+def test_a_child_forked_during_the_first_call_does_not_hang(
+    operation: Operation, milliseconds: int
+) -> None:
+    """A forked child does not wait for an import in another thread of its parent."""
     program = f"""
 import os, sys, threading
 
@@ -111,7 +113,7 @@ thread.join()
 
 @each_operation
 def test_a_call_imports_nothing(operation: Operation) -> None:
-    """All imports are done before the first call, so that a fork can't happen during one."""
+    """A call imports no module, so that a fork during a call can't happen during an import."""
     program = f"""
 import sys
 
@@ -127,8 +129,8 @@ print(sorted(set(sys.modules) - before))
 
 
 @forks
-def test_a_child_looks_names_up_itself() -> None:
-    """A forked child does not wait for a name look-up of its parent."""
+def test_a_child_does_not_wait_for_its_parents_name_look_up() -> None:
+    """A forked child looks a name up itself, and does not wait for a look-up of its parent."""
     program = """
 import os, socket, threading
 

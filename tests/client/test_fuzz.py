@@ -1,7 +1,7 @@
 """
-Whatever the arguments are and whatever the server sends, a call returns what is documented.
+Property tests: with any arguments and any response, a call returns a documented result.
 
-A short run is part of the suite; `pytest -m soak` runs the long one.
+The suite runs a few examples of each; `pytest -m soak` runs many.
 """
 
 import gzip
@@ -24,34 +24,34 @@ from cutmeshort.retry import parse_retry_after
 from cutmeshort.strict_json import read_json
 
 from ..support.events import TOKEN, client_of, lead
-from ..support.hostile import HostileText
+from ..support.failing_objects import FailingStr
 from ..support.operations import arguments, each_operation, minimal, track
 from ..support.results import assert_documented
 from ..support.server import Server, raw, respond
-from ..support.strategies import ANYTHING, BODIES, ODD_TEXT, ODD_TIMES, TEXT, responses
+from ..support.strategies import ANYTHING, BODIES, EDGE_CASE_TEXT, EDGE_CASE_TIMES, TEXT, responses
 from ..support.timing import SLACK, timed
 
-# How many examples, in the suite and in a soak.
-many = pytest.mark.parametrize(
+# The number of examples in the suite, and in a soak.
+short_and_long = pytest.mark.parametrize(
     "examples", [150, pytest.param(10_000, marks=pytest.mark.soak)], ids=["short", "long"]
 )
 
 
 def fuzz(examples: int) -> settings:
-    """Try so many examples, the same ones each time in the suite; drawing 10 MB takes a while."""
+    """Return settings for this number of examples, which are the same ones in each short run."""
     short = examples < 1000
-    health = list(HealthCheck)
+    health = list(HealthCheck)  # drawing a string of 10 MB is slow
     return settings(max_examples=examples, derandomize=short, suppress_health_check=health)
 
 
-@many
+@short_and_long
 @each_operation
 @pytest.mark.usefixtures("clock")  # an argument may ask for retries
-def test_whatever_the_arguments_are_the_result_is_documented(
-    operation: Operation, examples: int, nowhere: CMSClient
+def test_any_arguments_give_a_documented_result(
+    operation: Operation, examples: int, offline_client: CMSClient
 ) -> None:
-    """No argument of any type makes a call raise, or return another shape."""
-    call = getattr(nowhere, operation.name)
+    """A call never raises, and returns a documented result, whatever its arguments are."""
+    call = getattr(offline_client, operation.name)
     names = list(inspect.signature(call).parameters)
     fields = list(operation.request_model.model_fields)
 
@@ -70,21 +70,21 @@ def test_whatever_the_arguments_are_the_result_is_documented(
 
 
 @each_operation
-def test_a_text_whose_methods_fail_does_not_reach_the_application(operation: Operation) -> None:
-    """Redacting the customer's data in the service's text calls no method of an argument."""
-    hostile = HostileText("user-7431")
+def test_a_string_whose_methods_fail_is_redacted(operation: Operation) -> None:
+    """The client redacts customer data in a message without calling methods of an argument."""
+    failing = FailingStr("user-7431")
     step = respond(422, json={"error": "No user-7431"})
     with Server(step) as server, client_of(server) as client:
-        result = track(client, operation, customer_external_id=hostile, customer_name=hostile)
+        result = track(client, operation, customer_external_id=failing, customer_name=failing)
         assert (result["type"], result["error"]) == ("unprocessable_entity", "No [redacted]")
 
 
 # Values that may be valid or not, for some of the arguments.
-PERHAPS_VALID = {
+MAYBE_VALID = {
     "event_name": TEXT,
     "customer_external_id": TEXT,
-    "customer_name": st.none() | TEXT | ODD_TEXT,
-    "timestamp": st.none() | ODD_TIMES,
+    "customer_name": st.none() | TEXT | EDGE_CASE_TEXT,
+    "timestamp": st.none() | EDGE_CASE_TIMES,
     "amount": st.integers(-1, 2**53),
 }
 
@@ -103,20 +103,20 @@ def assert_sent(sent: dict[str, Any], given: dict[str, Any], left_out: list[str]
     assert sent == expected
 
 
-@many
+@short_and_long
 @each_operation
-def test_whatever_is_sent_arrives_as_it_was(operation: Operation, examples: int) -> None:
-    """What is accepted is in the request as it was given; anything else is refused unsent."""
+def test_accepted_arguments_are_sent_unchanged(operation: Operation, examples: int) -> None:
+    """The client sends accepted arguments unchanged, and sends nothing if it rejects one."""
     sent_events = 0
-    perhaps = {
+    maybe_valid = {
         name: values
-        for name, values in PERHAPS_VALID.items()
+        for name, values in MAYBE_VALID.items()
         if name in operation.request_model.model_fields
     }
     with Server() as server, client_of(server) as client:
 
         @fuzz(examples)
-        @given(valid=arguments(operation), changes=st.fixed_dictionaries(perhaps))
+        @given(valid=arguments(operation), changes=st.fixed_dictionaries(maybe_valid))
         def check(valid: dict[str, Any], changes: dict[str, Any]) -> None:
             nonlocal sent_events
             server.requests.clear()
@@ -137,11 +137,11 @@ def test_whatever_is_sent_arrives_as_it_was(operation: Operation, examples: int)
     assert sent_events > examples / 4
 
 
-@many
-def test_whatever_the_server_sends_the_result_is_documented(
+@short_and_long
+def test_any_response_gives_a_documented_result(
     examples: int, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """No status, headers or body, complete or not, make a call raise, hang or log the token."""
+    """A call never raises, hangs or logs the token, whatever response it gets, complete or not."""
     sent = [b""]
     with (
         Server(raw(lambda: sent)) as server,
@@ -177,8 +177,8 @@ def test_whatever_the_server_sends_the_result_is_documented(
     ],
     ids=["length", "chunks", "gzip", "interim"],
 )
-def test_a_response_that_is_truncated_anywhere_is_no_success(response: bytes) -> None:
-    """A response that lacks any of its last bytes is a network error."""
+def test_a_response_that_is_truncated_anywhere_is_a_network_error(response: bytes) -> None:
+    """A response that is truncated at any byte is a network error."""
     sent = [b""]
     with Server(raw(lambda: sent)) as server, client_of(server, max_retries=0) as client:
         for end in range(len(response) + 1):
@@ -188,9 +188,9 @@ def test_a_response_that_is_truncated_anywhere_is_no_success(response: bytes) ->
             assert result.get("type", "network_error") == "network_error"
 
 
-@many
-def test_whatever_a_body_or_a_header_holds_it_can_be_read(examples: int) -> None:
-    """Parsing JSON raises at most a ValueError, and parsing Retry-After nothing."""
+@short_and_long
+def test_any_body_and_any_retry_after_can_be_parsed(examples: int) -> None:
+    """Parsing a JSON body raises at most a ValueError, and parsing a Retry-After raises nothing."""
 
     @fuzz(examples)
     @given(body=BODIES, retry_after=st.text(max_size=40), now=st.floats(0, 4e9))

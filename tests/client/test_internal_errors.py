@@ -1,4 +1,4 @@
-"""A bug, of the SDK or of an argument, is a result and never an exception."""
+"""The client returns a bug in the SDK or in an argument as a result, and never raises it."""
 
 import logging
 import random
@@ -16,7 +16,7 @@ from ..support.server import Server, respond
 
 
 def test_an_internal_error_has_the_number_of_attempts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A bug after an attempt is retryable, as the attempt may have been recorded."""
+    """A bug after an attempt is retryable, as the service may have recorded the event."""
 
     def fail(_seconds: float) -> None:
         raise ValueError
@@ -27,8 +27,8 @@ def test_an_internal_error_has_the_number_of_attempts(monkeypatch: pytest.Monkey
     assert (result["type"], result["attempts"], result["retryable"]) == ("internal_error", 1, True)
 
 
-class _Path(str):
-    """A path that can't be joined, which the SDK does not expect."""
+class _FailingPath(str):
+    """A path that can't be joined, with an exception that the SDK does not expect."""
 
     def __add__(self, _: Any) -> Any:
         raise LookupError(self)
@@ -41,20 +41,20 @@ class _FailingHandler(logging.Handler):
         raise RuntimeError(record)
 
 
-def test_a_log_handler_that_fails_does_not_reach_the_application() -> None:
-    """A log handler with a bug can't make a call raise."""
+def test_an_exception_of_a_log_handler_is_not_raised() -> None:
+    """A call does not raise the exception of a log handler with a bug."""
     with handler(_FailingHandler()), Server() as server, client_of(server) as client:
-        client.api_client._base = _Path("secret")
+        client.api_client._base = _FailingPath("secret")
         assert lead(client)["type"] == "internal_error"
 
 
 @each_operation
-def test_a_bug_of_the_sdk_is_an_internal_error(
+def test_an_unexpected_exception_is_an_internal_error(
     operation: Operation, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """An unexpected exception is returned as an error, and logged without its text."""
+    """The client returns an unexpected exception as an error, and logs it without its message."""
     with Server() as server, client_of(server) as client, caplog.at_level(logging.DEBUG):
-        client.api_client._base = _Path("se" + "cret")
+        client.api_client._base = _FailingPath("se" + "cret")
         assert track(client, operation) == {
             "success": False,
             "error": "The SDK failed (LookupError); see the log of `cutmeshort`.",
@@ -80,8 +80,8 @@ class _FailingNumber(int):
 
 
 @each_operation
-def test_an_argument_that_fails_does_not_reach_the_application(operation: Operation) -> None:
-    """An exception before the request is sent can't come from a signal handler, and is returned."""
+def test_an_exception_of_an_argument_is_an_internal_error(operation: Operation) -> None:
+    """The client returns an exception that an argument raises before the request is sent."""
     with Server() as server, client_of(server) as client:
         result = track(client, operation, timeout=_FailingNumber(5))
         assert (result["type"], result["retryable"]) == ("internal_error", False)
@@ -89,10 +89,10 @@ def test_an_argument_that_fails_does_not_reach_the_application(operation: Operat
 
 
 @pytest.mark.parametrize("interruption", [KeyboardInterrupt, SystemExit])
-def test_an_interruption_passes(
+def test_an_interruption_is_raised(
     interruption: type[BaseException], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Ctrl-C and sys.exit are not swallowed."""
+    """A call does not catch KeyboardInterrupt and SystemExit."""
 
     def interrupt() -> float:
         raise interruption

@@ -1,4 +1,4 @@
-"""No log record and no Outcome has anything of an event, whatever the service echoes."""
+"""No log record and no Outcome has event data, whatever the service echoes."""
 
 import logging
 from typing import Any
@@ -18,7 +18,7 @@ from ..support.server import Connection, Server, respond
 
 
 def _echo(status: int, name: str) -> Any:
-    """Respond with all that was sent, and with one value of it as type and as request id."""
+    """Respond with the whole request, and with one value of it as type and as request id."""
 
     def step(connection: Connection) -> bool:
         request = connection.request
@@ -35,10 +35,10 @@ def _echo(status: int, name: str) -> Any:
 
 @pytest.mark.parametrize("status", [200, 302, 400, 401, 409, 422, 429, 500, 503])
 @each_operation
-def test_no_record_and_no_outcome_has_anything_of_the_event(
+def test_no_record_and_no_outcome_has_event_data(
     operation: Operation, status: int, log: pytest.LogCaptureFixture
 ) -> None:
-    """Whatever the service echoes, and whatever is invalid, the log has metadata only."""
+    """Log records and Outcomes have no event data, whatever is invalid and whatever is echoed."""
     outcomes: list[Outcome] = []
     event = full(operation)
     steps = [_echo(status, to_camel(name)) for name in event]
@@ -61,7 +61,7 @@ def test_no_record_and_no_outcome_has_anything_of_the_event(
 
 
 @pytest.mark.parametrize(
-    ("value", "shown"),
+    ("value", "expected"),
     [
         ("req_8f2", "req_8f2"),
         ("0" * 200, "0" * 200),
@@ -78,17 +78,19 @@ def test_no_record_and_no_outcome_has_anything_of_the_event(
     ],
 )
 @pytest.mark.parametrize("status", [200, 400])
-def test_a_request_id_is_passed_on_where_it_is_safe(value: Any, shown: Any, status: int) -> None:
-    """The body's id takes precedence over the header's; an id with data of the event is ignored."""
+def test_a_request_id_without_event_data_is_in_the_result(
+    value: Any, expected: Any, status: int
+) -> None:
+    """The result has the body's request id, or else the header's, unless it has event data."""
     with Server(respond(status, json={"requestId": value})) as server, client_of(server) as client:
-        assert lead(client).get("request_id") == shown
+        assert lead(client).get("request_id") == expected
     step = respond(status, json={"requestId": value}, headers={"X-Request-ID": "header-1"})
     with Server(step) as server, client_of(server) as client:
-        assert lead(client).get("request_id") == (shown or "header-1")
+        assert lead(client).get("request_id") == (expected or "header-1")
 
 
 @pytest.mark.parametrize(
-    ("service_type", "shown"),
+    ("service_type", "expected"),
     [
         ("wrong_lead", "wrong_lead"),
         ("purchase_rejected", "purchase_rejected"),
@@ -105,18 +107,16 @@ def test_a_request_id_is_passed_on_where_it_is_safe(value: Any, shown: Any, stat
         (TOKEN.upper()[:9], TOKEN.upper()[:9]),
     ],
 )
-def test_a_type_is_passed_on_where_it_has_nothing_of_the_event(
-    service_type: str, shown: Any
-) -> None:
-    """The service's type is used unless it has data of the event; a part of a word is no data."""
+def test_a_type_without_event_data_is_in_the_result(service_type: str, expected: Any) -> None:
+    """The service's type is in the result unless it contains a value of the event."""
     event = {"event_name": "Purchase", "customer_external_id": "u42", "click_id": "click-zebra"}
     with Server(respond(422, json={"type": service_type})) as server, client_of(server) as client:
         result = lead(client, **event, customer_name=" Zoe ")
-    assert result["type"] == (shown or "unprocessable_entity")
+    assert result["type"] == (expected or "unprocessable_entity")
 
 
-def test_the_documented_types_are_passed_on_whatever_the_event_is() -> None:
-    """A type is passed on although the customer's id, or the mode, is a part of it."""
+def test_a_documented_type_is_in_the_result_whatever_the_event_is() -> None:
+    """The result has a documented type even if the customer's id or the mode is a part of it."""
     steps = [respond(409, json={"type": name}) for name in ("duplicate_event", "deferred_exists")]
     with Server(*steps) as server, client_of(server) as client:
         assert lead(client, customer_external_id="duplicate")["type"] == "duplicate_event"
@@ -124,10 +124,10 @@ def test_the_documented_types_are_passed_on_whatever_the_event_is() -> None:
 
 
 def _logged(status: int, *event: str) -> str:
-    """Return what is logged of calls whose event is echoed, in lower case."""
+    """Return, in lower case, what the client logs of calls whose event is echoed."""
     text: list[str] = []
 
-    class Keep(logging.Handler):
+    class Collect(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
             text.append(record.getMessage() + str(getattr(record, "cms", "")))
 
@@ -138,7 +138,7 @@ def _logged(status: int, *event: str) -> str:
     try:
         with (
             Server(*steps) as server,
-            handler(Keep()),
+            handler(Collect()),
             client_of(server, max_retries=0) as client,
         ):
             for _ in steps:
@@ -149,16 +149,16 @@ def _logged(status: int, *event: str) -> str:
     return " ".join(text).lower()
 
 
-# Without digits: six zeros, for example, may be in a time.
+# Without digits, as the seconds in a log line may contain six zeros, for example.
 TEXT = st.text(st.characters(exclude_categories=["Cs", "Nd"]), min_size=6, max_size=60)
 
 
 @given(event=TEXT, customer=TEXT, click=TEXT, status=st.sampled_from([200, 400, 409, 503]))
 @settings(max_examples=40)
-def test_no_text_of_an_event_ever_gets_into_the_log(
+def test_no_string_of_an_event_is_logged(
     event: str, customer: str, click: str, status: int
 ) -> None:
-    """The log never has a text of the event that it does not have for other events as well."""
+    """The log has no string of the event that it does not have for other events as well."""
     logged = _logged(status, event, customer, click)
     others = _logged(status, "<event>", "<customer>", "<click>")
     for value in (event, customer, click):

@@ -26,7 +26,7 @@ TIME = r"[0-9]+\.[0-9]+ s"
 def test_each_attempt_and_each_tracked_call_is_logged_at_debug(
     operation: Operation, log: pytest.LogCaptureFixture
 ) -> None:
-    """A call that succeeds at its second attempt logs what happened and how long it took."""
+    """A call that succeeds at its second attempt logs each attempt, its outcome and duration."""
     with Server(respond(503), OK) as server, client_of(server) as client:
         assert track(client, operation)["success"] is True
     first, second, tracked = lines(log)
@@ -55,10 +55,10 @@ def test_each_attempt_and_each_tracked_call_is_logged_at_debug(
         (respond(200, "<html>"), "invalid_response (200) after 1 attempt in TIME (retryable): The"),
     ],
 )
-def test_a_call_that_was_not_tracked_is_one_warning(
+def test_an_event_that_was_not_tracked_is_one_warning(
     operation: Operation, step: Any, line: str, log: pytest.LogCaptureFixture
 ) -> None:
-    """The warning says which operation failed, how, after how many attempts, and what to do."""
+    """A warning has the operation, the error, the number of attempts, and what to do."""
     configuration = Configuration(request_timeout=(3, 0.1 if step is never_respond else 5))
     with Server(step) as server, client_of(server, configuration=configuration) as client:
         assert track(client, operation)["success"] is False
@@ -67,8 +67,8 @@ def test_a_call_that_was_not_tracked_is_one_warning(
     assert re.match(expected, warning)
 
 
-def test_a_warning_says_what_is_known_of_the_response(log: pytest.LogCaptureFixture) -> None:
-    """A warning has the host, the wait that the service asks for, and the request id."""
+def test_a_warning_describes_the_response(log: pytest.LogCaptureFixture) -> None:
+    """A warning has the host, how long the service asks the client to wait, and the request id."""
     headers = {"Retry-After": "60", "X-Request-Id": "req_2"}
     with Server(respond(429, headers=headers), respond(401)) as server, client_of(server) as client:
         lead(client)
@@ -83,10 +83,10 @@ def test_a_warning_says_what_is_known_of_the_response(log: pytest.LogCaptureFixt
 
 
 @each_operation
-def test_a_call_of_a_closed_client_makes_no_attempt(
+def test_a_call_on_a_closed_client_makes_no_attempt(
     operation: Operation, log: pytest.LogCaptureFixture
 ) -> None:
-    """The log has one line, and neither it nor the result counts an attempt."""
+    """A call on a closed client logs one line; neither it nor the result counts an attempt."""
     with Server() as server:
         client = client_of(server)
         client.close()
@@ -95,8 +95,8 @@ def test_a_call_of_a_closed_client_makes_no_attempt(
     assert lines(log) == [f"{operation.name} not tracked: {text}"]
 
 
-def test_a_missing_click_is_in_the_log(log: pytest.LogCaptureFixture) -> None:
-    """The log has the SDK's own text and never the service's, which is in the result."""
+def test_a_missing_click_is_logged(log: pytest.LogCaptureFixture) -> None:
+    """A warning about a missing click has the SDK's own message, and not the service's."""
     with Sandbox() as sandbox, CMSClient(sandbox.token, sandbox.url) as client:
         result = lead(client, click_id=None)
     assert result["error"].startswith("clickId is required")
@@ -105,11 +105,11 @@ def test_a_missing_click_is_in_the_log(log: pytest.LogCaptureFixture) -> None:
     assert "The service rejected a field. The event has no click_id, which is required" in warning
 
 
-def test_a_call_that_was_refused_unsent_is_one_warning(
-    log: pytest.LogCaptureFixture, nowhere: CMSClient
+def test_a_call_with_invalid_arguments_is_one_warning(
+    log: pytest.LogCaptureFixture, offline_client: CMSClient
 ) -> None:
-    """The warning says which arguments are wrong, and how."""
-    sale(nowhere, amount=1.5, currency="dollars")
+    """One warning names the invalid arguments of a call and says what is wrong with each."""
+    sale(offline_client, amount=1.5, currency="dollars")
     (warning,) = lines(log)
     assert warning.startswith(
         "track_sale not tracked: validation_error: amount: Input should be an"
@@ -121,7 +121,7 @@ def test_a_call_that_was_refused_unsent_is_one_warning(
 def test_arguments_that_were_left_out_are_one_warning(
     operation: Operation, log: pytest.LogCaptureFixture
 ) -> None:
-    """A warning names the arguments that were left out, without their values."""
+    """One warning names the arguments that the client left out, without their values."""
     with Server(OK) as server, client_of(server) as client:
         invalid = {"customer_email": "zoe", "customer_avatar": "zoe.png"}
         track(client, operation, **invalid, timestamp="2026-01-31")
@@ -134,7 +134,7 @@ def test_arguments_that_were_left_out_are_one_warning(
 def test_a_disabled_client_logs_at_debug_only(
     operation: Operation, log: pytest.LogCaptureFixture
 ) -> None:
-    """No call of a disabled client is a warning, whatever its arguments are."""
+    """A disabled client logs no warning, whatever its arguments are."""
     outcomes: list[Outcome] = []
     with CMSClient(enabled=False, on_outcome=outcomes.append) as client:
         track(client, operation, customer_email="x")
@@ -144,7 +144,7 @@ def test_a_disabled_client_logs_at_debug_only(
     assert {record.levelno for record in log.records} == {logging.DEBUG}
 
 
-class _Raising(logging.Handler):
+class _FailingHandler(logging.Handler):
     """A handler with a bug."""
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -152,15 +152,15 @@ class _Raising(logging.Handler):
 
 
 @pytest.mark.usefixtures("log", "no_wait")
-def test_a_log_handler_that_fails_changes_no_result() -> None:
-    """A log handler may fail at an attempt, a call, a warning or an error."""
+def test_a_failing_log_handler_changes_no_result() -> None:
+    """A log handler that fails does not change a result, whichever message it handles."""
 
     def fail(_outcome: Outcome) -> None:
         raise ValueError
 
     with (
         Server(respond(503), OK) as server,
-        handler(_Raising()),
+        handler(_FailingHandler()),
         client_of(server, on_outcome=fail) as client,
     ):
         assert lead(client, customer_email="x")["success"] is True
@@ -168,14 +168,14 @@ def test_a_log_handler_that_fails_changes_no_result() -> None:
         assert len(server.requests) == 2
 
 
-def test_the_sdk_leaves_logging_alone() -> None:
-    """The logger has no level, propagates, and has no handler but a NullHandler."""
+def test_the_sdk_does_not_configure_logging() -> None:
+    """The SDK's logger has no level, propagates, and has no handler except a NullHandler."""
     logger = logging.getLogger("cutmeshort")
     assert (logger.level, logger.propagate, logger.disabled) == (logging.NOTSET, True, False)
     assert [type(each) for each in logger.handlers] == [logging.NullHandler]
 
 
-def test_a_logger_that_fails_changes_no_result(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failing_logger_changes_no_result(monkeypatch: pytest.MonkeyPatch) -> None:
     """A logger whose methods fail can't make a call raise."""
 
     def fail(_level: int) -> bool:
@@ -187,8 +187,8 @@ def test_a_logger_that_fails_changes_no_result(monkeypatch: pytest.MonkeyPatch) 
         assert lead(client, event_name="")["type"] == "validation_error"
 
 
-def test_a_wrong_token_is_one_warning_for_each_lead(caplog: pytest.LogCaptureFixture) -> None:
-    """At the default level, an operator sees that nothing was tracked, and why."""
+def test_an_unknown_token_is_one_warning_for_each_lead(caplog: pytest.LogCaptureFixture) -> None:
+    """With an unknown token, each lead logs a warning that says to check the token."""
     with Sandbox() as sandbox, CMSClient("wrong", sandbox.url) as client:
         for number in range(3):
             assert lead(client, customer_external_id=number)["success"] is False

@@ -1,4 +1,4 @@
-"""CMSClient and TrackingApi have methods for each operation, made like its model."""
+"""CMSClient and TrackingApi have methods for each operation, with the fields of its model."""
 
 import inspect
 import re
@@ -26,8 +26,8 @@ def noun(operation: Operation) -> str:
     return operation.name.replace("track_", "")
 
 
-def described(function: Any) -> dict[str, str]:
-    """Return what the docstring of a function says of each argument."""
+def argument_descriptions(function: Any) -> dict[str, str]:
+    """Return the description of each argument in the docstring of a function."""
     section = re.search(
         r"^Args:\n(.*?)(?=^\S|\Z)", inspect.getdoc(function) or "", re.MULTILINE | re.DOTALL
     )
@@ -35,14 +35,14 @@ def described(function: Any) -> dict[str, str]:
 
 
 def parameters(function: Any, *passed: Any) -> list[inspect.Parameter]:
-    """Return the parameters of a method that are passed in these ways, without `self`."""
+    """Return the parameters of a method, except `self`, that are passed in one of these ways."""
     _self, *others = inspect.signature(function).parameters.values()
     return [each for each in others if each.kind in passed]
 
 
 @each_operation
 def test_the_client_has_a_method_with_the_models_fields(operation: Operation) -> None:
-    """Each field is an argument of the method; those that are required come first."""
+    """Each field is an argument of the client's method, and those that are required come first."""
     method = getattr(CMSClient, operation.name)
     fields = operation.request_model.model_fields
     arguments = parameters(method, inspect.Parameter.POSITIONAL_OR_KEYWORD)
@@ -55,7 +55,7 @@ def test_the_client_has_a_method_with_the_models_fields(operation: Operation) ->
 
 @each_operation
 def test_the_clients_method_has_the_options_of_one_call(operation: Operation) -> None:
-    """`timeout` and `max_retries` are keyword arguments, by default the client's."""
+    """`timeout` and `max_retries` are keyword arguments of each method, None by default."""
     method = getattr(CMSClient, operation.name)
     options = parameters(method, inspect.Parameter.KEYWORD_ONLY)
     assert [(each.name, each.default) for each in options] == [(name, None) for name in OPTIONS]
@@ -64,16 +64,16 @@ def test_the_clients_method_has_the_options_of_one_call(operation: Operation) ->
 
 @each_operation
 def test_the_clients_method_describes_each_argument(operation: Operation) -> None:
-    """The docstring describes each argument, in the order of the signature."""
+    """The method's docstring describes each argument, in the order of the signature."""
     method = getattr(CMSClient, operation.name)
     names = list(inspect.signature(method).parameters)[1:]
-    assert list(described(method)) == names
+    assert list(argument_descriptions(method)) == names
     assert inspect.getdoc(method).startswith(f"Track a {noun(operation)}: ")  # type: ignore[union-attr]
 
 
 @each_operation
 def test_the_clients_methods_have_the_same_types(operation: Operation) -> None:
-    """Fields that operations share have the same type and description in each method."""
+    """Fields that operations share have the same type in each method."""
     method = getattr(CMSClient, operation.name)
     hints = get_type_hints(method)
     assert set(hints) == {*inspect.signature(method).parameters, "return"} - {"self"}
@@ -86,7 +86,7 @@ def test_the_clients_methods_have_the_same_types(operation: Operation) -> None:
 @each_operation
 @pytest.mark.parametrize("form", FORMS)
 def test_the_api_has_three_methods(operation: Operation, form: str) -> None:
-    """Each form takes a payload and the options of RequestOptions, and has a docstring."""
+    """Each of the three methods takes a payload and RequestOptions, and has a docstring."""
     method = getattr(TrackingApi, operation.name + form)
     arguments = parameters(method, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     assert [each.name for each in arguments] == [f"{noun(operation)}_payload"]
@@ -104,8 +104,8 @@ def test_the_options_of_the_api_are_described() -> None:
 
 
 @pytest.mark.parametrize("owner", [CMSClient, TrackingApi])
-def test_no_method_lacks_an_operation(owner: type) -> None:
-    """Each method that tracks belongs to an operation."""
+def test_each_method_belongs_to_an_operation(owner: type) -> None:
+    """Each tracking method belongs to an operation."""
     methods = {name for name in vars(owner) if name.startswith("track_")}
     forms = FORMS if owner is TrackingApi else [""]
     assert methods == {operation.name + form for operation in OPERATIONS for form in forms}
@@ -113,7 +113,7 @@ def test_no_method_lacks_an_operation(owner: type) -> None:
 
 @each_operation
 def test_an_operations_model_is_public(operation: Operation) -> None:
-    """The model is a public name, and is in the module that the generator makes for it."""
+    """An operation's model is a public name, in a module whose name is derived from its own."""
     model = operation.request_model
     assert model.__name__ in cutmeshort.__all__
     assert getattr(cutmeshort, model.__name__) is model
@@ -122,7 +122,7 @@ def test_an_operations_model_is_public(operation: Operation) -> None:
 
 @each_operation
 def test_the_tests_have_valid_arguments(operation: Operation) -> None:
-    """The minimal and the full arguments of the tests are valid, and the full ones are all."""
+    """The tests' minimal and full arguments are valid, and the full ones set every field."""
     operation.request_model.from_dict(minimal(operation))
     event = operation.request_model.from_dict(full(operation))
     assert event.model_fields_set == set(operation.request_model.model_fields)

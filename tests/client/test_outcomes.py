@@ -1,4 +1,4 @@
-"""What `on_outcome` gets, and what happens when it fails."""
+"""The Outcome that `on_outcome` gets, and hooks that fail."""
 
 import dataclasses
 import functools
@@ -22,9 +22,7 @@ OK = respond(json={"success": True, "requestId": "req_1"})
 
 
 @each_operation
-def test_the_record_carries_the_outcome(
-    operation: Operation, log: pytest.LogCaptureFixture
-) -> None:
+def test_a_log_record_has_the_outcome(operation: Operation, log: pytest.LogCaptureFixture) -> None:
     """`cms` of a call's log record is the Outcome that `on_outcome` gets."""
     outcomes: list[Outcome] = []
     with (
@@ -40,36 +38,36 @@ def test_the_record_carries_the_outcome(
 
 
 @each_operation
-def test_an_outcome_has_what_the_result_says(operation: Operation) -> None:
-    """After each call the hook gets a frozen Outcome, in the caller's thread."""
+def test_an_outcome_matches_the_result(operation: Operation) -> None:
+    """After each call, the hook gets a frozen Outcome of the result, in the caller's thread."""
     calls: list[tuple[int, Outcome]] = []
 
-    def note(outcome: Outcome) -> None:
+    def record(outcome: Outcome) -> None:
         calls.append((threading.get_ident(), outcome))
 
     steps = [OK, respond(429, headers={"Retry-After": "60", "X-Request-Id": "req_2"})]
-    with Server(*steps) as server, client_of(server, on_outcome=note) as client:
+    with Server(*steps) as server, client_of(server, on_outcome=record) as client:
         track(client, operation)
-        refused = track(client, operation)
+        rate_limited = track(client, operation)
         track(client, operation, event_name="")
     assert {thread for thread, _ in calls} == {threading.get_ident()}
     first, second, third = (outcome for _, outcome in calls)
     assert all(0 <= outcome.seconds < SLACK for outcome in (first, second, third))
-    lasted = dataclasses.replace(first, seconds=0)
-    assert lasted == Outcome(operation.name, True, None, 200, 1, 0, False, None, "req_1")
-    lasted = dataclasses.replace(second, seconds=0)
+    without_seconds = dataclasses.replace(first, seconds=0)
+    assert without_seconds == Outcome(operation.name, True, None, 200, 1, 0, False, None, "req_1")
+    without_seconds = dataclasses.replace(second, seconds=0)
     expected = ("rate_limit_exceeded", 429, 1, 0, True, 60.0, "req_2")
-    assert lasted == Outcome(operation.name, False, *expected)
-    lasted = dataclasses.replace(third, seconds=0)
+    assert without_seconds == Outcome(operation.name, False, *expected)
+    without_seconds = dataclasses.replace(third, seconds=0)
     expected = ("validation_error", 422, 0, 0, False, None, None)
-    assert lasted == Outcome(operation.name, False, *expected)
-    assert (refused["attempts"], refused["request_id"]) == (1, "req_2")
+    assert without_seconds == Outcome(operation.name, False, *expected)
+    assert (rate_limited["attempts"], rate_limited["request_id"]) == (1, "req_2")
     with pytest.raises(dataclasses.FrozenInstanceError):
         first.success = False  # type: ignore[misc]
 
 
-def test_a_hook_that_fails_is_logged_once(log: pytest.LogCaptureFixture) -> None:
-    """An exception of the hook changes no result, and is logged once per client."""
+def test_a_failing_hook_is_logged_once(log: pytest.LogCaptureFixture) -> None:
+    """An exception of the hook changes no result, and the client logs it once."""
 
     def fail(_outcome: Outcome) -> None:
         raise LookupError("se" + "cret")
@@ -86,8 +84,8 @@ def test_a_hook_that_fails_is_logged_once(log: pytest.LogCaptureFixture) -> None
     assert "secret" not in log.text
 
 
-def test_an_interruption_in_a_hook_passes() -> None:
-    """Ctrl-C in the hook is not swallowed."""
+def test_an_interruption_in_a_hook_is_raised() -> None:
+    """A call does not catch a KeyboardInterrupt of the hook."""
 
     def interrupt(_outcome: Outcome) -> None:
         raise KeyboardInterrupt
@@ -100,15 +98,17 @@ def test_an_interruption_in_a_hook_passes() -> None:
         lead(client)
 
 
-async def _later(_outcome: Outcome) -> None: ...
+async def _async_hook(_outcome: Outcome) -> None: ...
 
 
-class _Later:
+class _AsyncHook:
     async def __call__(self, _outcome: Outcome) -> None: ...
 
 
-@pytest.mark.parametrize("hook", ["text", 7, _later, functools.partial(_later), _Later()])
-def test_a_hook_is_a_plain_function(hook: Any) -> None:
-    """A hook that can't be called, or is async, is refused when the client is made."""
+@pytest.mark.parametrize(
+    "hook", ["text", 7, _async_hook, functools.partial(_async_hook), _AsyncHook()]
+)
+def test_a_hook_must_be_a_plain_function(hook: Any) -> None:
+    """A client can't be created with a hook that is async or can't be called."""
     with pytest.raises(ApiTypeError, match="on_outcome must be a function, not async"):
         CMSClient(TOKEN, on_outcome=hook)

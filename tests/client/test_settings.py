@@ -20,7 +20,7 @@ from ..support.server import Server, respond
 
 
 def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Token, host, timeout and retries come from their environment variables."""
+    """The client takes token, host, timeout and retries from their environment variables."""
     with Server(respond(500)) as server:
         monkeypatch.setenv("CMS_BEARER_TOKEN", "from-environment")
         monkeypatch.setenv("CMS_HOST", server.url)
@@ -34,7 +34,7 @@ def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_an_argument_takes_precedence_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A variable is not read where there is an argument."""
+    """The client does not read an environment variable if its argument is given."""
     monkeypatch.setenv("CMS_BEARER_TOKEN", "from environment")
     monkeypatch.setenv("CMS_HOST", "nonsense")
     monkeypatch.setenv("CMS_MAX_RETRIES", "nonsense")
@@ -47,7 +47,7 @@ def test_an_argument_takes_precedence_over_the_environment(monkeypatch: pytest.M
 
 
 def test_an_argument_takes_precedence_over_the_configuration() -> None:
-    """Arguments take precedence over the configuration, and that over the default one."""
+    """Arguments take precedence over the configuration, and that over the default configuration."""
     configuration = Configuration("https://a.example", "a", timeout=5, retries=2)
     Configuration.set_default(Configuration("https://b.example", "b"))
     with CMSClient(configuration=configuration) as client:
@@ -61,7 +61,7 @@ def test_an_argument_takes_precedence_over_the_configuration() -> None:
 
 
 def test_the_defaults_are_the_documented_ones() -> None:
-    """Without any setting, the documented defaults are used."""
+    """A configuration without any setting has the documented defaults."""
     configuration = Configuration()
     assert configuration.host == "https://api.cme.sh"
     assert configuration.access_token is None
@@ -72,7 +72,7 @@ def test_the_defaults_are_the_documented_ones() -> None:
 
 
 @pytest.mark.parametrize(
-    ("host", "kept"),
+    ("host", "normalised"),
     [
         ("https://gw.example/cms/", "https://gw.example/cms"),
         ("https://gw.example:8443", "https://gw.example:8443"),
@@ -84,14 +84,14 @@ def test_the_defaults_are_the_documented_ones() -> None:
         ("http://[::1]:80", "http://[::1]:80"),
     ],
 )
-def test_a_valid_host_is_used(host: str, kept: str) -> None:
-    """Any https URL is valid, and http to loopback."""
+def test_a_valid_host_is_used(host: str, normalised: str) -> None:
+    """A host can be any https URL, or an http URL of a loopback address."""
     with CMSClient(TOKEN, host) as client:
-        assert repr(client) == f"CMSClient(host={kept!r})"
+        assert repr(client) == f"CMSClient(host={normalised!r})"
 
 
 def test_plain_http_can_be_permitted() -> None:
-    """With `allow_insecure_http`, http to any host is valid."""
+    """With `allow_insecure_http`, a host can be any http URL."""
     configuration = Configuration("http://gw.example", TOKEN, allow_insecure_http=True)
     assert configuration.host == "http://gw.example"
 
@@ -101,7 +101,7 @@ def test_plain_http_can_be_permitted() -> None:
 def test_a_client_can_be_disabled_by_the_environment(
     operation: Operation, value: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """`CMS_ENABLED=0` makes a client that needs no token, validates, and sends nothing."""
+    """With `CMS_ENABLED=0`, a client needs no token, validates events, and sends nothing."""
     with Server() as server:
         monkeypatch.setenv("CMS_ENABLED", value)
         monkeypatch.setenv("CMS_HOST", server.url)
@@ -127,7 +127,7 @@ def test_a_client_can_be_disabled_by_the_environment(
 
 @pytest.mark.parametrize("value", [None, "", "1", "true", "Yes", "ON"])
 def test_a_client_is_enabled_by_default(value: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without CMS_ENABLED, or with a value that means yes, a client sends."""
+    """Without CMS_ENABLED, or with a value that means yes, a client sends events."""
     if value is not None:
         monkeypatch.setenv("CMS_ENABLED", value)
     with Server() as server:
@@ -139,7 +139,7 @@ def test_a_client_is_enabled_by_default(value: Any, monkeypatch: pytest.MonkeyPa
 
 
 def test_a_disabled_client_reads_no_certificates() -> None:
-    """A disabled client needs neither token nor certificates; wrong settings are refused."""
+    """A disabled client needs neither token nor certificates, but rejects invalid settings."""
     configuration = Configuration(ssl_ca_cert="none.pem", verify_ssl=False, enabled=False)
     with CMSClient(configuration=configuration) as client:
         assert lead(client)["type"] == "disabled"

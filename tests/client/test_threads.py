@@ -1,4 +1,4 @@
-"""Any number of threads share one client."""
+"""Threads that share one client."""
 
 import asyncio
 import threading
@@ -37,8 +37,8 @@ def test_many_threads_share_a_client() -> None:
         assert len(server.requests) == len(sent) == 160
 
 
-def test_a_hundred_tasks_call_at_a_time() -> None:
-    """In `asyncio.to_thread`, each task gets its own response."""
+def test_a_hundred_tasks_share_a_client() -> None:
+    """A hundred tasks that call `asyncio.to_thread` each get their own response."""
 
     async def track(client: CMSClient) -> list[Any]:
         calls = [

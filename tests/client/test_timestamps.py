@@ -1,4 +1,4 @@
-"""Timestamps: what is sent, and what the result says of one without an offset."""
+"""Timestamps: how the client sends them, and the warning about one without an offset."""
 
 from datetime import datetime, timedelta, timezone, tzinfo
 from typing import Any
@@ -8,7 +8,7 @@ import pytest
 from cutmeshort.operations import Operation
 
 from ..support.events import client_of, lead
-from ..support.hostile import TimeWithoutText
+from ..support.failing_objects import DatetimeWithoutFormat
 from ..support.operations import each_operation, track
 from ..support.server import Server, respond
 
@@ -28,16 +28,16 @@ from ..support.server import Server, respond
 def test_a_naive_timestamp_is_in_the_warnings(
     operation: Operation, value: Any, naive: bool
 ) -> None:
-    """The result says that a timestamp without an offset was taken as UTC."""
+    """The result warns that the client takes a timestamp without an offset as UTC."""
     with Server() as server, client_of(server) as client:
         result = track(client, operation, timestamp=value)
     fields = [warning["field"] for warning in result.get("warnings", [])]
     assert (result["success"], fields) == (True, ["timestamp"] * naive)
 
 
-def test_a_time_that_has_no_text_does_not_fail_after_it_was_sent() -> None:
-    """Responses are compared with what was sent, and not with the application's object."""
-    when = TimeWithoutText(2026, 1, 31, tzinfo=timezone.utc)
+def test_a_datetime_that_can_not_be_formatted_is_sent() -> None:
+    """The client compares a response with the data that it sent, not with the arguments."""
+    when = DatetimeWithoutFormat(2026, 1, 31, tzinfo=timezone.utc)
     step = respond(json={"requestId": "req_1"})
     with Server(step) as server, client_of(server) as client:
         assert lead(client, timestamp=when)["request_id"] == "req_1"
@@ -49,7 +49,7 @@ class _NoOffset(tzinfo):
         raise RuntimeError("secret")
 
 
-class _Odd(datetime):
+class _DatetimeSubclass(datetime):
     """A subclass of datetime."""
 
 
@@ -68,7 +68,7 @@ class _Odd(datetime):
             datetime(1890, 1, 1, tzinfo=timezone(timedelta(minutes=19, seconds=32))),
             "1889-12-31T23:40:28Z",
         ),
-        (_Odd(2026, 1, 31), "2026-01-31T00:00:00Z"),
+        (_DatetimeSubclass(2026, 1, 31), "2026-01-31T00:00:00Z"),
         (datetime(1, 1, 1), "0001-01-01T00:00:00Z"),
         (datetime(9999, 12, 31, 23, 59, 59), "9999-12-31T23:59:59Z"),
         ("2026-01-31", "2026-01-31T00:00:00Z"),
@@ -80,7 +80,7 @@ class _Odd(datetime):
     ],
 )
 def test_a_timestamp_is_sent_with_its_offset(operation: Operation, value: Any, sent: Any) -> None:
-    """Timestamps keep their offset; naive ones are UTC; what ISO 8601 can't express is refused."""
+    """The client keeps offsets, takes naive times as UTC, and rejects what ISO can't express."""
     with Server() as server, client_of(server) as client:
         result = track(client, operation, timestamp=value)
         assert result["success"] is (sent is not None)

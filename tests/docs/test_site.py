@@ -25,7 +25,9 @@ def make_site(folder: Path, index: str) -> Path:
     (folder / "index.html").write_text(index, encoding="utf-8")
     page = '<h2 id="section">Section</h2><a href="../index.html">index</a><a href="..">index</a>'
     (folder / "how-to" / "page.html").write_text(page, encoding="utf-8")
-    (folder / "style.css").write_text("a { background: url(data:image/png;base64,AA==) }")
+    (folder / "style.css").write_text(
+        "a { background: url(data:image/png;base64,AA==) }", encoding="utf-8"
+    )
     return folder
 
 

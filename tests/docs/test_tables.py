@@ -209,7 +209,9 @@ def test_the_names_of_settings_are_complete() -> None:
     """The table has each name that is an argument, a variable, an option, and no other."""
     arguments = parameters(CMSClient).keys() - {"on_outcome", "configuration"}
     assert set(names_in("`CMSClient`").values()) == arguments
-    source = "".join(path.read_text() for path in (ROOT / "src" / "cutmeshort").rglob("*.py"))
+    source = "".join(
+        path.read_text(encoding="utf-8") for path in (ROOT / "src" / "cutmeshort").rglob("*.py")
+    )
     variables = set(re.findall(r'read_(?:text|number|flag)\(\s*"(CMS_\w+)"', source))
     assert variables == set(re.findall(r"\bCMS_[A-Z_]+", source))
     assert set(names_in("environment").values()) == variables

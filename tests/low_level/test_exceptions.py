@@ -1,4 +1,4 @@
-"""What the layers below the facade raise, and what an exception has."""
+"""The exceptions that the layers below the facade raise, and their attributes."""
 
 import copy
 import pickle
@@ -28,8 +28,8 @@ from ..support.server import Server, drop, raw, reset, respond
 
 
 @each_operation
-def test_an_exception_keeps_its_cause(operation: Operation) -> None:
-    """The cause of an ApiException is urllib3's exception, whose frames hold no headers."""
+def test_an_exception_has_a_cause(operation: Operation) -> None:
+    """The cause of an ApiException is urllib3's exception, whose frames contain no headers."""
     with Server(reset) as server:
         configuration = Configuration(server.url, TOKEN, retries=0)
         with ApiClient(configuration) as api_client, pytest.raises(ApiException) as caught:
@@ -59,8 +59,8 @@ def test_an_exception_keeps_its_cause(operation: Operation) -> None:
         (418, "ApiException"),
     ],
 )
-def test_a_status_decides_the_exception(status: int, exception: str) -> None:
-    """Each status raises its class, with the response in attributes and not in the text."""
+def test_the_status_determines_the_exception(status: int, exception: str) -> None:
+    """Each status raises its class, with the response in attributes and not in the message."""
     step = respond(
         status,
         json={"error": "ann@example.com is wrong", "type": "wrong", "details": {"a": 1}, "x": 2},
@@ -92,7 +92,7 @@ def test_a_status_decides_the_exception(status: int, exception: str) -> None:
 
 
 def test_the_token_is_redacted_in_raw_bodies() -> None:
-    """Where the service echoes the token, raw bodies have `[redacted]` instead."""
+    """If the service echoes the token, raw bodies have `[redacted]` instead."""
     with Server(respond(body=f'{{"a": "{TOKEN}"}}'), respond(400, f"<{TOKEN}>")) as server:
         api = api_of(server)
         with api.api_client:
@@ -103,7 +103,7 @@ def test_the_token_is_redacted_in_raw_bodies() -> None:
 
 
 @pytest.mark.parametrize(
-    "refuse",
+    "create",
     [
         lambda: LeadPayload(event_name="", customer_email="secret"),  # type: ignore[call-arg]
         lambda: SalePayload.from_dict({"amount": "secret", "currency": "secret", "x": "secret"}),
@@ -112,10 +112,10 @@ def test_the_token_is_redacted_in_raw_bodies() -> None:
         lambda: LeadPayload.from_json('{"customerName": "secret'),
     ],
 )
-def test_the_text_of_a_refused_payload_has_no_values(refuse: Any) -> None:
-    """Neither the text nor the repr of pydantic's exception has the customer's data."""
+def test_the_error_for_an_invalid_payload_shows_no_values(create: Any) -> None:
+    """Neither the message nor the repr of pydantic's exception has the customer's data."""
     with pytest.raises(pydantic.ValidationError) as caught:
-        refuse()
+        create()
     assert caught.value.error_count() > 0
     assert all(error["msg"] for error in caught.value.errors())
     shown = "".join(traceback.format_exception_only(type(caught.value), caught.value))
@@ -125,7 +125,7 @@ def test_the_text_of_a_refused_payload_has_no_values(refuse: Any) -> None:
 
 @each_operation
 def test_an_exception_without_a_response_has_status_0(operation: Operation) -> None:
-    """Without a response the status is 0, and there are neither headers nor body."""
+    """The exception for a failure without a response has status 0, no headers and no body."""
     with Server(drop) as server:
         api = api_of(server)
         with api.api_client, pytest.raises(ApiException) as caught:
@@ -136,7 +136,7 @@ def test_an_exception_without_a_response_has_status_0(operation: Operation) -> N
 
 
 @pytest.mark.parametrize(
-    ("track", "body", "says"),
+    ("track", "body", "message"),
     [
         ("sale", {}, "409: The service has already recorded this event."),
         ("lead", {"type": "duplicate_event"}, "409: The service has already recorded this event."),
@@ -148,18 +148,18 @@ def test_an_exception_without_a_response_has_status_0(operation: Operation) -> N
         ("lead", {}, "409: The service has already recorded this event, or a deferred lead has"),
     ],
 )
-def test_the_text_of_a_conflict_says_what_it_means(track: str, body: Any, says: str) -> None:
-    """The text depends on the operation and on the service's type."""
+def test_the_message_of_a_conflict_explains_it(track: str, body: Any, message: str) -> None:
+    """The message of a conflict depends on the operation and on the service's type."""
     with Server(respond(409, json=body)) as server:
         api = api_of(server)
         with api.api_client, pytest.raises(ApiException) as caught:
             getattr(api, f"track_{track}")(LEAD if track == "lead" else SALE)
-    assert str(caught.value).startswith(says)
+    assert str(caught.value).startswith(message)
 
 
 @pytest.mark.parametrize("status", [0, 401, 409, 500, 599])
-def test_an_exception_can_be_made_of_its_status(status: int) -> None:
-    """An application's tests may raise one; type and message are the usual ones."""
+def test_an_exception_can_be_created_from_a_status(status: int) -> None:
+    """A test can create an exception from a status, with its usual type and message."""
     error = ApiException(status=status, reason="Reason")
     spec = error_spec(status)
     assert (error.status, error.type, error.message) == (status, spec.type, spec.message)
@@ -177,10 +177,10 @@ def test_an_exception_can_be_made_of_its_status(status: int) -> None:
         ("click_1", b"", False),
     ],
 )
-def test_a_refusal_without_a_reason_names_a_missing_click(
+def test_a_rejection_without_a_reason_mentions_a_missing_click(
     status: int, click_id: Any, body: bytes, hinted: bool
 ) -> None:
-    """Where the service doesn't say what is wrong, the SDK says that there is no click."""
+    """If the service does not say what is wrong, the SDK says that there is no click."""
     with Server(respond(status, body)) as server, client_of(server) as client:
         result = client.track_lead("Sign up", "user_42", click_id)
         with pytest.raises(ApiException) as caught:
@@ -190,7 +190,7 @@ def test_a_refusal_without_a_reason_names_a_missing_click(
 
 
 def test_no_context_of_an_exception_has_the_response() -> None:
-    """Some tools follow `__context__` even where `raise ... from` hides it."""
+    """No `__context__` of an exception has the response, as some tools show hidden contexts."""
     response = f"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{TOKEN}\r\n".encode()
     with Server(raw(response)) as server:
         api = api_of(server, retries=0)
@@ -212,8 +212,8 @@ def test_no_context_of_an_exception_has_the_response() -> None:
         ("ApiAttributeError", AttributeError),
     ],
 )
-def test_argument_errors_are_the_builtin_ones_too(ours: str, builtin: type[Exception]) -> None:
-    """`except ValueError` catches ApiValueError, and so on."""
+def test_argument_errors_are_built_in_errors_too(ours: str, builtin: type[Exception]) -> None:
+    """`except ValueError` catches ApiValueError, and so on for the other argument errors."""
     error = getattr(cutmeshort, ours)
     assert issubclass(error, builtin)
     assert issubclass(error, OpenApiException)

@@ -1,4 +1,4 @@
-"""TrackingApi and ApiClient: the operations, each in three forms, and who shares a client."""
+"""TrackingApi and ApiClient: the three forms of each operation, and clients that are shared."""
 
 import copy
 import pickle
@@ -30,8 +30,8 @@ FORMS = ["", "_with_http_info", "_without_preload_content"]
 
 @each_operation
 @pytest.mark.parametrize("as_dict", [False, True])
-def test_an_operation_comes_in_three_forms(operation: Operation, as_dict: bool) -> None:
-    """The plain form returns the data, the second one the HTTP details, the third is unread."""
+def test_an_operation_has_three_forms(operation: Operation, as_dict: bool) -> None:
+    """The three forms return the data, the HTTP details, and the unread response."""
     step = respond(201, json={"message": "Done", "data": {"id": 1}}, headers={"X-Request-Id": "r"})
     model = payload(operation)
     sent = model.to_dict() if as_dict else model
@@ -55,8 +55,8 @@ def test_an_operation_comes_in_three_forms(operation: Operation, as_dict: bool) 
 
 @each_operation
 @pytest.mark.parametrize("form", FORMS)
-def test_options_are_taken_by_each_form(operation: Operation, form: str) -> None:
-    """Each form of each operation takes the options of one call, and refuses unknown ones."""
+def test_each_form_takes_options(operation: Operation, form: str) -> None:
+    """Each form of each operation takes the options of one call, and rejects unknown ones."""
     with Server() as server:
         api = api_of(server)
         call = getattr(api, operation.name + form)
@@ -72,7 +72,7 @@ def test_options_are_taken_by_each_form(operation: Operation, form: str) -> None
 @each_operation
 @pytest.mark.parametrize("form", FORMS)
 def test_a_payload_is_the_operations_model_or_a_dict(operation: Operation, form: str) -> None:
-    """A dict is validated; anything else, the model of another operation included, is refused."""
+    """A method validates a dict and rejects anything else, including another operation's model."""
     others = [payload(other) for other in OPERATIONS if other is not operation]
     with Server() as server:
         api = api_of(server)
@@ -80,15 +80,15 @@ def test_a_payload_is_the_operations_model_or_a_dict(operation: Operation, form:
         with api.api_client:
             with pytest.raises(pydantic.ValidationError, match="event_name"):
                 call({**minimal(operation), "event_name": ""})
-            for wrong in (None, "text", [], *others):
+            for invalid in (None, "text", [], *others):
                 name = operation.request_model.__name__
                 with pytest.raises(ApiTypeError, match=f"payload must be a {name} or a mapping"):
-                    call(wrong)
+                    call(invalid)
         assert not server.requests
 
 
-def test_a_payload_that_was_never_validated_is_sent_without_a_warning() -> None:
-    """Pydantic warns of wrong types and shows the values; here they are customers' data."""
+def test_an_unvalidated_payload_is_sent_without_a_warning() -> None:
+    """The client sends an unvalidated payload without pydantic's warning, which shows values."""
     lead = LeadPayload.model_construct(event_name="A", customer_name=["secret"])
     with Server() as server:
         api = api_of(server)
@@ -99,7 +99,7 @@ def test_a_payload_that_was_never_validated_is_sent_without_a_warning() -> None:
 
 
 def test_a_dict_payload_is_validated() -> None:
-    """A dict in snake_case or camelCase is sent, an invalid one is refused by field."""
+    """A dict can have snake_case or camelCase names, and each invalid field is in the error."""
     with Server() as server:
         api = api_of(server)
         with api.api_client:
@@ -121,7 +121,7 @@ def test_a_dict_payload_is_validated() -> None:
 
 
 def test_the_layers_below_a_client_can_be_used() -> None:
-    """`tracking_api` and `api_client` of a client raise exceptions, over its connections."""
+    """`tracking_api` and `api_client` of a client use its connections, and raise exceptions."""
     with Server(respond(), respond(401)) as server, client_of(server) as client:
         assert client.tracking_api.api_client is client.api_client
         assert client.tracking_api.track_lead(LEAD).success is True
@@ -130,8 +130,8 @@ def test_the_layers_below_a_client_can_be_used() -> None:
         assert server.connections == 1
 
 
-def test_a_header_of_several_lines_is_read_as_one() -> None:
-    """A folded header (RFC 9112, section 5.2) has spaces in place of its line breaks."""
+def test_a_folded_header_is_read_as_one_line() -> None:
+    """A folded header (RFC 9112, section 5.2) has spaces instead of its line breaks."""
     head = b"HTTP/1.1 200 OK\r\nX-Folded: one,\r\n\ttwo\r\n  three\r\nContent-Length: 2\r\n\r\n{}"
     with Server(raw(head, close=False)) as server:
         api = api_of(server)
@@ -142,15 +142,15 @@ def test_a_header_of_several_lines_is_read_as_one() -> None:
 
 @pytest.mark.parametrize("pick", [lambda client: client, lambda client: client.api_client])
 def test_a_client_can_not_be_pickled(pick: Any) -> None:
-    """A client has the token and connections, neither of which belongs in a file."""
+    """A client, which has the token and connections, can't be pickled or copied."""
     with Server() as server, client_of(server) as client:
         for copied in (pickle.dumps, copy.deepcopy):
             with pytest.raises(TypeError, match="create one in each process"):
                 copied(pick(client))
 
 
-def test_without_a_token_a_call_needs_one() -> None:
-    """A configuration may lack a token; a call then needs `_request_auth`."""
+def test_without_a_token_a_call_requires_request_auth() -> None:
+    """If the configuration has no token, a call requires `_request_auth`."""
     with Server() as server, ApiClient(Configuration(server.url)) as api_client:
         api = TrackingApi(api_client)
         with pytest.raises(ApiValueError, match="CMS_BEARER_TOKEN"):
@@ -160,7 +160,7 @@ def test_without_a_token_a_call_needs_one() -> None:
 
 
 def test_apis_without_a_client_share_the_default_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    """ApiClient.get_default makes one client, with the settings of Configuration.get_default."""
+    """APIs without a client share the default client, which has the default configuration."""
     with Server() as server:
         Configuration.set_default(Configuration(server.url, TOKEN))
         with ApiClient.get_default() as shared:

@@ -16,7 +16,7 @@ from ..support.server import Server, never_respond, respond
 
 
 @pytest.mark.parametrize(
-    ("options", "error", "says"),
+    ("options", "error", "message"),
     [
         ({"_timeout": 1}, TypeError, "unexpected keyword argument '_timeout'"),
         ({"timeout": 1, "_deadline": 1}, TypeError, "unexpected keyword argument 'timeout'"),
@@ -36,17 +36,17 @@ from ..support.server import Server, never_respond, respond
         ({"_headers": {"Transfer-Encoding": "x"}}, ApiValueError, "not contain Transfer-Encoding"),
     ],
 )
-def test_a_wrong_option_is_refused(options: Any, error: type[Exception], says: str) -> None:
-    """A misspelt option and a value that can't be used are errors, and nothing is sent."""
+def test_an_invalid_option_is_an_error(options: Any, error: type[Exception], message: str) -> None:
+    """A misspelt option or an invalid value is an error, and the client sends nothing."""
     with Server() as server:
         api = api_of(server)
-        with api.api_client, pytest.raises(error, match=says):
+        with api.api_client, pytest.raises(error, match=message):
             api.track_lead(LEAD, **options)
         assert not server.requests
 
 
 def test_options_of_one_call_take_precedence_over_the_configuration() -> None:
-    """Token, headers, retries and timeouts of a call replace the client's, for that call alone."""
+    """Token, headers, retries and timeouts of a call replace the client's, for that call only."""
     with Server(respond(500), respond(), respond(), never_respond) as server:
         api = api_of(server, retries=5)
         with api.api_client:
@@ -70,7 +70,7 @@ def test_options_of_one_call_take_precedence_over_the_configuration() -> None:
 
 
 def test_headers_of_a_call_take_precedence_over_token_and_defaults() -> None:
-    """A header is sent once, whatever its case: the call's, else the token, else the default."""
+    """A header of a call replaces the token's, and that a default one, whatever their case."""
     with Server() as server:
         api = api_of(server)
         with api.api_client as api_client:
@@ -101,7 +101,7 @@ def test_headers_of_a_call_take_precedence_over_token_and_defaults() -> None:
 
 
 def test_a_default_header_can_be_removed() -> None:
-    """`None` removes what was set, so that the SDK's own header is sent again."""
+    """After a default header is set to None, the client sends the SDK's own header again."""
     with Server() as server:
         api = api_of(server)
         with api.api_client as api_client:
@@ -126,8 +126,8 @@ class _Name(str, Enum):
         return "X\r\nX-Other: 1\r\nX"
 
 
-def test_a_header_is_sent_as_it_was_checked() -> None:
-    """A subclass of str can't change a header between its check and its sending."""
+def test_a_header_is_sent_as_it_was_validated() -> None:
+    """A subclass of str can't change a header between its validation and its sending."""
     with Server() as server:
         api = api_of(server)
         with api.api_client:

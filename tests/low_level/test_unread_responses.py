@@ -1,4 +1,4 @@
-"""The form of an operation that returns urllib3's response, with its body to be read."""
+"""The form of an operation that returns urllib3's response with an unread body."""
 
 import gzip
 
@@ -18,8 +18,8 @@ from ..support.faults import BOMB
 from ..support.server import Server, raw, respond
 
 
-def test_an_unread_response_was_received_in_time() -> None:
-    """The form that returns urllib3's response is bounded like the others."""
+def test_the_timeouts_apply_to_an_unread_response() -> None:
+    """The timeouts of a call also apply to the form that returns an unread response."""
     step = raw([b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n", b"{}"], every=0.3)
     options: RequestOptions = {"_request_timeout": 0.1, "_max_retries": 0}
     with (
@@ -31,8 +31,8 @@ def test_an_unread_response_was_received_in_time() -> None:
     assert caught.value.type == "timeout"
 
 
-def test_without_preload_content_any_status_is_returned() -> None:
-    """This form retries like the others, then returns the response, whatever its status."""
+def test_an_unread_response_has_any_status() -> None:
+    """The form for unread responses retries like the others, and returns any status."""
     steps = [respond(503, headers={"Retry-After": "0"}), respond(422, "not JSON")]
     with Server(*steps) as server:
         api = api_of(server)
@@ -42,8 +42,8 @@ def test_without_preload_content_any_status_is_returned() -> None:
         assert len(server.requests) == 2
 
 
-def test_a_response_can_be_read_after_its_connection_is_used_again() -> None:
-    """The body was received already, so that the response does not hold the connection."""
+def test_an_unread_response_can_be_read_after_another_call() -> None:
+    """An unread response can be read after another call has used its connection."""
     with Server(respond(json={"message": "One"}), respond(json={"message": "Two"})) as server:
         api = api_of(server)
         with api.api_client:
@@ -63,9 +63,9 @@ def test_a_response_can_be_read_after_its_connection_is_used_again() -> None:
         (b"{}", "unknown"),
         (b"0" * (2**20 + 1), "identity"),
     ],
-    ids=["bomb", "garbage", "unknown", "large"],
+    ids=["bomb", "not gzip", "unknown", "large"],
 )
-def test_a_response_to_be_read_has_the_same_limits(body: bytes, coding: str, status: int) -> None:
+def test_an_unread_response_has_the_same_limits(body: bytes, coding: str, status: int) -> None:
     """A body above 1 MiB, or one that can't be decompressed, is an exception with the status."""
     step = respond(status, body, {"Content-Encoding": coding})
     with Server(step) as server:
@@ -77,8 +77,8 @@ def test_a_response_to_be_read_has_the_same_limits(body: bytes, coding: str, sta
 
 
 @pytest.mark.parametrize("coding", ["gzip", "identity"])
-def test_a_response_to_be_read_is_decompressed(coding: str) -> None:
-    """Each way to read it returns the whole body, once."""
+def test_an_unread_response_is_decompressed(coding: str) -> None:
+    """Each method that reads an unread response returns the whole decompressed body, once."""
     body = b'{"message": "%s"}' % (b"x" * 100_000)
     sent = gzip.compress(body) if coding == "gzip" else body
     with Server(respond(200, sent, {"Content-Encoding": coding, "X-Trace": "1"})) as server:

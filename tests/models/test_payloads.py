@@ -1,4 +1,4 @@
-"""Payloads: names, round trips, and what is refused."""
+"""Payloads: names of fields, round trips, and what they reject."""
 
 import json
 import re
@@ -21,7 +21,7 @@ MODELS = [*(each.request_model for each in OPERATIONS), TrackResponse, ErrorResp
 @each_operation
 @given(data=st.data())
 def test_a_payload_survives_the_round_trip(operation: Operation, data: Any) -> None:
-    """A payload made of its own dict or JSON is equal, and the dict is ready for `json.dumps`."""
+    """A payload created from its own dict or JSON is equal; the dict can be dumped as JSON."""
     drawn = data.draw(payloads(operation))
     model = operation.request_model
     assert model.from_dict(drawn.to_dict()) == drawn
@@ -33,7 +33,7 @@ def test_a_payload_survives_the_round_trip(operation: Operation, data: Any) -> N
 
 
 def test_a_payload_has_snake_case_in_python_and_camel_case_on_the_wire() -> None:
-    """Fields have Python's names; the wire has its own."""
+    """Fields have snake_case names in Python and camelCase names on the wire."""
     sale = SalePayload(
         event_name="Purchase",
         customer_external_id="user_42",
@@ -56,7 +56,7 @@ def test_a_payload_has_snake_case_in_python_and_camel_case_on_the_wire() -> None
 
 @each_operation
 def test_a_payload_can_not_be_changed(operation: Operation) -> None:
-    """What was validated stays as it is, and the error does not show the value."""
+    """A payload is immutable, and the error does not show the value."""
     model = operation.request_model
     with pytest.raises(AttributeError, match=f"{model.__name__} can't be changed") as caught:
         payload(operation).event_name = "secret"
@@ -64,8 +64,8 @@ def test_a_payload_can_not_be_changed(operation: Operation) -> None:
 
 
 @each_operation
-def test_a_payload_refuses_unknown_fields(operation: Operation) -> None:
-    """A misspelt field is refused by name."""
+def test_a_payload_rejects_unknown_fields(operation: Operation) -> None:
+    """A payload rejects a misspelt field, and the error names it."""
     with pytest.raises(pydantic.ValidationError) as caught:
         operation.request_model.from_dict({"clickID": "secret"})
     assert ("clickID",) in {error["loc"] for error in caught.value.errors()}
@@ -74,7 +74,7 @@ def test_a_payload_refuses_unknown_fields(operation: Operation) -> None:
 
 @each_operation
 @pytest.mark.parametrize("text", ["", "[]", "null", "{", "\ud800", b"\xff"])
-def test_json_that_is_not_an_object_is_refused(operation: Operation, text: Any) -> None:
+def test_json_that_is_not_an_object_is_rejected(operation: Operation, text: Any) -> None:
     """`from_json` accepts only a JSON object."""
     model = operation.request_model
     with pytest.raises(ValueError, match=rf"{model.__name__}|surrogates"):
@@ -94,15 +94,15 @@ def test_the_repr_of_a_payload_shows_no_values(operation: Operation) -> None:
 
 @pytest.mark.parametrize("model", MODELS)
 def test_no_field_has_two_validators_of_a_type(model: Any) -> None:
-    """Some versions of pydantic 2 keep only the last one of a type."""
+    """No field has two validators of a type, of which some versions of pydantic keep only one."""
     for info in model.model_fields.values():
         types = [type(part) for part in info.metadata if "Validator" in type(part).__name__]
         assert len(types) == len(set(types))
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_a_model_is_ready_when_imported(model: Any) -> None:
-    """No validator is built at a model's first use, which may be during another thread's fork."""
+def test_a_model_is_complete_when_imported(model: Any) -> None:
+    """Pydantic builds no validator at a model's first use, which may be during a fork."""
     assert model.__pydantic_complete__ is True
 
 

@@ -1,4 +1,4 @@
-"""TrackResponse and ErrorResponse: any JSON object, and nothing else."""
+"""TrackResponse and ErrorResponse, which accept any JSON object and nothing else."""
 
 import json
 from typing import Any
@@ -21,7 +21,7 @@ JSON = st.recursive(
 
 
 @given(st.dictionaries(TEXT, JSON, max_size=5))
-def test_a_response_takes_any_object(body: dict[str, Any]) -> None:
+def test_a_response_accepts_any_object(body: dict[str, Any]) -> None:
     """Any JSON object is a valid TrackResponse and ErrorResponse, and survives the round trip."""
     for model in (TrackResponse, ErrorResponse):
         response = model.from_dict(body)
@@ -30,7 +30,7 @@ def test_a_response_takes_any_object(body: dict[str, Any]) -> None:
 
 
 def test_a_response_keeps_unknown_fields() -> None:
-    """Unknown fields of a response are kept, also those beside `data`."""
+    """A response keeps unknown fields, including those beside `data`."""
     response = TrackResponse.from_dict({"success": True, "data": {"a": None}, "requestId": "r"})
     assert (response.model_extra, response.request_id) == ({}, "r")
     assert response.data == {"a": None}
@@ -48,13 +48,13 @@ def test_the_repr_of_a_response_shows_no_values() -> None:
 
 @pytest.mark.parametrize("model", [TrackResponse, ErrorResponse])
 @pytest.mark.parametrize("body", ["[]", "null", '"text"', "7"])
-def test_a_response_is_an_object(model: Any, body: str) -> None:
-    """JSON that is not an object is refused."""
+def test_a_response_must_be_an_object(model: Any, body: str) -> None:
+    """A response rejects JSON that is not an object."""
     with pytest.raises(pydantic.ValidationError):
         model.from_json(body)
 
 
-def test_json_beyond_the_interpreters_stack_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_json_that_is_nested_too_deep_is_rejected(monkeypatch: pytest.MonkeyPatch) -> None:
     """JSON that is nested too deep for the interpreter is a ValueError."""
 
     def fail(*_: Any) -> Any:

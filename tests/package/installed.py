@@ -60,8 +60,8 @@ def main() -> None:
             left_out = client.track_lead("Sign up", "user_42", "click_1", customer_email="x")
             assert left_out["warnings"][0]["field"] == "customer_email"
             for amount, currency in ((1.5, "usd"), (1, "us-dollars")):
-                refused = client.track_sale("Buy", "user_42", "inv", amount, currency)
-                assert refused["type"] == "validation_error"
+                rejected = client.track_sale("Buy", "user_42", "inv", amount, currency)
+                assert rejected["type"] == "validation_error"
         server.shutdown()
     assert [path for path, _ in received] == ["/track/lead", "/track/sale", "/track/lead"]
     assert received[1][1]["timestamp"] == "2026-01-01T00:00:00Z"

@@ -1,4 +1,4 @@
-"""Imports run one way, and an import of the package loads nothing that is not needed."""
+"""Imports between modules run one way, and importing the package loads only what it needs."""
 
 import ast
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 from ..support.paths import SOURCE
 from ..support.processes import run_python
 
-# Which modules and packages each one may import; those not named may import none of cutmeshort.
+# The modules and packages that each module may import; one that is not listed may import none.
 IMPORTS = {
     "__init__": {
         "_version",
@@ -78,8 +78,8 @@ def _module(path: Path) -> str:
 
 
 def _imported_modules(path: Path) -> set[str]:
-    """Return which other modules a file imports, those for type checkers left out."""
-    tree = ast.parse(path.read_text())
+    """Return the other modules that a file imports, except those for type checkers."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
     checked = [
         set(ast.walk(node))
         for node in ast.walk(tree)

@@ -59,7 +59,7 @@ def _found(text: str, term: str) -> list[str]:
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_a_file_uses_the_standard_terms(path: Path) -> None:
-    """No file has a term of this project's own where the field has a standard one."""
+    """No file uses a home-made term for which there is a standard one."""
     allowed = EXCEPTIONS.get(path.relative_to(ROOT).as_posix(), set())
     text = path.read_text(encoding="utf-8")
     found = {

@@ -41,8 +41,8 @@ PUBLIC = {
 }
 
 
-def test_the_public_names_are_these() -> None:
-    """The public names are exactly these, and each can be imported."""
+def test_the_public_names_are_fixed() -> None:
+    """The package exports exactly the names in PUBLIC, and each can be imported."""
     assert set(cutmeshort.__all__) == PUBLIC
     assert all(hasattr(cutmeshort, name) for name in PUBLIC)
 
@@ -90,7 +90,7 @@ def test_the_former_names_of_modules_work_and_warn() -> None:
     ],
 )
 def test_a_model_is_in_the_module_of_its_name(module: str, name: str) -> None:
-    """The modules are those that the generator makes."""
+    """Each model is in the module that the generator would create for it."""
     model = getattr(importlib.import_module(f"cutmeshort.models.{module}"), name)
     assert model is getattr(cutmeshort, name)
     assert model.__module__ == f"cutmeshort.models.{module}"

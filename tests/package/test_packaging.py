@@ -32,7 +32,7 @@ RELEASE = {
 
 class Built(NamedTuple):
     """
-    What one build made.
+    The products of one build.
 
     Attributes:
         sdist: The path of the sdist.
@@ -57,7 +57,7 @@ class Built(NamedTuple):
 
 
 def _hatchling(tree: Path, directory: Path, *targets: str, **variables: str) -> None:
-    """Build without an environment of its own, which would need a package index."""
+    """Build in this environment, as an isolated build would need a package index."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("GITHUB_")}
     options = [option for target in targets for option in ("-t", target)]
     subprocess.run(
@@ -95,14 +95,14 @@ def released(tmp_path_factory: pytest.TempPathFactory) -> Built:
 
 
 def _links(text: str) -> list[str]:
-    """Return the targets of a Markdown text's links and images, those in code left out."""
+    """Return the targets of the links and images in a Markdown text, except those in code."""
     without_code = re.sub(r"^```.*?^```$|`[^`]*`", "", text, flags=re.DOTALL | re.MULTILINE)
     inline = re.findall(r"\]\(\s*<?([^)>\s]+)", without_code)
     return inline + re.findall(r"^\s*\[[^\]]+\]:\s*<?([^>\s]+)", without_code, re.MULTILINE)
 
 
-def test_a_local_build_has_the_readme_as_it_is(local: Built) -> None:
-    """Without the variables of a release, nothing is known of the repository."""
+def test_a_local_build_has_the_readme_unchanged(local: Built) -> None:
+    """A build without the variables of a release has the README unchanged and no repository."""
     assert local.message.get_payload() == README
     assert local.urls == {"Homepage": "https://www.cutmeshort.com"}
 
@@ -118,14 +118,14 @@ def test_a_local_build_has_the_readme_as_it_is(local: Built) -> None:
 def test_only_the_build_of_the_versions_tag_names_the_repository(
     changed: dict[str, str], local: Built, tmp_path: Path
 ) -> None:
-    """A build in another project's workflow does not claim that project's repository."""
+    """A build that is not of the version's tag does not name the workflow's repository."""
     _hatchling(ROOT, tmp_path, "wheel", **{**RELEASE, **changed})
     (wheel,) = tmp_path.glob("*.whl")
     assert _wheel_metadata(wheel) == local.metadata
 
 
 def test_the_links_of_a_release_lead_to_the_files_of_its_tag(released: Built) -> None:
-    """The description has no relative link, and each link to the repository names a file of it."""
+    """The description has no relative link, and its links to the repository lead to files."""
     description = released.message.get_payload()
     before, after = _links(README), _links(str(description))
     assert len(before) == len(after)
@@ -142,7 +142,7 @@ def test_the_links_of_a_release_lead_to_the_files_of_its_tag(released: Built) ->
 
 
 def test_a_release_has_the_urls_of_its_repository(released: Built) -> None:
-    """An index shows where the source, the documentation, the changelog and the issues are."""
+    """A release's metadata has the URLs of source, documentation, changelog and issues."""
     assert released.urls == {
         "Homepage": "https://www.cutmeshort.com",
         "Repository": REPOSITORY,
@@ -154,7 +154,7 @@ def test_a_release_has_the_urls_of_its_repository(released: Built) -> None:
 
 
 def test_links_of_all_forms_become_absolute() -> None:
-    """Images are linked as files, directories as such; links in code and in the page stay."""
+    """Relative links and images become absolute, except in code and within the page."""
     text = """[a](docs/how-to/upgrading.md#x) [b
 b](./LICENSE) [examples](examples) ![c](docs/c.png "C") [![d](d.svg)](docs)
 [e](#e) [f](https://host/f) [g](mailto:g@host) [h](//host/h) `[i](i)` ``[`j`](j)``
@@ -185,7 +185,7 @@ b](https://host/a/b/blob/v1/LICENSE) [examples](https://host/a/b/tree/v1/example
 def test_a_wheel_built_from_the_sdist_has_its_metadata(
     local: Built, released: Built, tmp_path: Path
 ) -> None:
-    """The metadata is the sdist's, whatever the environment of the later build is."""
+    """A wheel has the metadata of its sdist, whatever the environment of the later build is."""
     for built, variables in ((local, RELEASE), (released, {})):
         tree = tmp_path / built.sdist.parent.name
         with tarfile.open(built.sdist) as archive:
@@ -200,7 +200,7 @@ def test_a_wheel_built_from_the_sdist_has_its_metadata(
 
 
 def test_the_license_is_stated_as_an_expression(local: Built) -> None:
-    """The metadata has the SPDX expression, the license's file and the authors."""
+    """The metadata has the SPDX expression, the license file and the authors."""
     message = local.message
     assert message["Metadata-Version"] == "2.4"
     assert (message["License-Expression"], message.get_all("License-File")) == ("MIT", ["LICENSE"])
@@ -215,7 +215,7 @@ def _names(wheel: Path) -> set[str]:
 
 
 def test_the_wheel_has_the_packages_and_nothing_else(local: Built) -> None:
-    """Each file of both packages is in it, the markers of type information included; no tests."""
+    """The wheel has each file of both packages, including `py.typed`, and no tests."""
     source = SOURCE.parent
     files = {
         path.relative_to(source).as_posix()
@@ -236,7 +236,7 @@ def test_the_wheel_has_the_packages_and_nothing_else(local: Built) -> None:
 
 
 def test_the_sdist_has_what_tests_and_builds_need(local: Built) -> None:
-    """The tests, the documentation and the metadata hook are in it, and no build products."""
+    """The sdist has the tests, the documentation and the metadata hook, and no build products."""
     with tarfile.open(local.sdist) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
     assert {

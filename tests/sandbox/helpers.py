@@ -1,4 +1,4 @@
-"""What several tests of the sandbox need: events, requests, connections, programs and loggers."""
+"""Helpers of the sandbox's tests: events, requests, connections, programs and loggers."""
 
 import json
 import logging

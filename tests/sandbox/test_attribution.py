@@ -10,7 +10,7 @@ from cutmeshort.sandbox import Attribution, Sandbox
 from ..support.events import lead, sale
 
 
-def test_a_deferred_lead_binds_the_click_to_the_customer(
+def test_a_deferred_lead_associates_the_customer_with_the_click(
     sandbox: Sandbox, client: CMSClient
 ) -> None:
     """After a deferred lead, the customer's leads and sales need no click."""
@@ -26,8 +26,8 @@ def test_a_deferred_lead_binds_the_click_to_the_customer(
     assert [event.invoice_id for event in attribution.sales] == ["inv_1"]
 
 
-def test_a_follow_up_with_a_click_is_refused(sandbox: Sandbox, client: CMSClient) -> None:
-    """A customer who is associated with a click can't be associated with another."""
+def test_a_follow_up_with_a_click_is_rejected(sandbox: Sandbox, client: CMSClient) -> None:
+    """The sandbox rejects a lead with a click of a customer who has one from a deferred lead."""
     lead(client, mode="deferred")
     lead(client, click_id=None)
     result = lead(client)
@@ -39,10 +39,10 @@ def test_a_follow_up_with_a_click_is_refused(sandbox: Sandbox, client: CMSClient
 
 
 @pytest.mark.parametrize("track", [lead, sale])
-def test_an_event_without_a_click_is_refused(
+def test_an_event_without_a_click_is_rejected(
     track: Any, sandbox: Sandbox, client: CMSClient
 ) -> None:
-    """An event needs a click, unless a deferred lead has associated the customer with one."""
+    """The sandbox rejects an event without a click if its customer has no deferred lead."""
     result = track(client, click_id=None)
     assert (result["status_code"], result["type"]) == (422, "unprocessable_entity")
     assert result["details"][0]["field"] == "clickId"
@@ -51,7 +51,7 @@ def test_an_event_without_a_click_is_refused(
 
 
 def test_events_are_credited_to_their_clicks(sandbox: Sandbox, client: CMSClient) -> None:
-    """`attribution` has the events of one customer, one item for each click."""
+    """`attribution` has the events of one customer, in one item for each click."""
     lead(client, click_id="a")
     sale(client, click_id="b", invoice_id="1")
     sale(client, click_id="a", invoice_id="2")

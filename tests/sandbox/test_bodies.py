@@ -15,8 +15,8 @@ from .helpers import LEAD, connect, head, post, read_to_end
 
 
 @pytest.mark.parametrize("format", ["envelope", "message", "code", "html", "empty"])
-def test_a_body_that_is_too_large_is_refused(format: Any) -> None:
-    """A body above the limit gets 413 in the format of other errors."""
+def test_a_body_that_is_too_large_is_rejected(format: Any) -> None:
+    """The sandbox rejects a body above the limit with 413, in the format of other errors."""
     with Sandbox(error_response=format) as sandbox:
         response = post(sandbox, b" " * (MAX_BODY_BYTES + 1), retries=False)
     assert response.status == 413
@@ -24,8 +24,8 @@ def test_a_body_that_is_too_large_is_refused(format: Any) -> None:
     assert expected in response.data
 
 
-def test_a_large_content_length_is_refused_before_the_body(sandbox: Sandbox) -> None:
-    """A Content-Length above the limit gets 413 before any of the body, and a closed connection."""
+def test_a_large_content_length_is_rejected_before_the_body(sandbox: Sandbox) -> None:
+    """The sandbox rejects a large Content-Length before the body, and closes the connection."""
     with connect(sandbox) as connection:
         connection.sendall(head(sandbox, f"Content-Length: {MAX_BODY_BYTES + 1}"))
         response = read_to_end(connection)
@@ -35,7 +35,7 @@ def test_a_large_content_length_is_refused_before_the_body(sandbox: Sandbox) -> 
 
 @pytest.mark.parametrize("chunked", [False, True])
 def test_a_body_may_be_as_large_as_the_limit(chunked: bool, sandbox: Sandbox) -> None:
-    """A body of exactly the limit is accepted, and one with one byte more is refused."""
+    """The sandbox accepts a body of exactly the limit, and rejects one with one byte more."""
     event = json.dumps(LEAD).encode()
     framing = {"Transfer-Encoding": "chunked"} if chunked else {}
     for size, status in ((MAX_BODY_BYTES + 1, 413), (MAX_BODY_BYTES, 200)):

@@ -1,4 +1,4 @@
-"""`python -m cutmeshort.sandbox`."""
+"""The command `python -m cutmeshort.sandbox`."""
 
 import contextlib
 import os
@@ -14,7 +14,10 @@ from cutmeshort import CMSClient
 from cutmeshort.sandbox import Sandbox
 
 from ..support.events import lead
+from ..support.platforms import not_on_windows
 from .helpers import port_of
+
+needs_signals = not_on_windows("os.kill ends a process on Windows instead of sending a signal")
 
 
 @contextlib.contextmanager
@@ -41,9 +44,10 @@ def listening_url(process: "subprocess.Popen[str]", token: str) -> str:
     return line.split()[4]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_the_command_runs_until_it_is_interrupted(number: int) -> None:
-    """The command prints URL and token, serves, limits the rate and ends without an error."""
+@needs_signals
+@pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM])
+def test_the_command_runs_until_it_is_interrupted(signal_number: int) -> None:
+    """The command prints URL and token, serves requests, and ends on a signal without an error."""
     with command("--port", "0", "--token", "mine", "--rate-limit", "1") as process:
         url = listening_url(process, "mine")
         assert process.stdout is not None
@@ -52,19 +56,20 @@ def test_the_command_runs_until_it_is_interrupted(number: int) -> None:
         with CMSClient("mine", url) as client:
             assert lead(client)["success"] is True
             assert lead(client)["type"] == "rate_limit_exceeded"
-        begin = time.monotonic()
-        os.kill(process.pid, number)
+        started = time.monotonic()
+        os.kill(process.pid, signal_number)
         _, errors = process.communicate(timeout=10)
         assert process.returncode == 0
         assert [line.split(" - ")[1] for line in errors.splitlines()] == [
             '"POST /track/lead HTTP/1.1" 200',
             '"POST /track/lead HTTP/1.1" 429',
         ]
-        assert time.monotonic() - begin < 5
+        assert time.monotonic() - started < 5
 
 
+@needs_signals
 def test_the_options_are_settings_of_the_sandbox() -> None:
-    """`--response`, `--error-response` and `--duplicate-status` are what Sandbox takes."""
+    """The command passes its options on to the sandbox."""
     options = "--rate-limit 0 --duplicate-status 409 --response flat --error-response code"
     with command("--port", "0", *options.split()) as process:
         url = listening_url(process, "sandbox-token")

@@ -1,4 +1,4 @@
-"""Which requests the sandbox refuses before it looks at the event."""
+"""Requests that the sandbox rejects before it looks at the event."""
 
 import pytest
 
@@ -13,7 +13,7 @@ from .helpers import post, request
 
 
 def test_the_token_is_checked_first(sandbox: Sandbox) -> None:
-    """A request without the token is refused with 401 even if its body is not valid JSON."""
+    """The sandbox rejects a request without the token with 401, even if its JSON is not valid."""
     for token in ("", "Bearer", "Bearer wrong", f"bearer {sandbox.token}", "Bearer \xff"):
         response = post(sandbox, b"{", Authorization=token)
         assert response.status == 401
@@ -37,7 +37,7 @@ def test_the_token_is_checked_first(sandbox: Sandbox) -> None:
 def test_json_and_fields_are_checked(
     body: bytes, content_type: str, status: int, message: str, sandbox: Sandbox
 ) -> None:
-    """Invalid JSON is a 400 and an invalid field a 422, in the service's envelope."""
+    """Invalid JSON gets a 400 and an invalid field a 422, in the service's envelope."""
     response = post(sandbox, body, **{"Content-Type": content_type})
     assert response.status == status
     envelope = response.json()
@@ -57,7 +57,7 @@ def test_errors_on_other_paths_and_methods_have_the_envelope(sandbox: Sandbox) -
 
 
 def test_token_and_rate_limit_are_checked_before_the_size() -> None:
-    """A body that is too large gets 401 or 429 where a small one does."""
+    """The sandbox checks the token and the rate limit before the size of the body."""
     large = b" " * (MAX_BODY_BYTES + 1)
     with Sandbox(rate_limit=1) as sandbox:
         assert post(sandbox, large, Authorization="Bearer wrong").status == 401
@@ -65,8 +65,8 @@ def test_token_and_rate_limit_are_checked_before_the_size() -> None:
         assert post(sandbox, large).status == 429
 
 
-def test_requests_above_the_rate_limit_are_refused() -> None:
-    """A request above the limit gets 429 with a Retry-After."""
+def test_requests_above_the_rate_limit_are_rejected() -> None:
+    """The sandbox rejects a request above the limit with 429 and a Retry-After."""
     with Sandbox(rate_limit=2) as sandbox, CMSClient(sandbox.token, sandbox.url) as client:
         assert [sale(client, invoice_id=str(n))["success"] for n in range(2)] == [True, True]
         result = sale(client, invoice_id="2")
@@ -76,7 +76,7 @@ def test_requests_above_the_rate_limit_are_refused() -> None:
 
 
 def test_reset_restarts_the_rate_limit() -> None:
-    """After `reset`, as many requests as the limit are accepted again, and no more."""
+    """After `reset`, the sandbox accepts as many requests as the limit again, and no more."""
     with Sandbox(rate_limit=2) as sandbox:
         for _ in range(2):
             assert [post(sandbox, {}).status for _ in range(3)] == [422, 422, 429]

@@ -47,7 +47,7 @@ def test_the_next_request_gets_the_fault(
 
 
 def test_faults_are_queued(sandbox: Sandbox, client: CMSClient) -> None:
-    """A fault applies to `times` requests, the next call adds to them, and `reset` clears all."""
+    """A fault applies to `times` requests, a further call adds to them, and `reset` clears all."""
     sandbox.fail_next(2, status=500)
     sandbox.fail_next(status=429, retry_after=7)
     results = [lead(client, max_retries=0) for _ in range(4)]

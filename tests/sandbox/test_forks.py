@@ -1,4 +1,4 @@
-"""What a forked child inherits of a running sandbox."""
+"""What a forked child inherits from a running sandbox."""
 
 import contextlib
 
@@ -14,7 +14,7 @@ from .helpers import connect, port_of, post, read_to_end, run_program
 
 @forks
 def test_a_child_does_not_keep_the_port() -> None:
-    """Port and connections are closed when the parent closes them, though a child had copies."""
+    """The parent's port and connections close at the end of the block, even if a child runs."""
     with contextlib.ExitStack() as stack:
         with Sandbox() as sandbox, CMSClient(sandbox.token, sandbox.url) as client:
             connection = stack.enter_context(connect(sandbox))
@@ -32,8 +32,8 @@ def test_a_child_does_not_keep_the_port() -> None:
 
 
 @forks
-def test_a_child_may_leave_the_block() -> None:
-    """The parent's server still works, and the child can start the sandbox itself."""
+def test_a_child_can_leave_the_block() -> None:
+    """A child can leave the block and restart the sandbox without an effect on its parent."""
     program = """
 import os
 from cutmeshort import CMSClient

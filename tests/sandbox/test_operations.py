@@ -11,7 +11,7 @@ from .helpers import EXAMPLES, post, request
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
 def test_each_operation_records_an_event_once(operation: Operation, sandbox: Sandbox) -> None:
-    """A valid event of each operation is recorded and credited, and a second one is a duplicate."""
+    """The sandbox records an event of each operation, and reports a second one as a duplicate."""
     example = EXAMPLES[operation.name]
     first, second = (
         request(
@@ -38,7 +38,7 @@ def test_each_operation_records_an_event_once(operation: Operation, sandbox: San
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
 def test_each_operation_is_named_in_refused(operation: Operation, sandbox: Sandbox) -> None:
-    """An invalid request to an operation is refused and listed with the operation's name."""
+    """The sandbox lists an invalid request in `refused` with the operation's name."""
     assert post(sandbox, {}, operation.path).status == 422
     assert [refused.operation for refused in sandbox.refused] == [operation.name]
 

@@ -36,7 +36,7 @@ def test_events_are_recorded_as_sent(sandbox: Sandbox, client: CMSClient) -> Non
 
 @pytest.mark.parametrize("status", [200, 409])
 def test_a_duplicate_is_recorded_once(status: Any) -> None:
-    """A lead is recorded once per customer and event name, a sale once per invoice."""
+    """The sandbox records a lead once per customer and event name, and a sale once per invoice."""
     with Sandbox(duplicate_status=status) as sandbox:
         with CMSClient(sandbox.token, sandbox.url) as client:
             for number in range(3):
@@ -49,8 +49,8 @@ def test_a_duplicate_is_recorded_once(status: Any) -> None:
         assert (len(sandbox.leads), len(sandbox.sales)) == (1, 1)
 
 
-def test_a_refused_duplicate_names_the_deduplication_key() -> None:
-    """The 409 for a duplicate has its own type and names the fields that identify the event."""
+def test_a_rejected_duplicate_names_the_deduplication_key() -> None:
+    """The 409 for a duplicate has its own type, and names the fields that identify the event."""
     with (
         Sandbox(duplicate_status=409) as sandbox,
         CMSClient(sandbox.token, sandbox.url) as client,

@@ -51,7 +51,7 @@ def test_refused_lists_error_responses() -> None:
 def test_refused_lists_neither_successes_nor_other_paths(
     sandbox: Sandbox, client: CMSClient
 ) -> None:
-    """Successes, and errors on paths that are no operation's, are not in `refused`."""
+    """`refused` has no successes, and no errors on paths that are not an operation's."""
     assert lead(client)["success"] is sale(client)["success"] is True
     for path in ("/elsewhere", "/track/lead/", "/track/other", "/docs"):
         assert post(sandbox, {}, path).status in (404, 405)
@@ -59,7 +59,7 @@ def test_refused_lists_neither_successes_nor_other_paths(
 
 
 def test_refused_returns_a_new_list_each_time(sandbox: Sandbox) -> None:
-    """Neither changes to the returned list nor `reset` affect another list; items are immutable."""
+    """Changes of a returned list and `reset` affect no other list, and items are immutable."""
     post(sandbox, {})
     before = sandbox.refused
     sandbox.refused.clear()
@@ -118,7 +118,7 @@ def test_refused_lists_rejections_with_status_200(format: Any) -> None:
 
 @pytest.mark.parametrize("format", get_args(ErrorFormat))
 def test_refused_has_type_and_message_in_every_format(format: Any) -> None:
-    """Type and message are set even if the format of the response has none."""
+    """`refused` has type and message even if the format of the response has none."""
     with Sandbox(error_response=format, error_status=418) as sandbox:
         assert post(sandbox, {}).status == 418
     (refused,) = sandbox.refused
@@ -127,7 +127,7 @@ def test_refused_has_type_and_message_in_every_format(format: Any) -> None:
 
 
 def test_refused_keeps_the_newest_thousand() -> None:
-    """Memory stays bounded: only the newest 1,000 are kept, and long names are truncated."""
+    """`refused` keeps only the newest 1,000 errors, and truncates long names, to bound memory."""
     wrong = json.dumps({f"{number}{'x' * 10_000}": 1 for number in range(20)}).encode()
     with Sandbox() as sandbox, urllib3.PoolManager() as pool:
         for number in range(1002):
@@ -163,8 +163,8 @@ def test_refused_contains_no_values_of_the_request() -> None:
     assert "secret" not in repr(sandbox.refused)
 
 
-def test_a_bug_of_the_sandbox_is_a_500(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An unexpected exception becomes a 500 in the format of other errors, and is in `refused`."""
+def test_a_bug_in_the_sandbox_is_a_500(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sandbox responds to an unexpected exception with a 500, which is in `refused`."""
     with Sandbox() as sandbox:
         cause_bug(sandbox, monkeypatch)
         response = post(sandbox, LEAD)

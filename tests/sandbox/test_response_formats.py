@@ -27,7 +27,7 @@ REQUEST_ID = re.compile(r"req_[0-9a-f]{12}")
     "format", ["message", "timestamp", "status_text", "status_ok", "flat", "empty"]
 )
 def test_each_format_of_success_is_a_success(format: Any) -> None:
-    """The SDK reports a success for each of these formats, and the event is recorded."""
+    """The SDK reports a success in each of these formats, and the sandbox records the event."""
     with Sandbox(response=format) as sandbox, CMSClient(sandbox.token, sandbox.url) as client:
         assert lead(client)["success"] is sale(client)["success"] is True
         assert (len(sandbox.leads), len(sandbox.sales)) == (1, 1)
@@ -44,7 +44,7 @@ def test_each_format_of_success_is_a_success(format: Any) -> None:
     ],
 )
 def test_each_format_of_rejection_is_an_error(format: Any, error_type: str) -> None:
-    """The SDK reports an error with status 200 for each of these formats; nothing is recorded."""
+    """The SDK reports an error with status 200 in each format; the sandbox records no event."""
     with Sandbox(response=format) as sandbox, CMSClient(sandbox.token, sandbox.url) as client:
         result = lead(client)
         assert result["success"] is False
@@ -54,7 +54,7 @@ def test_each_format_of_rejection_is_an_error(format: Any, error_type: str) -> N
 
 @pytest.mark.parametrize("format", ["envelope", "message", "code", "html", "empty"])
 def test_each_format_of_error_has_its_status(format: Any) -> None:
-    """The SDK reports the status in each format of error, and the message if the format has one."""
+    """The SDK reports the status in each format of error, and the message if there is one."""
     with Sandbox(error_response=format) as sandbox, CMSClient("wrong", sandbox.url) as client:
         result = lead(client)
         assert (result["status_code"], result["type"]) == (401, "unauthorized")
@@ -64,8 +64,8 @@ def test_each_format_of_error_has_its_status(format: Any) -> None:
 
 
 @pytest.mark.parametrize("status", [301, 403, 500, 503])
-def test_error_status_refuses_every_event(status: int) -> None:
-    """With `error_status`, every event gets this status and none is recorded."""
+def test_error_status_rejects_every_event(status: int) -> None:
+    """With `error_status`, the sandbox rejects every event with this status."""
     with Sandbox(error_status=status) as sandbox:
         with CMSClient(sandbox.token, sandbox.url, max_retries=0) as client:
             result = sale(client)
@@ -81,7 +81,7 @@ def test_the_types_list_every_format() -> None:
 
 @pytest.mark.parametrize("format", get_args(ResponseFormat))
 def test_each_response_has_a_request_id(format: Any) -> None:
-    """Every response has its own id in a header, and in the body if its format is `flat`."""
+    """Each response has its own id in a header, and in the body if the format is `flat`."""
     with Sandbox(response=format) as sandbox:
         responses = [post(sandbox, LEAD) for _ in range(3)]
     ids = [response.headers["X-Request-Id"] for response in responses]
@@ -93,7 +93,7 @@ def test_each_response_has_a_request_id(format: Any) -> None:
 
 @pytest.mark.parametrize("format", get_args(ErrorFormat))
 def test_each_error_has_a_request_id(format: Any) -> None:
-    """Every error response has its own id in a header, and in the body if its format is `code`."""
+    """Each error response has its own id in a header, and in the body if the format is `code`."""
     with Sandbox(error_response=format, rate_limit=3) as sandbox:
         sandbox.fail_next(status=503)
         sandbox.fail_next(status=503, recorded=True)

@@ -1,4 +1,4 @@
-"""How the sandbox stops, and what becomes of connections and requests then."""
+"""How the sandbox stops, and what happens to connections and requests then."""
 
 import contextlib
 import gc

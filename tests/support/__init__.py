@@ -1,1 +1,1 @@
-"""What several tests need: a scripted server, events, faults, forks. No tests, no fixtures."""
+"""Helpers that several tests use: a scripted server, events, faults, forks."""

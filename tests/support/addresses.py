@@ -1,4 +1,4 @@
-"""An address that accepts no connection, and a stand-in for the system's name look-up."""
+"""An address that accepts no connection, and a replacement for the system's resolver."""
 
 import contextlib
 import socket
@@ -6,10 +6,18 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
+from .platforms import linux_only
+
+needs_unresponsive_address = linux_only("only Linux drops connections when the backlog is full")
+
 
 @contextlib.contextmanager
-def dead_address() -> Iterator[tuple[str, int]]:
-    """Yield an address that neither accepts nor refuses connections."""
+def unresponsive_address() -> Iterator[tuple[str, int]]:
+    """
+    Yield an address that neither accepts nor refuses connections.
+
+    The backlog of its listener is full, so that Linux drops new connections.
+    """
     with contextlib.ExitStack() as sockets:
         full = sockets.enter_context(socket.socket())
         full.bind(("127.0.0.1", 0))
@@ -23,15 +31,15 @@ def dead_address() -> Iterator[tuple[str, int]]:
 
 class Resolver:
     """
-    Stands in for the system's name look-up, which tests can't control.
+    Replaces the system's resolver, which tests can't control.
 
     Attributes:
         addresses: The addresses of every name; an exception among them is raised.
-        released: Set to let it respond.
-        called: Set when it is asked for the first time.
-        asked: How many look-ups there were.
-        running: How many are under way.
-        most: How many were under way at a time, at the most.
+        released: Look-ups respond while this is set.
+        called: Set at the first look-up.
+        lookups: How many look-ups were started.
+        running: How many look-ups are in progress.
+        max_running: The largest number of look-ups that were in progress at a time.
     """
 
     def __init__(self, *addresses: Any) -> None:
@@ -39,15 +47,15 @@ class Resolver:
         self.released = threading.Event()
         self.released.set()
         self.called = threading.Event()
-        self.asked = self.running = self.most = 0
+        self.lookups = self.running = self.max_running = 0
         self._lock = threading.Lock()
 
     def __call__(self, *_arguments: Any, **_options: Any) -> Any:
         """Respond like socket.getaddrinfo."""
         with self._lock:
-            self.asked += 1
+            self.lookups += 1
             self.running += 1
-            self.most = max(self.most, self.running)
+            self.max_running = max(self.max_running, self.running)
         self.called.set()
         self.released.wait()
         with self._lock:

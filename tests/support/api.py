@@ -1,4 +1,4 @@
-"""An API to a scripted server, and payloads for it."""
+"""A TrackingApi that calls a scripted server, and payloads for it."""
 
 from typing import Any
 
@@ -12,5 +12,5 @@ SALE = SalePayload.from_dict(SALE_PAYLOAD)
 
 
 def api_of(server: Server, **settings: Any) -> TrackingApi:
-    """Make an API of a server."""
+    """Create a TrackingApi that calls the server."""
     return TrackingApi(ApiClient(Configuration(server.url, TOKEN, **settings)))

@@ -1,4 +1,4 @@
-"""Certificates of a private authority, and TLS contexts for servers."""
+"""Certificates of a private certificate authority, and TLS contexts for servers."""
 
 import ssl
 from datetime import datetime, timedelta, timezone
@@ -13,7 +13,7 @@ from cryptography.x509.oid import NameOID
 
 
 def context_for(authority: trustme.CA, *names: str, **validity: Any) -> ssl.SSLContext:
-    """Make a server's TLS context whose certificate is for the given names."""
+    """Create a server's TLS context with a certificate for the given names."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     authority.issue_cert(*names, **validity).configure_cert(context)
     return context
@@ -22,7 +22,7 @@ def context_for(authority: trustme.CA, *names: str, **validity: Any) -> ssl.SSLC
 def context_with(
     authority: trustme.CA, path: Path, *extensions: x509.ExtensionType
 ) -> ssl.SSLContext:
-    """Make a server's TLS context whose certificate has a common name and the given extensions."""
+    """Create a server's TLS context whose certificate has a common name and these extensions."""
     key = ec.generate_private_key(ec.SECP256R1())
     issuer = x509.load_pem_x509_certificate(authority.cert_pem.bytes())
     issuer_key: Any = serialization.load_pem_private_key(authority.private_key_pem.bytes(), None)

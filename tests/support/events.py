@@ -26,23 +26,23 @@ SALE_PAYLOAD: dict[str, Any] = {
 
 
 def client_of(server: Server, **settings: Any) -> CMSClient:
-    """Make a client of a server."""
+    """Create a client of the server."""
     return CMSClient(TOKEN, server.url, **settings)
 
 
 def lead(client: CMSClient, **changes: Any) -> Any:
-    """Track a valid lead, with changes."""
+    """Track a valid lead, with the given changes."""
     arguments: dict[str, Any] = {**PAYLOAD, **changes}
     return client.track_lead(**arguments)
 
 
 def sale(client: CMSClient, **changes: Any) -> Any:
-    """Track a valid sale, with changes."""
+    """Track a valid sale, with the given changes."""
     return client.track_sale(**{**SALE_PAYLOAD, **changes})
 
 
 def track_once(server: Server, host: Optional[str] = None, **settings: Any) -> Any:
-    """Track a lead with a client of its own, which has the given settings."""
+    """Track a lead with a new client that has the given settings."""
     configuration = Configuration(**settings)
     with CMSClient(TOKEN, host or server.url, configuration=configuration) as client:
         return lead(client)

@@ -1,5 +1,5 @@
 """
-What a host can do to a call, one line for each, and the result that each must have.
+The faults that a host can cause, one on each line, and the result that a call must return for each.
 
 `python -m tests.support.faults` injects each fault into a call and prints the results.
 """
@@ -37,7 +37,7 @@ ENDLESS = itertools.repeat
 
 OK = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
-FINE = OK + b"Content-Length: 2\r\n\r\n{}"
+FINE = OK + b"Content-Length: 2\r\n\r\n{}"  # a minimal success
 ECHO_TEXT = " ".join([TOKEN, *CUSTOMER.values()])
 ECHO = ECHO_TEXT.encode("latin-1")
 MESSAGE = OK + b"Content-Type: message/rfc822\r\n"
@@ -53,14 +53,14 @@ ZIPPED = {"Content-Encoding": "gzip"}
 
 class Fault(NamedTuple):
     """
-    What a host does, and what the result must have.
+    A fault of a host, and the expected result of a call.
 
     Attributes:
-        name: What it does; also the test's id.
-        step: What it does with each request.
+        name: What the host does; also the test's id.
+        step: What the host does with each request.
         type: The result's `type`; `success` for a success.
         status: The result's `status_code`.
-        attempts: How many attempts there are, with three retries permitted.
+        attempts: How many attempts the call makes if three retries are permitted.
         on_connect: What the host does with each connection before its first request is read.
         retry_after: The result's `retry_after`, if it has one.
     """
@@ -80,24 +80,24 @@ class Fault(NamedTuple):
 
 
 def failed(name: str, step: Step, on_connect: Step = accept) -> Fault:
-    """No complete response: retried."""
+    """Create a fault in which no complete response arrives, so that the client retries."""
     return Fault(name, step, "network_error", 0, 4, on_connect)
 
 
 def slow(name: str, step: Step, on_connect: Step = accept) -> Fault:
-    """No complete response before the deadline."""
+    """Create a fault in which no complete response arrives before the deadline."""
     return Fault(name, step, "timeout", 0, 1, on_connect)
 
 
 def invalid(name: str, body: Any, headers: Any = None) -> Fault:
-    """A 2xx that is not from the service."""
+    """Create a fault with a 2xx response that is not from the service."""
     return Fault(name, respond(body=body, headers=headers), "invalid_response", 200)
 
 
 def error(
     status: int, type: str, attempts: int = 1, after: str = "", seconds: Optional[float] = None
 ) -> Fault:
-    """A status that is an error, with a Retry-After and the seconds that it stands for."""
+    """Create a fault with an error status, and optionally a Retry-After with its value."""
     header = {"Retry-After": after} if after else {}
     step = respond(status, "<html>", {"Location": "/elsewhere", **header})
     name = f"{status}, Retry-After: {after[:30]}" if after else str(status)
@@ -105,11 +105,11 @@ def error(
 
 
 def valid(name: str, step: Step, attempts: int = 1) -> Fault:
-    """A response that is valid, though unusual."""
+    """Create a fault whose response is unusual but valid."""
     return Fault(name, step, "success", 200, attempts)
 
 
-def drip(*pieces: bytes, then: bytes = b"", every: float = 0.03) -> Step:
+def trickle(*pieces: bytes, then: bytes = b"", every: float = 0.03) -> Step:
     """Send pieces, then one small piece again and again, slowly."""
     return raw(lambda: itertools.chain(pieces, ENDLESS(then)), every=every)
 
@@ -120,16 +120,16 @@ def flood(*pieces: bytes, then: bytes) -> Step:
 
 
 def bomb(size: int) -> bytes:
-    """So many zeros in a JSON string, compressed with gzip."""
-    packer = zlib.compressobj(9, zlib.DEFLATED, 31)
+    """Return a gzip bomb: a JSON object with a string of this many zeros, compressed."""
+    compressor = zlib.compressobj(9, zlib.DEFLATED, 31)
     zeros = b"0" * 2**20
-    pieces = [packer.compress(b'{"padding": "')]
-    pieces += [packer.compress(zeros) for _ in range(size >> 20)]
-    return b"".join([*pieces, packer.compress(b'"}'), packer.flush()])
+    pieces = [compressor.compress(b'{"padding": "')]
+    pieces += [compressor.compress(zeros) for _ in range(size >> 20)]
+    return b"".join([*pieces, compressor.compress(b'"}'), compressor.flush()])
 
 
-def plain(size: int) -> Iterable[bytes]:
-    """A response whose body is a JSON string of so many zeros."""
+def uncompressed(size: int) -> Iterable[bytes]:
+    """Yield a response whose body is a JSON object with a string of this many zeros."""
     yield OK + b'Content-Length: %d\r\n\r\n{"padding": "' % (size + 15)
     yield from itertools.repeat(b"0" * 2**16, size >> 16)
     yield b'"}'
@@ -165,8 +165,8 @@ FAULTS = [
     failed("ends in a body without a length", raw(OK + b'\r\n{"success": tr')),
     failed("has a body of spaces without a length", raw(OK + b"\r\n \r\n")),
     # The response is not valid HTTP.
-    failed("speaks SSH", raw(b"SSH-2.0-OpenSSH_9.2\r\n")),
-    failed("speaks HTTP/2", raw(b"HTTP/2 200\r\n\r\n{}")),
+    failed("responds with SSH", raw(b"SSH-2.0-OpenSSH_9.2\r\n")),
+    failed("responds with HTTP/2", raw(b"HTTP/2 200\r\n\r\n{}")),
     failed("has a status of letters", raw(b"HTTP/1.1 OK\r\n\r\n{}")),
     failed("has a line that is not a header", raw(OK + b"none\r\nContent-Length: 2\r\n\r\n{}")),
     failed("has a line that is not a header, in a message", raw(MESSAGE + b"none\r\n\r\n{}")),
@@ -224,7 +224,7 @@ FAULTS = [
     failed("switches protocols", raw(b"HTTP/1.1 101 -\r\n\r\n" + FINE)),
     failed("has 200 trailers", raw(CHUNKED + b"0\r\n" + b"X: y\r\n" * 200 + b"\r\n")),
     failed("has a body after early hints", raw(HINTS + b"Content-Length: 2\r\n\r\n{}" + FINE)),
-    failed("has a chunk of no size", raw(CHUNKED + b"xyz\r\n{}")),
+    failed("has a chunk without a size", raw(CHUNKED + b"xyz\r\n{}")),
     failed("has a chunk of negative size", raw(CHUNKED + b"-5\r\n{}\r\n0\r\n\r\n")),
     failed("has a chunk extension of 3 MB", raw(CHUNKED + b"1;" + b"a" * 3 * 2**20)),
     failed("sends interim responses without pause", flood(then=b"HTTP/1.1 100 -\r\n\r\n" * 999)),
@@ -233,28 +233,28 @@ FAULTS = [
     failed("echoes in the version", raw(b"HTTP/" + ECHO + b" 200 OK\r\n\r\n")),
     failed("echoes in the length", raw(OK + b"Content-Length: 2, " + ECHO + b"\r\n\r\n{}")),
     failed("echoes in an envelope line", raw(OK + b"X: y\r\nFrom " + ECHO + b"\r\n\r\n{}")),
-    failed("echoes below the head", raw(OK + b"X: y\r\r\n" + ECHO + b"\r\n\r\n{}")),
+    failed("echoes after the head", raw(OK + b"X: y\r\r\n" + ECHO + b"\r\n\r\n{}")),
     failed("echoes in a chunk's size", raw(CHUNKED + ECHO + b"\r\n{}\r\n0\r\n\r\n")),
     # The response is slow.
     slow("never responds", never_respond),
-    slow("drips in the status line", drip(b"H", then=b"T")),
-    slow("drips in the head", drip(OK, then=b"X: y\r\n")),
-    slow("drips in a header", drip(OK + b"X: ", then=b"y")),
-    slow("drips in the body", drip(OK + b"Content-Length: 999\r\n\r\n", then=b" ")),
-    slow("drips in a body of no length", drip(OK + b"\r\n", then=b" ")),
-    slow("drips chunks", drip(CHUNKED, then=b"1\r\n \r\n")),
-    slow("drips in a chunk's size", drip(CHUNKED, then=b"0")),
-    slow("drips in the trailers", drip(CHUNKED + b"2\r\n{}\r\n0\r\n", then=b"X: y\r\n")),
-    slow("drips in an error's body", drip(b"HTTP/1.1 503 -\r\n\r\n", then=b" ")),
-    slow("sends interim responses without end", drip(then=b"HTTP/1.1 100 Continue\r\n\r\n")),
-    slow("sends early hints without end", drip(then=b"HTTP/1.1 103 Early Hints\r\n\r\n")),
-    slow("drips just below the deadline", drip(b"", OK, then=b"X: y\r\n", every=DEADLINE - 0.01)),
+    slow("trickles the status line", trickle(b"H", then=b"T")),
+    slow("trickles the head", trickle(OK, then=b"X: y\r\n")),
+    slow("trickles a header", trickle(OK + b"X: ", then=b"y")),
+    slow("trickles the body", trickle(OK + b"Content-Length: 999\r\n\r\n", then=b" ")),
+    slow("trickles a body without a length", trickle(OK + b"\r\n", then=b" ")),
+    slow("trickles chunks", trickle(CHUNKED, then=b"1\r\n \r\n")),
+    slow("trickles a chunk's size", trickle(CHUNKED, then=b"0")),
+    slow("trickles the trailers", trickle(CHUNKED + b"2\r\n{}\r\n0\r\n", then=b"X: y\r\n")),
+    slow("trickles an error's body", trickle(b"HTTP/1.1 503 -\r\n\r\n", then=b" ")),
+    slow("sends interim responses without end", trickle(then=b"HTTP/1.1 100 Continue\r\n\r\n")),
+    slow("sends early hints without end", trickle(then=b"HTTP/1.1 103 Early Hints\r\n\r\n")),
+    slow("trickles with long pauses", trickle(b"", OK, then=b"X: y\r\n", every=DEADLINE - 0.01)),
     # The response is too large.
     invalid("gzip bomb of 100 MB", BOMB, ZIPPED),
     invalid("gzip bomb in a gzip bomb", gzip.compress(BOMB), ZIPPED),
     invalid("gzip bomb, declared as gzip twice", bomb(2**21), {"Content-Encoding": "gzip, gzip"}),
     invalid("deflate bomb", zlib.compress(b"0" * 2**22), {"Content-Encoding": "deflate"}),
-    Fault("plain body of 50 MB", raw(lambda: plain(50 * 2**20)), "invalid_response", 200),
+    Fault("body of 50 MB", raw(lambda: uncompressed(50 * 2**20)), "invalid_response", 200),
     Fault("body that never ends", flood(OK + b"\r\n", then=b" " * 2**16), "invalid_response", 200),
     Fault("chunks without end", flood(CHUNKED, then=TINY * 999), "network_error", 0, 4),
     valid("headers of 100 kB", respond(headers={f"X-{n}": "y" * 1200 for n in range(85)})),
@@ -271,7 +271,7 @@ FAULTS = [
     # The response is not from the service.
     invalid("login page", "<html>Please sign in</html>", {"Content-Type": "text/html"}),
     invalid("list", "[]"),
-    invalid("text", '"text"'),
+    invalid("string", '"text"'),
     invalid("null", "null"),
     invalid("half of a JSON object", '{"success": true'),
     invalid("two JSON objects", "{}{}"),
@@ -281,7 +281,7 @@ FAULTS = [
     invalid("NaN", '{"data": NaN}'),
     invalid("truncated gzip", gzip.compress(b'{"success": false}')[:10], ZIPPED),
     invalid("gzip with trailing data", gzip.compress(b"{}") + b"more", ZIPPED),
-    Fault("unknown encoding, and more", raw(BROTLI), "invalid_response", 200),
+    Fault("unknown encoding, trailing data", raw(BROTLI), "invalid_response", 200),
     invalid("gzip that is not gzip", "not zipped", ZIPPED),
     invalid("unknown encoding", "{}", {"Content-Encoding": "unknown"}),
     invalid("echo that is not JSON", ECHO),
@@ -327,17 +327,17 @@ FAULTS = [
     Fault("400 that echoes", respond(400, json={"error": ECHO_TEXT}), "bad_request", 400),
     Fault("400 with 1 MB", respond(400, json={"error": "a@" * 500_000}), "bad_request", 400),
     Fault("400 that echoes in 1 MB", respond(400, json={"error": LONG_ECHO}), "bad_request", 400),
-    Fault("400 with head that echoes", respond(400, headers={"X": ECHO_TEXT}), "bad_request", 400),
+    Fault("400, header that echoes", respond(400, headers={"X": ECHO_TEXT}), "bad_request", 400),
     # The response is unusual, but valid.
     valid("interim responses first", raw([b"HTTP/1.1 103 Hints\r\n\r\n"] * 3 + [FINE])),
     valid("response in single bytes", raw([bytes([byte]) for byte in FINE])),
     valid("JSON of 1,000 objects", respond(body='{"a": [' + "{}," * 998 + "0]}")),
-    valid("length, twice", raw(OK + b"Content-Length: 2, 2\r\nContent-Length: 2\r\n\r\n{}")),
+    valid("length given twice", raw(OK + b"Content-Length: 2, 2\r\nContent-Length: 2\r\n\r\n{}")),
     valid("folded header", raw(FINE.replace(b"\r\n", b"\r\nX: y\r\n z\r\n\tz\r\n", 1))),
     valid("status line without reason", raw(FINE.replace(b" OK", b" "))),
     valid("status line without reason and space", raw(FINE.replace(b" OK", b""))),
     valid("chunks with everything that is allowed", raw(CHUNKED + CHUNKS)),
-    valid("header of Latin-1", raw(FINE.replace(b"\r\n", b"\r\nX: \xe9\x01\t\r\n", 1))),
+    valid("header in Latin-1", raw(FINE.replace(b"\r\n", b"\r\nX: \xe9\x01\t\r\n", 1))),
     valid("body that ends with the connection", raw(OK + b'\r\n{"success": true}')),
     valid("multipart body", raw(FINE.replace(b"\r\n", b"\r\nContent-Type: multipart/x\r\n", 1))),
     valid("success that echoes", respond(json={"message": ECHO_TEXT}, headers={"X": ECHO_TEXT})),
@@ -345,7 +345,7 @@ FAULTS = [
 
 
 class Outcome(NamedTuple):
-    """What a fault led to: the result, the attempts that reached the host, and the seconds."""
+    """The outcome of a fault: the result, the attempts that reached the host, and the seconds."""
 
     result: Any
     attempts: int
@@ -353,22 +353,22 @@ class Outcome(NamedTuple):
 
 
 def deadline_of(fault: Fault) -> float:
-    """Return the deadline of the call, in seconds."""
+    """Return the deadline of a call to a host with this fault, in seconds."""
     return DEADLINE if fault.type == "timeout" else 10.0
 
 
 def configuration_of(fault: Fault, server: Server) -> Configuration:
-    """Make the settings for calls to the server that injects a fault."""
+    """Create the configuration for calls to the server that injects the fault."""
     return Configuration(server.url, TOKEN, timeout=deadline_of(fault), request_timeout=60)
 
 
 def server_of(fault: Fault) -> Server:
-    """Make a server that injects a fault."""
+    """Create a server that injects the fault."""
     return Server(fault.step, on_connect=[fault.on_connect])
 
 
 def attempts_at(server: Server) -> int:
-    """Return how many attempts have reached a server."""
+    """Return how many attempts have reached the server."""
     return max(len(server.requests), server.connections)
 
 
@@ -381,7 +381,7 @@ def inject(fault: Fault, server: Server, operation: Operation = TRACK_LEAD) -> O
 
 
 def main() -> None:
-    """Inject each fault into a call, with the waits of the back-off, and print the results."""
+    """Inject each fault into a call with the normal back-off, and print the results."""
     print("| fault | result | attempts | seconds |\n|---|---|---|---|")
     worst = 0.0
     for fault in FAULTS:

@@ -1,4 +1,4 @@
-"""Tests that fork this process."""
+"""Helpers for tests that fork this process."""
 
 import contextlib
 import os
@@ -9,7 +9,7 @@ import pytest
 
 
 def forks(test: Any) -> Any:
-    """Mark a test that forks this process, which has the threads of a server."""
+    """Mark a test that forks this process while the threads of a server run."""
     warning = "ignore:This process .* is multi-threaded:DeprecationWarning"
     needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
     return needs_fork(pytest.mark.filterwarnings(warning)(test))
@@ -17,7 +17,7 @@ def forks(test: Any) -> Any:
 
 @contextlib.contextmanager
 def forked_child() -> Iterator[None]:
-    """Fork a child, which lives until the end of the block."""
+    """Fork a child that runs until the end of the block."""
     started, ended = os.pipe(), os.pipe()
     child = os.fork()
     if child == 0:

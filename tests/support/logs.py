@@ -1,4 +1,4 @@
-"""The SDK's log, as a test sees it."""
+"""Helpers that read the SDK's log and add handlers to it."""
 
 import logging
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ import pytest
 
 
 def lines(log: pytest.LogCaptureFixture, level: int = logging.DEBUG) -> list[str]:
-    """The SDK's lines of a level and above."""
+    """Return the messages of the SDK's log of this level and above."""
     return [
         record.getMessage()
         for record in log.records
@@ -18,6 +18,7 @@ def lines(log: pytest.LogCaptureFixture, level: int = logging.DEBUG) -> list[str
 
 @contextmanager
 def handler(log_handler: logging.Handler) -> Iterator[None]:
+    """Add a handler to the SDK's logger during the block."""
     logger = logging.getLogger("cutmeshort")
     logger.addHandler(log_handler)
     try:

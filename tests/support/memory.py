@@ -1,8 +1,8 @@
 """
-Track a lead at each of some hosts: `python -m tests.support.memory URL...`.
+Track a lead with each of several hosts: `python -m tests.support.memory URL...`.
 
-Prints by how many KiB the process grew at its largest, after a first call to the first host. Needs
-Linux, whose /proc has the largest size of a process.
+Prints by how many KiB the peak memory of the process grows after the call to the first host. Needs
+Linux's /proc.
 """
 
 import re
@@ -14,21 +14,21 @@ from cutmeshort import CMSClient
 from .events import TOKEN, lead
 
 
-def _largest() -> int:
+def _peak_memory() -> int:
     status = Path("/proc/self/status").read_text(encoding="ascii")
     return int(re.findall(r"VmHWM:\s+(\d+) kB", status)[0])
 
 
 def main() -> None:
-    """Call the hosts one after the other."""
+    """Call the hosts one after another."""
     first, *others = sys.argv[1:]
     with CMSClient(TOKEN, first) as client:
         lead(client)
-    start = _largest()
+    start = _peak_memory()
     for host in others:
         with CMSClient(TOKEN, host, max_retries=0) as client:
             lead(client)
-    print(_largest() - start)
+    print(_peak_memory() - start)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """
-What the tests know of each operation of the API: valid arguments, and how to draw them.
+Valid arguments of each operation of the API, and Hypothesis strategies that draw them.
 
 Tests run for each operation of `cutmeshort.operations.OPERATIONS`. A new operation needs an entry
-in EXAMPLES; a new field needs one in FIELDS. A test that misses an entry fails and says so.
+in EXAMPLES, and a new field one in FIELDS; a test that needs a missing entry fails and names it.
 """
 
 from datetime import timezone
@@ -22,10 +22,10 @@ from .strategies import TEXT
 
 class Example(NamedTuple):
     """
-    What the tests need to know of an operation.
+    The test data of an operation.
 
     Attributes:
-        minimal: The arguments without which the service refuses the event.
+        minimal: The arguments that the service requires.
         identity: The argument by which the service deduplicates.
     """
 
@@ -35,11 +35,11 @@ class Example(NamedTuple):
 
 class Field(NamedTuple):
     """
-    What the tests need to know of a field.
+    The test data of a field.
 
     Attributes:
-        value: A valid value, which no other text contains.
-        private: The part of the value that must not get into logs; None where it is not private.
+        value: A valid value, which is part of no other test data.
+        private: The part of the value that must not be logged; None if the value is not private.
         valid: Draws valid values.
     """
 
@@ -74,29 +74,29 @@ each_operation = pytest.mark.parametrize("operation", OPERATIONS, ids=lambda eac
 
 
 def example(operation: Operation) -> Example:
-    """Return what the tests know of an operation."""
+    """Return the test data of an operation."""
     if operation.name not in EXAMPLES:
         raise LookupError(
             f"{operation.name} has no entry in EXAMPLES of tests/support/operations.py: add "
-            f'"{operation.name}": Example(...) with the arguments without which the service '
-            "refuses the event, and with the name of the one by which it deduplicates"
+            f'"{operation.name}": Example(...) with the arguments that the service requires, and '
+            "with the name of the one by which it deduplicates"
         )
     return EXAMPLES[operation.name]
 
 
 def field(name: str) -> Field:
-    """Return what the tests know of a field."""
+    """Return the test data of a field."""
     if name not in FIELDS:
         raise LookupError(
             f'{name} has no entry in FIELDS of tests/support/operations.py: add "{name}": '
-            "Field(...) with a valid value that no other text contains, with the part of it that "
-            "is private, and with a Hypothesis strategy of valid values"
+            "Field(...) with a valid value that is part of no other test data, with the part of "
+            "it that is private, and with a Hypothesis strategy of valid values"
         )
     return FIELDS[name]
 
 
 def minimal(operation: Operation) -> dict[str, Any]:
-    """Return the arguments without which the service refuses the event."""
+    """Return the arguments that the service requires."""
     return dict(example(operation).minimal)
 
 
@@ -106,7 +106,7 @@ def full(operation: Operation) -> dict[str, Any]:
 
 
 def private(operation: Operation) -> list[str]:
-    """Return what must not be logged of the full arguments."""
+    """Return the parts of the full arguments that must not be logged."""
     parts = [field(name).private for name in operation.request_model.model_fields]
     return [part for part in parts if part is not None]
 
@@ -118,7 +118,7 @@ def optional(operation: Operation) -> list[str]:
 
 
 def arguments(operation: Operation) -> st.SearchStrategy[dict[str, Any]]:
-    """Draw valid arguments: the minimal ones, and any of the others, set or None."""
+    """Draw valid arguments: all required ones, and some of the others, set or None."""
     fields = operation.request_model.model_fields
     always = {name: field(name).valid for name in minimal(operation)}
     others = {name: st.none() | field(name).valid for name in fields if name not in always}
@@ -131,16 +131,16 @@ def payloads(operation: Operation) -> st.SearchStrategy[EventPayload]:
 
 
 def payload(operation: Operation, **changes: Any) -> EventPayload:
-    """Make a minimal payload, with changes."""
+    """Create a minimal payload, with the given changes."""
     return operation.request_model.from_dict({**minimal(operation), **changes})
 
 
 def track(client: CMSClient, operation: Operation, **changes: Any) -> Any:
-    """Track a minimal event, with changes."""
+    """Track a minimal event, with the given changes."""
     return getattr(client, operation.name)(**{**minimal(operation), **changes})
 
 
 def recorded(sandbox: Sandbox, operation: Operation) -> list[str]:
-    """Return the identities of the events that a sandbox has recorded of an operation."""
+    """Return the identities of an operation's events that a sandbox has recorded."""
     events = getattr(sandbox, operation.name.replace("track_", "") + "s")
     return [getattr(event, example(operation).identity) for event in events]

@@ -1,4 +1,4 @@
-"""Where the project's files are."""
+"""The project's directories."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Programs that run in a process of their own, where every warning is an error."""
+"""Run programs in a new process, where every warning is an error."""
 
 import os
 import subprocess
@@ -10,7 +10,7 @@ from .server import Server
 
 
 def run_client(program: str, server: Server, *options: str, **environment: str) -> str:
-    """Run a program in which CLIENT makes a client of a server; return its output."""
+    """Run a program in which CLIENT creates a client of the server, and return its output."""
     head = "from cutmeshort import CMSClient\n"
     program = program.replace("CLIENT", f"CMSClient({TOKEN!r}, {server.url!r})")
     warnings = ["-W", "error", "-W", "ignore:This process:DeprecationWarning"]
@@ -28,6 +28,6 @@ def run_client(program: str, server: Server, *options: str, **environment: str) 
 
 
 def run_python(*arguments: str) -> str:
-    """Run Python with the given arguments; return its output."""
+    """Run Python with the given arguments, and return its output."""
     command = [sys.executable, "-W", "error", *arguments]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout

@@ -1,4 +1,4 @@
-"""Relays and proxies: they pass bytes on to a server, and may damage them."""
+"""Relays and proxies, which pass bytes on to a server and may corrupt them."""
 
 import select
 import socket
@@ -10,14 +10,14 @@ from .server import Connection, Server, Step
 SendBack = Callable[[Any, bytes], bool]
 
 
-def send_on(client: Any, data: bytes) -> bool:
-    """Send what came from the server to the client as it is."""
+def forward(client: Any, data: bytes) -> bool:
+    """Send bytes of the server to the client, unchanged."""
     client.sendall(data)
     return True
 
 
-def relay(connection: Connection, port: int, send_back: SendBack = send_on) -> bool:
-    """Pass bytes on to a port, and what comes back to `send_back`, until either side ends."""
+def relay(connection: Connection, port: int, send_back: SendBack = forward) -> bool:
+    """Pass bytes on to a port, and its bytes to `send_back`, until either side closes."""
     client = connection.socket
     with socket.create_connection(("127.0.0.1", port)) as upstream:
         while not connection.stopping.is_set():
@@ -34,38 +34,38 @@ def relay(connection: Connection, port: int, send_back: SendBack = send_on) -> b
     return False
 
 
-class DamagingRelay:
+class CorruptingRelay:
     """
-    Passes bytes on to a server; damages its response to a request, and closes the connection.
+    Passes bytes on to a server, corrupts its response to a request, and closes the connection.
 
     Args:
         target: The server.
-        damage: Returns other bytes for those that come back.
+        corrupt: Returns the bytes to send instead of those of the response.
     """
 
-    def __init__(self, target: Server, damage: Callable[[bytes], bytes]) -> None:
+    def __init__(self, target: Server, corrupt: Callable[[bytes], bytes]) -> None:
         self._target = target
-        self._damage = damage
+        self._corrupt = corrupt
 
     def __call__(self, connection: Connection) -> bool:
         """Relay a new connection."""
         before = len(self._target.requests)
 
         def send_back(client: Any, data: bytes) -> bool:
-            damaged = len(self._target.requests) > before
-            client.sendall(self._damage(data) if damaged else data)
-            return not damaged
+            corrupted = len(self._target.requests) > before
+            client.sendall(self._corrupt(data) if corrupted else data)
+            return not corrupted
 
         return relay(connection, self._target.port, send_back)
 
 
-def flip(data: bytes) -> bytes:
+def flip_last_byte(data: bytes) -> bytes:
     """Change the last byte, which is a part of a TLS record's authentication."""
     return data[:-1] + bytes([data[-1] ^ 1])
 
 
-def tunnel_to(target: Server, send_back: SendBack = send_on, *, delay: float = 0) -> Step:
-    """Respond to CONNECT, after a delay in seconds, and relay between the client and a server."""
+def tunnel_to(target: Server, send_back: SendBack = forward, *, delay: float = 0) -> Step:
+    """Respond to CONNECT, after a delay in seconds, then relay between client and server."""
 
     def step(connection: Connection) -> bool:
         if delay:
@@ -77,7 +77,7 @@ def tunnel_to(target: Server, send_back: SendBack = send_on, *, delay: float = 0
 
 
 def tunnel_of_records_to(target: Server) -> Step:
-    """Tunnel; each TLS record of the target is sent in a TLS record of the proxy's own."""
+    """Tunnel, and send each TLS record of the target in a TLS record of the proxy's own."""
 
     def send_back(client: Any, data: bytes) -> bool:
         records = []
@@ -92,7 +92,7 @@ def tunnel_of_records_to(target: Server) -> Step:
 
 
 def send_in_one_segment(sock: Any, *records: bytes) -> None:
-    """Send each as a TLS record of its own, all in one TCP segment."""
+    """Send each piece as a TLS record of its own, all in one TCP segment."""
     cork = socket.TCP_CORK  # type: ignore[attr-defined, unused-ignore]
     sock.setsockopt(socket.IPPROTO_TCP, cork, 1)
     for record in records:

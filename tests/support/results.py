@@ -1,4 +1,4 @@
-"""What a result may look like."""
+"""The documented keys and types of a result."""
 
 import json
 from typing import Any

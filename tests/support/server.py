@@ -15,7 +15,7 @@ from .timing import LONG, Clock
 
 @dataclass(frozen=True)
 class Request:
-    """A request as it was received; header names in lower case, each with all its values."""
+    """A request as the server received it; headers have lower-case names, each with all values."""
 
     method: str
     target: str
@@ -31,7 +31,7 @@ class Request:
 
 
 class Connection(NamedTuple):
-    """What a step acts on. Before the first request is read, `request` is None."""
+    """What a step acts on; `request` is None before the first request is read."""
 
     socket: socket.socket
     stopping: threading.Event
@@ -93,7 +93,7 @@ def reset(connection: Connection) -> bool:
 
 
 def never_respond(connection: Connection) -> bool:
-    """Send nothing until the client gives up or the test ends."""
+    """Send nothing until the client closes the connection or the test ends."""
     connection.socket.settimeout(None)
     while connection.socket.recv(1024):
         pass
@@ -101,7 +101,7 @@ def never_respond(connection: Connection) -> bool:
 
 
 def hang_for(seconds: float, clock: Clock, wake_up: bytes = b"H") -> Step:
-    """Never respond, while the client's clock advances; a byte wakes the client up."""
+    """Never respond while the client's clock advances; one byte wakes the client up."""
 
     def step(connection: Connection) -> bool:
         clock.advance(seconds)
@@ -118,7 +118,7 @@ def never_read(connection: Connection) -> bool:
 
 
 def after_bytes(size: int, then: Step) -> Step:
-    """Do something when the client has sent so many bytes of its first request."""
+    """Run a step when the client has sent this many bytes of its first request."""
 
     def step(connection: Connection) -> bool:
         connection.socket.settimeout(LONG)
@@ -137,17 +137,17 @@ def accept(_connection: Connection) -> bool:
 
 class Server:
     """
-    Follows the steps, then the last one again and again; records requests and counts connections.
+    Runs a step for each request, the last one for all further ones; records what it receives.
 
     Args:
         steps: What to do with each request.
-        tls: Makes it an https server.
+        tls: Makes this an https server.
         on_connect: What to do with each new connection before its first request is read.
 
     Attributes:
         requests: The requests, in order of arrival.
-        connections: How many connections there were.
-        open_connections: How many of them are open.
+        connections: How many connections were opened.
+        open_connections: How many connections are open.
         changed: Notified when a request arrives, and when a connection is opened or closed.
     """
 
@@ -189,12 +189,12 @@ class Server:
             thread.join()
 
     def wait_until(self, condition: Callable[[], bool], timeout: float = LONG) -> bool:
-        """Wait until a condition of the server holds; return whether it does."""
+        """Wait until a condition holds; return whether it does."""
         with self.changed:
             return self.changed.wait_for(condition, timeout)
 
     def wait_until_all_closed(self, timeout: float = LONG) -> bool:
-        """Wait until no client holds a connection; return whether that is so."""
+        """Wait until all connections are closed; return whether they are."""
         return self.wait_until(lambda: self.open_connections == 0, timeout)
 
     def _start(self, target: Callable[..., None], *arguments: object) -> None:
@@ -226,7 +226,7 @@ class Server:
                     client = self._tls.wrap_socket(client, server_side=True)
                     self._sockets[number] = client
                 with client:
-                    self._talk(client, number)
+                    self._serve_requests(client, number)
         finally:
             client.close()
             with self.changed:
@@ -234,10 +234,10 @@ class Server:
                 del self._sockets[number]
                 self.changed.notify_all()
 
-    def _talk(self, client: socket.socket, number: int) -> None:
+    def _serve_requests(self, client: socket.socket, number: int) -> None:
         received = b""
-        keep = True
-        while keep:
+        keep_open = True
+        while keep_open:
             client.settimeout(None)
             request = None
             while request is None:
@@ -252,7 +252,7 @@ class Server:
                 step = self._steps[min(len(self.requests), len(self._steps)) - 1]
                 self.changed.notify_all()
             client.settimeout(LONG)
-            keep = step(Connection(client, self._stopping, request))
+            keep_open = step(Connection(client, self._stopping, request))
 
 
 def _parse(data: bytes, number: int) -> Optional[Request]:

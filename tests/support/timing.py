@@ -1,8 +1,8 @@
 """
-Bounds on time, with slack: no test may depend on how busy the machine is.
+Time limits that hold on a busy machine.
 
-A test that awaits something waits up to LONG, which passes only if that never happens. A test of an
-upper bound adds SLACK to the expected time.
+A test that waits for an event waits at most LONG seconds, and passes only if the event comes. A
+test of an upper bound adds SLACK seconds to the expected time.
 """
 
 import time
@@ -21,12 +21,12 @@ def timed(call: Callable[[], Any]) -> tuple[Any, float]:
 
 class Clock:
     """
-    A monotonic clock that stands still, except when it is advanced or a call waits.
+    A fake monotonic clock, which advances only when a test advances it or a call sleeps.
 
-    A server advances it between two pieces of a response to make a slow one that takes no time.
+    A server advances it between two pieces of a response, to test a slow response without waiting.
 
     Attributes:
-        waits: The seconds of each wait.
+        waits: The seconds of each sleep.
     """
 
     def __init__(self) -> None:
@@ -34,14 +34,14 @@ class Clock:
         self.waits: list[float] = []
 
     def monotonic(self) -> float:
-        """Return the time."""
+        """Return the current time."""
         return self._now
 
     def sleep(self, seconds: float) -> None:
-        """Wait."""
+        """Record the sleep and advance the clock."""
         self.waits.append(seconds)
         self._now += seconds
 
     def advance(self, seconds: float) -> None:
-        """Let time pass."""
+        """Advance the clock by some seconds."""
         self._now += seconds

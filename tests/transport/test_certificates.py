@@ -1,4 +1,4 @@
-"""Certificates: which are trusted, and what the result says of those that are not."""
+"""Certificates: which ones the client trusts, and the results for the others."""
 
 import re
 import ssl
@@ -24,8 +24,8 @@ from ..support.events import TOKEN, lead, track_once
 from ..support.server import OK, Server
 
 
-def test_an_unknown_authority_is_refused_with_advice(tls: ssl.SSLContext) -> None:
-    """A certificate that isn't trusted is a `tls_error`, tried once, that says what to do."""
+def test_an_unknown_authority_is_a_tls_error_with_advice(tls: ssl.SSLContext) -> None:
+    """A certificate that the client does not trust is a `tls_error` that says what to do."""
     with Server(OK, tls=tls) as server:
         result = track_once(server)
         assert (result["type"], result["status_code"]) == ("tls_error", 0)
@@ -50,10 +50,10 @@ def test_an_unknown_authority_is_refused_with_advice(tls: ssl.SSLContext) -> Non
         ({}, "api.example", "IP address mismatch", "CMS_HOST"),
     ],
 )
-def test_a_certificate_that_is_not_valid_is_refused_with_advice(
+def test_an_invalid_certificate_is_a_tls_error_with_advice(
     validity: Any, name: str, reason: str, advice: str, authority: trustme.CA, authority_file: str
 ) -> None:
-    """A wrong date or name is a `tls_error`, tried once, that says what is wrong and what to do."""
+    """A wrong date or name is a `tls_error` that says what is wrong and what to do."""
     with Server(OK, tls=context_for(authority, name, **validity)) as server:
         result = track_once(server, ssl_ca_cert=authority_file)
         assert (result["type"], result["status_code"]) == ("tls_error", 0)
@@ -64,7 +64,7 @@ def test_a_certificate_that_is_not_valid_is_refused_with_advice(
         assert server.wait_until_all_closed()
 
 
-def test_a_self_signed_certificate_is_refused_with_advice(tmp_path: Path) -> None:
+def test_a_self_signed_certificate_is_a_tls_error_with_advice(tmp_path: Path) -> None:
     """A self-signed certificate is a `tls_error` that says what to do."""
     own = trustme.CA()
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
@@ -83,7 +83,7 @@ def test_a_self_signed_certificate_is_refused_with_advice(tmp_path: Path) -> Non
 def test_a_private_authority_is_trusted_by_file_and_by_data(
     tls: ssl.SSLContext, authority: trustme.CA, authority_file: str
 ) -> None:
-    """`ssl_ca_cert` and `ca_cert_data` name the authority; a connection serves many calls."""
+    """The client trusts the authority in `ssl_ca_cert` or `ca_cert_data`."""
     pem = authority.cert_pem.bytes().decode()
     der = ssl.PEM_cert_to_DER_cert(pem)
     with Server(OK, tls=tls) as server:
@@ -97,9 +97,9 @@ def test_a_private_authority_is_trusted_by_file_and_by_data(
 
 @pytest.mark.parametrize("name", ["ssl_ca_cert", "cert_file", "key_file"])
 def test_a_file_that_is_not_pem_is_named(name: str, tmp_path: Path, authority_file: str) -> None:
-    """The message has the path of a file that has no certificate or key."""
+    """The error for a file without a certificate or key names the setting and the file."""
     path = tmp_path / "empty.pem"
-    path.write_text("nothing")
+    path.write_text("nothing", encoding="utf-8")
     files = {name: str(path)}
     if name == "key_file":
         files["cert_file"] = authority_file
@@ -107,10 +107,10 @@ def test_a_file_that_is_not_pem_is_named(name: str, tmp_path: Path, authority_fi
         CMSClient(TOKEN, configuration=Configuration(**files))  # type: ignore[arg-type]
 
 
-def test_a_certificate_for_another_purpose_is_not_a_matter_of_trust(
+def test_a_certificate_for_another_purpose_must_be_issued_again(
     authority: trustme.CA, authority_file: str, tmp_path: Path
 ) -> None:
-    """The advice is to have it reissued, and not to pass a file that was passed already."""
+    """The error for a certificate with a wrong purpose says to have it issued again."""
     name = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
     purpose = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH])
     context = context_with(authority, tmp_path / "client.pem", name, purpose)
@@ -121,7 +121,7 @@ def test_a_certificate_for_another_purpose_is_not_a_matter_of_trust(
 
 
 def test_verification_can_be_switched_off(tls: ssl.SSLContext) -> None:
-    """`verify_ssl=False` takes any certificate; the client warns of it once, when it is made."""
+    """With `verify_ssl=False`, a client accepts any certificate and warns when it is created."""
     with Server(OK, tls=tls) as server:
         configuration = Configuration(server.url, TOKEN, verify_ssl=False)
         with pytest.warns(UserWarning, match="verify_ssl=False") as caught:
@@ -132,7 +132,7 @@ def test_verification_can_be_switched_off(tls: ssl.SSLContext) -> None:
 
 
 def test_the_expected_name_can_be_set(authority: trustme.CA, authority_file: str) -> None:
-    """A certificate for another name is refused, unless `assert_hostname` expects that name."""
+    """The client rejects a certificate for another name, unless `assert_hostname` expects it."""
     with Server(OK, tls=context_for(authority, "api.example")) as server:
         for expected, type_ in (
             (None, "tls_error"),
@@ -145,21 +145,21 @@ def test_the_expected_name_can_be_set(authority: trustme.CA, authority_file: str
 
 
 def test_the_name_of_the_handshake_can_be_set(authority: trustme.CA, authority_file: str) -> None:
-    """`tls_server_name` is asked for by SNI and expected in the certificate."""
+    """The client sends `tls_server_name` by SNI and expects it in the certificate."""
     context = context_for(authority, "api.example")
-    asked: list[Any] = []
-    context.sni_callback = lambda _socket, name, _context: asked.append(name)
+    requested_names: list[Any] = []
+    context.sni_callback = lambda _socket, name, _context: requested_names.append(name)
     with Server(OK, tls=context) as server:
         result = track_once(server, ssl_ca_cert=authority_file, tls_server_name="api.example")
         assert result["success"] is True
-    assert asked == ["api.example"]
+    assert requested_names == ["api.example"]
 
 
 @pytest.mark.parametrize("separate", [False, True])
-def test_a_client_certificate_is_shown(
+def test_a_client_certificate_is_sent(
     separate: bool, authority: trustme.CA, authority_file: str, tmp_path: Path
 ) -> None:
-    """`cert_file` and `key_file` identify the client; without them the server refuses it."""
+    """The client sends the certificate of `cert_file`; the server rejects a client without one."""
     context = context_for(authority, "127.0.0.1")
     context.verify_mode = ssl.CERT_REQUIRED
     authority.configure_trust(context)
@@ -173,19 +173,19 @@ def test_a_client_certificate_is_shown(
     with Server(OK, tls=context) as server:
         settings = {"cert_file": str(certificate), "key_file": str(key) if separate else None}
         assert track_once(server, ssl_ca_cert=authority_file, **settings)["success"] is True
-        # With TLS 1.3, the server refuses after the handshake, and may have the request by then.
-        refused = track_once(server, ssl_ca_cert=authority_file, retries=0)
-        assert refused["type"] == "network_error"
+        # With TLS 1.3, the server rejects the client after the handshake, even after the request.
+        rejected = track_once(server, ssl_ca_cert=authority_file, retries=0)
+        assert rejected["type"] == "network_error"
         assert len(server.requests) == 1
         context.maximum_version = ssl.TLSVersion.TLSv1_2
-        refused = track_once(server, ssl_ca_cert=authority_file)
-        assert refused["type"] == "tls_error"
-        assert "TLS handshake" in refused["error"]
+        rejected = track_once(server, ssl_ca_cert=authority_file)
+        assert rejected["type"] == "tls_error"
+        assert "TLS handshake" in rejected["error"]
         assert len(server.requests) == 1
 
 
-def test_a_key_with_a_password_is_refused(authority: trustme.CA, tmp_path: Path) -> None:
-    """An encrypted key is refused when the client is made, without a prompt for the password."""
+def test_a_key_with_a_password_is_rejected(authority: trustme.CA, tmp_path: Path) -> None:
+    """A client can't be created with an encrypted key, and does not prompt for the password."""
     certificate = authority.issue_cert("client@example.com")
     key = serialization.load_pem_private_key(certificate.private_key_pem.bytes(), None)
     encrypted = key.private_bytes(
@@ -200,10 +200,10 @@ def test_a_key_with_a_password_is_refused(authority: trustme.CA, tmp_path: Path)
 
 
 @pytest.mark.parametrize("expected", [None, "localhost"])
-def test_a_certificate_without_names_is_refused(
+def test_a_certificate_without_a_subject_alternative_name_is_rejected(
     expected: Any, authority: trustme.CA, authority_file: str, tmp_path: Path
 ) -> None:
-    """A common name is no substitute for a subjectAltName."""
+    """The client ignores the common name of a certificate without a subjectAltName."""
     context = context_with(authority, tmp_path / "server.pem")
     with Server(OK, tls=context) as server:
         host = f"https://localhost:{server.port}"

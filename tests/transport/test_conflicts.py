@@ -1,4 +1,4 @@
-"""409 Conflict: after a retry it is a success, where it can only mean a duplicate."""
+"""409 Conflict: after a retry it is a success if it can only mean a duplicate."""
 
 import socket
 import ssl
@@ -32,7 +32,7 @@ from ..support.timing import LONG, SLACK, Clock, timed
 
 @pytest.mark.usefixtures("no_wait")
 def test_a_409_after_a_refused_connection_is_a_conflict(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the first attempt could not connect, a 409 to the second is about another event."""
+    """A 409 to the second attempt is a conflict if the first one could not connect."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
 
@@ -66,8 +66,10 @@ def test_a_409_after_a_refused_connection_is_a_conflict(monkeypatch: pytest.Monk
         (raw(b"HTTP/1.1 409 -\r\nContent-Length: 9\r\n\r\n{}"), False),
     ],
 )
-def test_a_409_after_an_attempt_that_may_be_recorded_is_success(first: Any, recorded: bool) -> None:
-    """A 409 to a retried sale is a success if the earlier attempt may have been recorded."""
+def test_a_409_after_an_attempt_that_may_be_recorded_is_a_success(
+    first: Any, recorded: bool
+) -> None:
+    """A 409 to a retried sale is a success if the service may have recorded an earlier attempt."""
     with Server(first, respond(409)) as server, client_of(server) as client:
         result = sale(client)
         assert result["success"] is recorded
@@ -109,12 +111,12 @@ ATTRIBUTED = {**CONFLICT, "type": "duplicate_attribution"}
         (lead, {"mode": "deferred"}, CONFLICT, False),
     ],
 )
-def test_a_409_is_a_success_only_where_it_can_mean_nothing_else(
+def test_a_409_is_a_success_only_if_it_must_mean_a_duplicate(
     call: Any, changes: Any, body: Any, recorded: bool
 ) -> None:
-    """A 409 to a retried lead with a click may be about another click, unless its type tells."""
-    refusal = respond(409, b"") if body is None else respond(409, json=body)
-    with Server(respond(503), refusal) as server, client_of(server) as client:
+    """A 409 to a retried event is a success unless it may mean that the lead has another click."""
+    conflict = respond(409, b"") if body is None else respond(409, json=body)
+    with Server(respond(503), conflict) as server, client_of(server) as client:
         result = call(client, **changes)
         assert result["success"] is recorded
         assert len(server.requests) == 2
@@ -131,8 +133,8 @@ def test_a_409_is_a_success_only_where_it_can_mean_nothing_else(
 
 @pytest.mark.usefixtures("no_wait")
 @pytest.mark.parametrize("body", [b"<html>", b"[]", b"{", b"x" * 2**21])
-def test_a_409_that_is_not_the_services_is_no_success(body: bytes) -> None:
-    """A gateway's 409 says nothing of an earlier attempt, unlike one without a body."""
+def test_a_409_that_is_not_from_the_service_is_a_conflict(body: bytes) -> None:
+    """A 409 with a body that is not the service's is a conflict, even after a retry."""
     with Server(respond(503), respond(409, body)) as server, client_of(server) as client:
         result = sale(client)
     assert (result["success"], result["type"], result["attempts"]) == (False, "conflict", 2)
@@ -142,15 +144,15 @@ def test_a_409_that_is_not_the_services_is_no_success(body: bytes) -> None:
 @each_operation
 @pytest.mark.parametrize("body", [CONFLICT, DUPLICATE, ATTRIBUTED])
 def test_a_409_to_a_first_attempt_is_an_error(operation: Operation, body: dict[str, str]) -> None:
-    """The service's type is passed on, and the text does not mention an earlier attempt."""
+    """A 409 to a first attempt is an error with the service's type and message."""
     with Server(respond(409, json=body)) as server, client_of(server) as client:
         result = track(client, operation)
     assert (result["success"], result["type"]) == (False, body["type"])
     assert (result["error"], result["attempts"]) == ("Not again", 1)
 
 
-def test_a_lead_of_a_customer_with_another_click_is_no_success() -> None:
-    """A lead that the service can't attribute is an error also after a retry, and not recorded."""
+def test_a_lead_of_a_customer_with_another_click_is_an_error() -> None:
+    """A retried lead is an error if a deferred lead has associated its customer with a click."""
     with Sandbox() as sandbox, CMSClient(sandbox.token, sandbox.url) as client:
         assert lead(client, mode="deferred")["success"] is True
         sandbox.fail_next(status=503)
@@ -160,11 +162,11 @@ def test_a_lead_of_a_customer_with_another_click_is_no_success() -> None:
 
 
 @pytest.mark.usefixtures("no_wait")
-def test_a_409_after_an_attempt_that_never_left_is_a_conflict(
+def test_a_409_after_an_attempt_that_was_not_sent_is_a_conflict(
     tls: ssl.SSLContext, authority_file: str, clock: Clock
 ) -> None:
-    """Where no earlier attempt was sent, a 409 is a conflict."""
-    hang = after_bytes(1, hang_for(3.1, clock, wake_up=b"\x16"))  # of the handshake
+    """A 409 is a conflict if no earlier attempt was sent."""
+    hang = after_bytes(1, hang_for(3.1, clock, wake_up=b"\x16"))  # in the handshake
     with Server(respond(409), tls=tls, on_connect=[hang, accept]) as server:
         configuration = Configuration(ssl_ca_cert=authority_file)
         with CMSClient(TOKEN, server.url, configuration=configuration) as client:

@@ -1,4 +1,4 @@
-"""Connections: when one is kept, replaced or closed."""
+"""Connections: when the client reuses, replaces or closes one."""
 
 import os
 import socket
@@ -30,16 +30,16 @@ from ..support.timing import LONG, SLACK, Clock, timed
 
 
 def test_socket_options_are_set() -> None:
-    """`socket_options` reach the connection's socket; a wrong one fails to connect."""
+    """The client sets `socket_options` on its sockets; an invalid option is a network error."""
     with Server(OK) as server:
-        good = [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]
-        assert track_once(server, socket_options=good)["success"] is True
-        bad = [(socket.SOL_SOCKET, 99999, 1)]
-        assert track_once(server, socket_options=bad, retries=0)["type"] == "network_error"
+        valid = [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]
+        assert track_once(server, socket_options=valid)["success"] is True
+        invalid = [(socket.SOL_SOCKET, 99999, 1)]
+        assert track_once(server, socket_options=invalid, retries=0)["type"] == "network_error"
 
 
-def test_the_number_of_kept_connections_is_limited() -> None:
-    """Beyond `connection_pool_maxsize`, connections are closed after their call."""
+def test_the_number_of_idle_connections_is_limited() -> None:
+    """The client closes connections beyond `connection_pool_maxsize` after their call."""
     barrier = threading.Barrier(2)
 
     def together(connection: Connection) -> bool:
@@ -59,10 +59,10 @@ def test_the_number_of_kept_connections_is_limited() -> None:
         assert server.connections == 2
 
 
-def test_a_connection_that_the_server_dropped_is_replaced_at_once(
+def test_an_idle_connection_that_the_server_closed_is_replaced_at_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A kept connection that is closed meanwhile costs no attempt and no wait."""
+    """Replacing an idle connection that the server closed costs no retry and no wait."""
     monkeypatch.setattr(time, "sleep", lambda _: pytest.fail("waited"))
     body = b'{"success": true}'
     once = raw(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
@@ -73,14 +73,14 @@ def test_a_connection_that_the_server_dropped_is_replaced_at_once(
             assert (len(server.requests), server.connections) == (number, number)
 
 
-@pytest.mark.parametrize("race", [drop, reset])
-def test_a_kept_connection_that_is_closed_under_a_request_is_replaced_without_a_wait(
-    race: Any, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("close", [drop, reset])
+def test_a_reused_connection_that_closes_during_a_request_costs_no_wait(
+    close: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A connection that is closed as the request arrives costs an attempt, but no wait."""
+    """A reused connection that closes as the request arrives costs an attempt, but no wait."""
     waits: list[float] = []
     monkeypatch.setattr(time, "sleep", waits.append)
-    with Server(OK, race, OK, race) as server, client_of(server) as client:
+    with Server(OK, close, OK, close) as server, client_of(server) as client:
         assert lead(client)["success"] is lead(client)["success"] is True
         assert waits == [0]
         assert [request.connection for request in server.requests] == [1, 1, 2]
@@ -88,18 +88,18 @@ def test_a_kept_connection_that_is_closed_under_a_request_is_replaced_without_a_
         assert len(server.requests) == 4
 
 
-CLOSED = raw(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+RESPOND_AND_CLOSE = raw(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
 
 
 @pytest.mark.parametrize(
     ("first", "second"),
-    [(OK, raw(b"HT")), (OK, respond(503)), (OK, None), (CLOSED, drop)],
+    [(OK, raw(b"HT")), (OK, respond(503)), (OK, None), (RESPOND_AND_CLOSE, drop)],
     ids=["truncated", "503", "hung", "replaced"],
 )
-def test_other_failures_of_a_kept_connection_are_waited_for(
+def test_a_retry_after_any_other_failure_waits(
     first: Any, second: Any, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where it responded in part, hangs, or was replaced before, a retry waits like any other."""
+    """A retry waits as usual if a reused connection fails in another way, or a new one fails."""
     monkeypatch.setattr("random.random", lambda: 1.0)
     with Server(first, second or hang_for(5.1, clock), OK) as server, client_of(server) as client:
         lead(client)
@@ -111,7 +111,7 @@ def test_other_failures_of_a_kept_connection_are_waited_for(
 
 
 def test_a_call_works_with_many_files_open() -> None:
-    """A socket whose number is above 1024, which select() does not support, works."""
+    """A call works with a socket number above 1024, which select() does not support."""
     resource = pytest.importorskip("resource")
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard != resource.RLIM_INFINITY and hard < 1300:
@@ -128,8 +128,8 @@ def test_a_call_works_with_many_files_open() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
-def test_calls_share_a_connection() -> None:
-    """One connection serves one call after another, also after an error."""
+def test_calls_in_sequence_share_a_connection() -> None:
+    """Calls in sequence use one connection, even after an error."""
     with Server(OK, respond(422), OK) as server, client_of(server) as client:
         assert [lead(client)["success"] for _ in range(3)] == [True, False, True]
         assert server.connections == 1
@@ -150,8 +150,8 @@ LONG_BODY = b"HTTP/1.1 200 OK\r\nContent-Length: 9999999\r\n\r\n" + b"x" * (2**2
         FINE + b"HTTP/1.1 422 -\r\nContent-Length: 0\r\n\r\n",
     ],
 )
-def test_a_connection_that_ends_with_its_response_is_not_used_again(response: bytes) -> None:
-    """It is replaced even if the host leaves it open, as after a response that is too large."""
+def test_a_connection_that_ends_with_its_response_is_not_reused(response: bytes) -> None:
+    """The client does not reuse a connection that its response ends, even if it stays open."""
     with Server(raw(response, close=False), OK) as server, client_of(server) as client:
         lead(client)
         assert lead(client)["success"] is True

@@ -1,4 +1,4 @@
-"""Whichever request or response is lost, an event is recorded once, and its result is true."""
+"""Each event is recorded once, with a correct result, whichever request or response is lost."""
 
 import http.client
 import itertools
@@ -50,10 +50,10 @@ each_response_to_duplicates = pytest.mark.parametrize("duplicate_status", [200, 
     ],
     ids=str,
 )
-def test_n_events_called_give_n_recorded(
+def test_each_event_is_recorded_once_under_faults(
     operation: Operation, fault: Any, read_timeout: float, duplicate_status: Any
 ) -> None:
-    """Each event is recorded once and reported as a success, though its first attempt failed."""
+    """Each event is recorded once and is a success, even if its first attempt fails."""
     configuration = Configuration(request_timeout=(3, read_timeout), timeout=60)
     identities = ["first", "second"]
     with (
@@ -89,7 +89,7 @@ class FaultyProxy:
         self.counts: Counter[str] = Counter()
 
     def __call__(self, connection: Connection) -> bool:
-        """Respond to a request, with or without a fault: a step of a server."""
+        """Respond to a request, with or without a fault; this is a step of a server."""
         request = connection.request
         assert request is not None
         inject = FAULTS.get(self._draw(self._faults), pass_on)
@@ -125,12 +125,12 @@ def pass_on(connection: Connection, forward: Forward) -> bool:
 
 
 def before_commit(step: Any) -> Inject:
-    """Do something instead of passing the request on."""
+    """Run a step instead of passing the request on."""
     return lambda connection, _forward: step(connection)
 
 
 def after_commit(step: Any) -> Inject:
-    """Pass the request on, and do something instead of responding."""
+    """Pass the request on, then run a step instead of responding."""
 
     def inject(connection: Connection, forward: Forward) -> bool:
         forward()
@@ -167,10 +167,10 @@ FAULTS: dict[str, Inject] = {
 @pytest.mark.parametrize(
     "events", [400, pytest.param(5000, marks=pytest.mark.soak)], ids=["short", "long"]
 )
-def test_nothing_is_lost_or_recorded_twice_under_faults(
+def test_no_event_is_lost_or_recorded_twice_under_faults(
     events: int, duplicate_status: Any, request: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Of many events, each success is recorded, once, and each failure is retryable."""
+    """Of many events, each success is recorded once, and each failure is retryable."""
     if events < 1000:
         request.getfixturevalue("no_wait")
     with Sandbox(duplicate_status=duplicate_status) as sandbox:

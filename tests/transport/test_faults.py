@@ -1,4 +1,4 @@
-"""Whatever a host does, a call ends in time, with the documented result, and leaks nothing."""
+"""Whatever a host does, a call ends in time with the documented result, and leaks nothing."""
 
 import gc
 import logging
@@ -20,8 +20,8 @@ from ..support.timing import SLACK
 
 
 @pytest.fixture(autouse=True, scope="module")
-def _no_socket_left() -> Iterator[None]:
-    """Run the garbage collector: a socket that is still open is a ResourceWarning, an error."""
+def _no_leaked_sockets() -> Iterator[None]:
+    """Collect garbage: an open socket causes a ResourceWarning, which is an error."""
     yield
     gc.collect()
 
@@ -29,10 +29,10 @@ def _no_socket_left() -> Iterator[None]:
 @each_operation
 @pytest.mark.usefixtures("no_wait")
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
-def test_a_fault_has_its_result(
+def test_a_fault_has_the_expected_result(
     operation: Operation, fault: Fault, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A call returns the result that the table has for the fault, in time and logging no secret."""
+    """A call returns the expected result of the fault, in time, and logs no secret."""
     with server_of(fault) as server, caplog.at_level(logging.DEBUG):
         result, attempts, seconds = inject(fault, server, operation)
         assert server.wait_until_all_closed()
@@ -53,17 +53,17 @@ def test_a_fault_has_its_result(
         assert not [secret for secret in SECRETS if secret in caplog.text]
 
 
-# Each slow response takes until the deadline, and they all end in the same way.
+# Trickling responses are left out: each takes until the deadline, and all end in the same way.
 RAISING = [
-    fault for fault in FAULTS if fault.type != "success" and not fault.name.startswith("drips")
+    fault for fault in FAULTS if fault.type != "success" and not fault.name.startswith("trickles")
 ]
 
 
 @each_operation
 @pytest.mark.usefixtures("no_wait")
 @pytest.mark.parametrize("fault", RAISING, ids=lambda fault: fault.name)
-def test_a_fault_is_an_exception_that_leaks_nothing(operation: Operation, fault: Fault) -> None:
-    """Neither text, traceback, repr nor pickle has anything of the request or the response."""
+def test_the_exception_for_a_fault_contains_no_secret(operation: Operation, fault: Fault) -> None:
+    """The exception's message, traceback, repr and pickle have no data of request or response."""
     event = payload(operation, **CUSTOMER)
     with server_of(fault) as server, ApiClient(configuration_of(fault, server)) as api_client:
         with pytest.raises(ApiException) as caught:

@@ -51,20 +51,20 @@ for url, timeout in zip(cases[::2], cases[1::2]):
 """
 
 
-def slowly(connection: Connection) -> bool:
-    """Respond after a while."""
+def respond_slowly(connection: Connection) -> bool:
+    """Respond after 0.3 seconds."""
     connection.stopping.wait(0.3)
     return respond()(connection)
 
 
-def drip_in_a_handshake(connection: Connection) -> bool:
-    """Send the parts of a TLS record, slowly, as a handshake that does not end."""
+def trickle_handshake(connection: Connection) -> bool:
+    """Send a TLS handshake record that never ends, one byte at a time."""
     record = b"\x16\x03\x03\x40\x00" + b"\x02\x00\x3f\xfc" + bytes(16000)
     return raw([record[at : at + 1] for at in range(200)], every=0.1)(connection)
 
 
-def drip_in_a_record(connection: Connection) -> bool:
-    """Send the parts of a TLS record, slowly, as a response that does not end."""
+def trickle_record(connection: Connection) -> bool:
+    """Send a TLS record with a response that never ends, one byte at a time."""
     record = b"\x17\x03\x03\x40\x00" + bytes(16000)
     for at in range(200):
         socket.socket.send(connection.socket, record[at : at + 1])  # below TLS
@@ -75,11 +75,11 @@ def drip_in_a_record(connection: Connection) -> bool:
 
 class Case(NamedTuple):
     """
-    What a server does, and the type of the results.
+    The behaviour of a server, and the type of the results.
 
     Attributes:
-        step: What it does with each request.
-        on_connect: What it does with each connection before TLS.
+        step: What the server does with each request.
+        on_connect: What the server does with each connection before TLS.
         type: The results' `type`; `success` for a success.
     """
 
@@ -94,20 +94,20 @@ class Case(NamedTuple):
 
 
 CASES = {
-    "works": Case(slowly, accept, "success"),
-    "silence": Case(never_respond, accept, "timeout"),
-    "drips in the head": Case(
+    "responds": Case(respond_slowly, accept, "success"),
+    "never responds": Case(never_respond, accept, "timeout"),
+    "trickles the head": Case(
         raw([b"HTTP/1.1 200 OK\r\n"] + [b"X: y\r\n"] * 90, every=0.1), accept, "timeout"
     ),
-    "drips in a record": Case(drip_in_a_record, accept, "timeout"),
-    "no TLS": Case(never_respond, never_respond, "timeout"),
-    "drips in TLS": Case(never_respond, drip_in_a_handshake, "timeout"),
+    "trickles a record": Case(trickle_record, accept, "timeout"),
+    "never starts TLS": Case(never_respond, never_respond, "timeout"),
+    "trickles the handshake": Case(never_respond, trickle_handshake, "timeout"),
 }
 
 
 @pytest.fixture(scope="module")
 def run(tls: ssl.SSLContext, authority_file: str) -> Callable[[str], dict[str, list[str]]]:
-    """Give a function that runs all cases, once for each mode, and returns what was printed."""
+    """Return a function that runs all cases in a mode, once, and returns what each prints."""
 
     @functools.lru_cache
     def run_mode(mode: str) -> dict[str, list[str]]:
@@ -128,11 +128,11 @@ def run(tls: ssl.SSLContext, authority_file: str) -> Callable[[str], dict[str, l
 
 @pytest.mark.parametrize("mode", ["early", "late"])
 @pytest.mark.parametrize("name", CASES)
-def test_calls_over_tls_work_and_end_in_time(mode: str, name: str, run: Any) -> None:
-    """Greenlets track at the same time, each by its own deadline, patched early or late."""
+def test_calls_over_tls_end_in_time(mode: str, name: str, run: Any) -> None:
+    """Calls in concurrent greenlets end at their own deadlines, whenever gevent patches Python."""
     case = CASES[name]
     types, longest, together = run(mode)[name]
     assert types == case.type
-    # One after another, the calls would take 4 or 6 seconds.
+    # In sequence, the calls would take 4 or 6 seconds.
     assert float(longest) <= float(together) < 3
     assert case.type == "success" or float(longest) > 0.15

@@ -1,4 +1,4 @@
-"""Signal handlers of the application: exceptions that they raise, and calls that they make."""
+"""Signal handlers of the application that raise exceptions, or make calls, during a call."""
 
 import itertools
 import signal
@@ -15,14 +15,14 @@ import pytest
 from cutmeshort import Configuration
 from cutmeshort.operations import OPERATIONS, TRACK_LEAD, Operation
 
-from ..support.addresses import dead_address
+from ..support.addresses import needs_unresponsive_address, unresponsive_address
 from ..support.events import client_of, lead, sale
 from ..support.operations import each_operation, minimal, track
 from ..support.paths import ROOT
 from ..support.server import OK, Connection, Server, Step, drop, never_respond, raw, respond
 from ..support.timing import LONG, SLACK, timed
 
-pytestmark = pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs a timer's signal")
+pytestmark = pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs signal.setitimer")
 
 
 class JobTimeoutError(Exception):
@@ -35,7 +35,7 @@ class JobNetworkError(OSError):
 
 @pytest.fixture
 def on_alarm() -> Iterator[Callable[[Callable[[], object]], None]]:
-    """Give a function that sets what the application does when the alarm's signal comes."""
+    """Return a function that sets what the application does when SIGALRM arrives."""
     previous = signal.getsignal(signal.SIGALRM)
     yield lambda handle: signal.signal(signal.SIGALRM, lambda *_: handle()) and None
     signal.setitimer(signal.ITIMER_REAL, 0)
@@ -43,12 +43,12 @@ def on_alarm() -> Iterator[Callable[[Callable[[], object]], None]]:
 
 
 def send_alarm() -> None:
-    """Send the signal to the main thread, which makes the call."""
+    """Send SIGALRM to the main thread, which makes the call."""
     signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGALRM)
 
 
 def alarm_then(step: Step) -> Step:
-    """Send the signal while the client waits for the response, then do a step."""
+    """Send SIGALRM while the client waits for the response, then run a step."""
 
     def alarmed(connection: Connection) -> bool:
         connection.stopping.wait(0.05)
@@ -59,14 +59,14 @@ def alarm_then(step: Step) -> Step:
 
 
 def head_with_alarm() -> Iterator[bytes]:
-    """Yield a head without end; send the signal when the client has received a part of it."""
+    """Yield an endless head, and send SIGALRM when the client has received a part of it."""
     yield b"HTTP/1.1 200 OK\r\n"
     send_alarm()
     yield from itertools.repeat(b"X: y\r\n")
 
 
-def raise_error(error: type[BaseException]) -> Callable[[], None]:
-    """Make a function that raises an exception of a class."""
+def raiser_of(error: type[BaseException]) -> Callable[[], None]:
+    """Return a function that raises an exception of this class."""
 
     def handle() -> None:
         raise error("secret")
@@ -74,22 +74,22 @@ def raise_error(error: type[BaseException]) -> Callable[[], None]:
     return handle
 
 
-def celerys_class() -> Any:
-    """Return what Celery raises in a task whose soft time limit has passed."""
+def celery_exception() -> Any:
+    """Return the exception that Celery raises in a task at its soft time limit."""
     return pytest.importorskip("celery.exceptions").SoftTimeLimitExceeded
 
 
 @each_operation
 @pytest.mark.parametrize(
-    "error", [lambda: JobTimeoutError, lambda: JobNetworkError, celerys_class], ids=str
+    "error", [lambda: JobTimeoutError, lambda: JobNetworkError, celery_exception], ids=str
 )
 @pytest.mark.parametrize("slow", [alarm_then(never_respond), raw(head_with_alarm, every=0.05)])
-def test_an_exception_of_a_signal_handler_passes_through(
+def test_an_exception_of_a_signal_handler_is_raised(
     operation: Operation, error: Any, slow: Step, on_alarm: Any
 ) -> None:
-    """The application's exception ends the call, its connection is closed, and the pool works."""
+    """A call raises a signal handler's exception and closes its connection; the next call works."""
     raised = error()
-    on_alarm(raise_error(raised))
+    on_alarm(raiser_of(raised))
     with Server(OK, slow, OK) as server, client_of(server, timeout=60) as client:
         assert track(client, operation)["success"] is True
         with pytest.raises(raised):
@@ -99,15 +99,16 @@ def test_an_exception_of_a_signal_handler_passes_through(
         assert len(server.requests) == 3
 
 
-def test_an_exception_passes_through_while_one_of_many_addresses_is_tried(
+@needs_unresponsive_address
+def test_an_exception_of_a_signal_handler_is_raised_while_connecting(
     on_alarm: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The application's exception is not taken for a failure of the first address."""
-    on_alarm(raise_error(JobNetworkError))
-    with dead_address() as dead, Server(OK) as server:
-        living = ("127.0.0.1", server.port)
+    """A call raises a signal handler's exception instead of trying the host's next address."""
+    on_alarm(raiser_of(JobNetworkError))
+    with unresponsive_address() as unresponsive, Server(OK) as server:
+        responsive = ("127.0.0.1", server.port)
         family = (socket.AF_INET, socket.SOCK_STREAM, 0, "")
-        addresses = [(*family, dead), (*family, living)]
+        addresses = [(*family, unresponsive), (*family, responsive)]
         monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: addresses)
         configuration = Configuration(request_timeout=60, timeout=60)
         client = client_of(server, configuration=configuration)
@@ -121,8 +122,8 @@ def test_an_exception_passes_through_while_one_of_many_addresses_is_tried(
         assert server.connections == 0
 
 
-def test_the_time_limit_of_a_job_of_rq_ends_the_call() -> None:
-    """RQ's own timer and exception end a call within its job, and the next call works."""
+def test_the_time_limit_of_an_rq_job_ends_the_call() -> None:
+    """RQ's own timer and exception end a call, and the next call works."""
     timeouts = pytest.importorskip("rq.timeouts")
     configuration = Configuration(timeout=60, request_timeout=60)
     with (
@@ -143,8 +144,8 @@ def test_the_time_limit_of_a_job_of_rq_ends_the_call() -> None:
 def test_a_built_in_exception_of_a_signal_handler_is_returned(
     operation: Operation, on_alarm: Any
 ) -> None:
-    """A built-in exception can't be told from a failure of the call, and is returned as one."""
-    on_alarm(raise_error(ValueError))
+    """The client returns a handler's built-in exception, as it could be a failure of the call."""
+    on_alarm(raiser_of(ValueError))
     with Server(alarm_then(never_respond)) as server, client_of(server, timeout=60) as client:
         result = track(client, operation)
     assert (result["type"], result["retryable"]) == ("internal_error", True)
@@ -152,8 +153,8 @@ def test_a_built_in_exception_of_a_signal_handler_is_returned(
 
 
 def test_an_interrupted_call_leaves_no_connection_open(on_alarm: Any) -> None:
-    """KeyboardInterrupt passes and closes the connection, though its traceback is kept."""
-    on_alarm(raise_error(KeyboardInterrupt))
+    """A call raises KeyboardInterrupt and closes its connection, even if the traceback is kept."""
+    on_alarm(raiser_of(KeyboardInterrupt))
     step = raw(head_with_alarm, every=0.05)
     with Server(step) as server, client_of(server, timeout=60) as client:
         with pytest.raises(KeyboardInterrupt) as caught:
@@ -175,7 +176,7 @@ class JobTimeout(Exception):
 
 
 def interrupt(client, step):
-    '''Raise an exception in a step of a call: a line, or the start or end of a function.'''
+    '''Raise an exception at a step of a call: a line, or the start or end of a function.'''
     steps = 0
 
     def trace(*_):
@@ -209,7 +210,7 @@ with Server(respond()) as server:
         outcomes[outcome] += 1
         assert outcome != "internal_error" or not server.requests
         assert client.OPERATION(**ARGUMENTS, timeout=30)["success"], outcome
-        if MAKE_NEW:
+        if NEW_CLIENT:
             client.close()
             client = CMSClient("token", server.url, max_retries=0)
     client.close()
@@ -250,10 +251,10 @@ assert outcomes >= {(False, False), (True, True)}
 
 
 def run_calls(program: str, operation: Operation) -> None:
-    """Run a program that calls an operation in a process of its own."""
+    """Run a program that calls an operation, in a new process."""
     program = program.replace("OPERATION", operation.name)
     program = program.replace("ARGUMENTS", repr(minimal(operation)))
-    # A socket that is interrupted before it has an owner is closed with a warning.
+    # An exception between the creation of a socket and its assignment causes a ResourceWarning.
     command = [sys.executable, "-W", "ignore::ResourceWarning", "-c", program]
     done = subprocess.run(
         command, cwd=ROOT, capture_output=True, text=True, timeout=180, check=False
@@ -262,23 +263,23 @@ def run_calls(program: str, operation: Operation) -> None:
 
 
 @pytest.mark.parametrize(
-    ("operation", "make_new"),
+    ("operation", "new_client"),
     [(TRACK_LEAD, True), *((operation, False) for operation in OPERATIONS)],
     ids=["new connection", *(operation.name for operation in OPERATIONS)],
 )
-def test_a_call_may_be_interrupted_at_each_step(operation: Operation, make_new: bool) -> None:
-    """Whichever step an exception interrupts, the next call works: no lock stays locked."""
-    run_calls(AT_EACH_STEP.replace("MAKE_NEW", str(make_new)), operation)
+def test_a_call_may_be_interrupted_at_each_step(operation: Operation, new_client: bool) -> None:
+    """After an exception at any step of a call, the next call works, as no lock stays locked."""
+    run_calls(AT_EACH_STEP.replace("NEW_CLIENT", str(new_client)), operation)
 
 
 @each_operation
-def test_a_call_deep_in_a_recursion_has_a_true_result(operation: Operation) -> None:
-    """What was sent is a success or retryable, however little of the stack is left."""
+def test_a_call_deep_in_a_recursion_has_a_correct_result(operation: Operation) -> None:
+    """With little of the stack left, an event that was sent is a success or retryable."""
     run_calls(IN_A_RECURSION, operation)
 
 
-def test_a_call_in_a_signal_handler_leaves_the_outer_one_alone(on_alarm: Any) -> None:
-    """The outer call keeps its deadline, though another one was made while it waited."""
+def test_a_call_in_a_signal_handler_does_not_change_the_outer_deadline(on_alarm: Any) -> None:
+    """A call keeps its deadline if a signal handler makes another call during it."""
     results: list[Any] = []
     configuration = Configuration(request_timeout=60, timeout=0.6)
     with (
@@ -294,10 +295,10 @@ def test_a_call_in_a_signal_handler_leaves_the_outer_one_alone(on_alarm: Any) ->
     assert 0.5 < seconds < 0.6 + SLACK
 
 
-def test_a_call_in_a_signal_handler_does_not_change_what_is_known_of_the_outer_one(
+def test_a_call_in_a_signal_handler_does_not_change_the_outer_result(
     on_alarm: Any,
 ) -> None:
-    """A sale that an attempt without response may have recorded is a success, not a conflict."""
+    """A 409 to a retried sale is a success even if a signal handler makes another call."""
     interrupted = threading.Event()
 
     def drop_later(connection: Connection) -> bool:
@@ -315,24 +316,24 @@ def test_a_call_in_a_signal_handler_does_not_change_what_is_known_of_the_outer_o
     assert (len(server.requests), len(other.requests)) == (2, 1)
 
 
-def test_calls_in_threads_do_not_share_an_attempt() -> None:
-    """Each thread's call has its own deadline, on one client."""
-    asked, timed_out = threading.Event(), threading.Event()
+def test_calls_in_threads_do_not_share_a_deadline() -> None:
+    """Each thread's call on a shared client has its own deadline."""
+    request_arrived, timed_out = threading.Event(), threading.Event()
 
-    def slowly(connection: Connection) -> bool:
-        asked.set()
+    def respond_slowly(connection: Connection) -> bool:
+        request_arrived.set()
         timed_out.wait(LONG)
         return OK(connection)
 
     configuration = Configuration(request_timeout=60, timeout=60)
     with (
-        Server(slowly, never_respond) as server,
+        Server(respond_slowly, never_respond) as server,
         client_of(server, configuration=configuration) as client,
     ):
         results: list[Any] = []
         thread = threading.Thread(target=lambda: results.append(lead(client)))
         thread.start()
-        assert asked.wait(LONG)
+        assert request_arrived.wait(LONG)
         assert lead(client, timeout=0.2)["type"] == "timeout"
         timed_out.set()
         thread.join()

@@ -14,7 +14,7 @@ import pytest
 from cutmeshort import CMSClient, Configuration
 from cutmeshort.resolver import _LookUp
 
-from ..support.addresses import Resolver, dead_address
+from ..support.addresses import Resolver, needs_unresponsive_address, unresponsive_address
 from ..support.events import TOKEN, client_of, lead
 from ..support.server import Server
 from ..support.timing import LONG, SLACK, timed
@@ -32,12 +32,13 @@ def resolver(monkeypatch: pytest.MonkeyPatch) -> Iterator[Resolver]:
             thread.join()
 
 
+@needs_unresponsive_address
 @pytest.mark.parametrize("connect", [60.0, 0.2])
-def test_a_host_of_many_dead_addresses_does_not_hold_a_call(
+def test_many_unresponsive_addresses_do_not_block_a_call(
     connect: float, resolver: Resolver
 ) -> None:
-    """Connecting to one address after the other ends with the deadline."""
-    with dead_address() as address:
+    """A call ends at its deadline if none of the host's many addresses responds."""
+    with unresponsive_address() as address:
         resolver.addresses = (address,) * 8
         configuration = Configuration("https://many.example", TOKEN, request_timeout=(connect, 60))
         with CMSClient(configuration=configuration, timeout=0.3) as client:
@@ -46,10 +47,11 @@ def test_a_host_of_many_dead_addresses_does_not_hold_a_call(
     assert 0.25 < seconds < 0.3 + SLACK
 
 
+@needs_unresponsive_address
 @pytest.mark.usefixtures("no_wait")
-def test_a_living_address_behind_a_dead_one_is_found(resolver: Resolver) -> None:
-    """Each address has its own time to connect."""
-    with dead_address() as address, Server() as server:
+def test_a_responsive_address_after_an_unresponsive_one_is_used(resolver: Resolver) -> None:
+    """The client connects to a host's second address if the first one does not respond."""
+    with unresponsive_address() as address, Server() as server:
         resolver.addresses = (address, ("127.0.0.1", server.port))
         configuration = Configuration(request_timeout=(0.3, 5), timeout=60)
         with client_of(server, configuration=configuration) as client:
@@ -57,10 +59,10 @@ def test_a_living_address_behind_a_dead_one_is_found(resolver: Resolver) -> None
 
 
 @pytest.mark.parametrize("threads", [1, 20])
-def test_a_name_server_that_never_responds_does_not_hold_a_call(
+def test_a_name_server_that_never_responds_does_not_block_a_call(
     threads: int, resolver: Resolver
 ) -> None:
-    """Calls end at their deadline and share one look-up; calls after that connect."""
+    """Calls share a look-up that hangs and end at their deadlines, and a later call connects."""
     resolver.released.clear()
     host = "http://name.example"
     configuration = Configuration(
@@ -72,12 +74,12 @@ def test_a_name_server_that_never_responds_does_not_hold_a_call(
             for result, seconds in pool.map(lambda _: timed(lambda: lead(client)), range(threads)):
                 assert (result["type"], result["retryable"]) == ("timeout", True)
                 assert 0.25 < seconds < 0.3 + SLACK
-        assert (resolver.asked, server.connections) == (1, 0)
+        assert (resolver.lookups, server.connections) == (1, 0)
         resolver.released.set()
         assert lead(client, timeout=60)["success"] is True
 
 
-DEAD_NAME_SERVER = """
+HUNG_NAME_SERVER = """
 import socket, subprocess, sys, time
 
 from cutmeshort import CMSClient, Configuration
@@ -97,19 +99,20 @@ with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as name_server:
 """
 
 
-def test_the_systems_resolver_does_not_hold_a_call(tmp_path: Path) -> None:
-    """A real name server that never responds, with a search list like that of Kubernetes."""
+def test_the_systems_resolver_does_not_block_a_call(tmp_path: Path) -> None:
+    """A call ends at its deadline if the system's own name server never responds."""
     configuration = tmp_path / "resolv.conf"
     configuration.write_text(
         "nameserver 127.0.0.1\noptions ndots:5\n"
-        "search shop.svc.cluster.local svc.cluster.local cluster.local\n"
+        "search shop.svc.cluster.local svc.cluster.local cluster.local\n",  # as in Kubernetes
+        encoding="utf-8",
     )
     unshare = ["unshare", "--user", "--map-root-user", "--mount", "--net"]
     try:
         subprocess.run([*unshare, "ip", "link", "set", "lo", "up"], check=True, capture_output=True)
     except (OSError, subprocess.CalledProcessError):
-        pytest.skip("needs network namespaces of its own")
-    command = [*unshare, sys.executable, "-c", DEAD_NAME_SERVER, str(configuration)]
+        pytest.skip("needs permission to create a network namespace")
+    command = [*unshare, sys.executable, "-c", HUNG_NAME_SERVER, str(configuration)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=180, check=False)
     assert done.returncode == 0, done.stderr
     for line in done.stdout.splitlines():
@@ -119,20 +122,20 @@ def test_the_systems_resolver_does_not_hold_a_call(tmp_path: Path) -> None:
 
 
 def test_calls_that_wait_for_the_same_name_share_the_look_up(resolver: Resolver) -> None:
-    """Twenty calls at a time make one look-up at a time, and all get its addresses."""
+    """Concurrent calls run one look-up of a name at a time, and all get its addresses."""
     with Server() as server:
         resolver.addresses = (("127.0.0.1", server.port),)
         configuration = Configuration("http://a.example", TOKEN, allow_insecure_http=True)
         with CMSClient(configuration=configuration) as client, ThreadPoolExecutor(20) as pool:
             results = list(pool.map(lambda _: lead(client), range(100)))
         assert all(result["success"] for result in results)
-        assert resolver.most == 1
+        assert resolver.max_running == 1
 
 
 def test_a_look_up_that_starts_during_another_waits_for_it(
     resolver: Resolver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of two look-ups of a name that start at once, one asks, and both get its addresses."""
+    """Of two concurrent look-ups of a name, one calls the resolver, and both get its addresses."""
     resolver.released.clear()
     resolver.addresses = (("127.0.0.1", 80),)
     first, second = _LookUp("a.example", 80), _LookUp("a.example", 80)
@@ -147,55 +150,55 @@ def test_a_look_up_that_starts_during_another_waits_for_it(
     second.run()
     assert second.outcome == first.outcome
     assert second.outcome
-    assert resolver.asked == 1
+    assert resolver.lookups == 1
 
 
-def test_an_address_and_a_kept_connection_need_no_look_up(resolver: Resolver) -> None:
-    """Only a new connection to a name starts a thread."""
+def test_only_a_new_connection_calls_the_resolver(resolver: Resolver) -> None:
+    """The client calls the resolver once for a new connection, and not for a reused one."""
     with Server() as server:
         resolver.addresses = (("127.0.0.1", server.port),)
         with client_of(server) as client:
             assert lead(client)["success"] is True
-            assert resolver.asked == 1  # for an address, the system needs no name server
+            assert resolver.lookups == 1  # for an IP address, without a name server
         configuration = Configuration("http://a.example", TOKEN, allow_insecure_http=True)
         with CMSClient(configuration=configuration) as client:
             assert lead(client)["success"] is lead(client)["success"] is True
-        assert resolver.asked == 2
+        assert resolver.lookups == 2
 
 
 def test_a_name_that_fails_to_resolve_is_retried(resolver: Resolver) -> None:
-    """A failing name server is a network error, which is retried."""
+    """A failing name server is a network error, which the client retries."""
     resolver.addresses = (socket.gaierror(socket.EAI_AGAIN, "try again"),)
     with CMSClient(TOKEN, "https://unknown.example", max_retries=1) as client:
         result = lead(client)
     assert (result["type"], result["status_code"]) == ("network_error", 0)
     assert "unknown.example could not be resolved" in result["error"]
     assert result["retryable"] is True
-    assert resolver.asked == 2
+    assert resolver.lookups == 2
 
 
 @pytest.mark.parametrize("addresses", [(), (ValueError("port"),)])
 def test_a_look_up_that_finds_nothing_is_a_network_error(
     addresses: Any, resolver: Resolver
 ) -> None:
-    """A look-up without addresses, or one that raises anything else, is a network error."""
+    """A look-up that finds no address, or raises another exception, is a network error."""
     resolver.addresses = addresses
     with CMSClient(TOKEN, "https://unknown.example", max_retries=0) as client:
         assert lead(client)["type"] == "network_error"
 
 
-def test_a_call_works_where_no_thread_can_be_started(
+def test_a_call_works_if_no_thread_can_be_started(
     resolver: Resolver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where threads can't be started, as at exit, the name is looked up without one."""
+    """If no thread can be started, as at exit, the client looks the name up without one."""
     start = threading.Thread.start
 
-    def refuse(thread: threading.Thread) -> None:
+    def fail_to_start(thread: threading.Thread) -> None:
         if thread.name.startswith("look up "):
             raise RuntimeError("can't start new thread")
         start(thread)
 
-    monkeypatch.setattr(threading.Thread, "start", refuse)
+    monkeypatch.setattr(threading.Thread, "start", fail_to_start)
     with Server() as server:
         resolver.addresses = (("127.0.0.1", server.port),)
         configuration = Configuration("http://a.example", TOKEN, allow_insecure_http=True)

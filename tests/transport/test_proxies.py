@@ -1,4 +1,4 @@
-"""Proxies: tunnels for https, forwarded requests for http, and what a proxy learns."""
+"""Proxies: tunnels for https, forwarded requests for http, and the data that a proxy gets."""
 
 import base64
 import logging
@@ -33,39 +33,39 @@ from ..support.timing import SLACK, timed
 def test_plain_http_goes_through_an_https_proxy_in_time(
     trusted: bool, slow: bool, type_: Any, tls: ssl.SSLContext, authority_file: str
 ) -> None:
-    """The proxy's certificate is verified, and a slow proxy is a timeout at the deadline."""
-    drip = raw([b"HTTP/1.1 200 OK\r\n"] + [b"X: y\r\n"] * 90, every=0.1)
+    """The client verifies an https proxy's certificate, and a slow proxy is a timeout."""
+    trickle = raw([b"HTTP/1.1 200 OK\r\n"] + [b"X: y\r\n"] * 90, every=0.1)
     settings: dict[str, Any] = {"allow_insecure_http": True, "request_timeout": 60}
     if trusted:
         settings["ssl_ca_cert"] = authority_file
     if slow:
         settings["timeout"] = 0.3
-    with Server(drip if slow else OK, tls=tls) as proxy:
+    with Server(trickle if slow else OK, tls=tls) as proxy:
         settings["proxy"] = proxy.url
         result, seconds = timed(lambda: track_once(proxy, "http://api.example", **settings))
     assert result.get("type") == type_
     assert seconds < 0.3 + SLACK
 
 
-def test_a_proxys_certificate_is_not_blamed_on_the_host(authority: trustme.CA) -> None:
-    """The error names the proxy whose certificate was refused."""
+def test_the_error_for_a_proxys_certificate_names_the_proxy(authority: trustme.CA) -> None:
+    """The error names the proxy whose certificate the client rejected."""
     with Server(OK, tls=context_for(authority, "127.0.0.1")) as proxy:
         result = track_once(proxy, "https://api.example", proxy=proxy.url)
     assert result["type"] == "tls_error"
     assert result["error"].startswith(f"The certificate of the proxy {proxy.url} was rejected")
 
 
-def test_an_https_proxy_that_drips_does_not_hold_a_call_beyond_its_deadline(
+def test_a_slow_handshake_through_an_https_proxy_ends_at_the_deadline(
     tls: ssl.SSLContext, authority_file: str
 ) -> None:
-    """TLS in TLS ends at the deadline."""
+    """A call ends at its deadline if the handshake through an https proxy is slow."""
 
-    def drip(connection: Connection) -> bool:
+    def trickle(connection: Connection) -> bool:
         connection.socket.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
         hello = b"\x16\x03\x03\x40\x00" + b"\x02\x00\x3f\xfc" + bytes(16000)
         return raw([hello[n : n + 1] for n in range(100)], every=0.05)(connection)
 
-    with Server(drip, tls=tls) as proxy:
+    with Server(trickle, tls=tls) as proxy:
         settings = {"proxy": proxy.url, "ssl_ca_cert": authority_file}
         result, seconds = timed(
             lambda: track_once(proxy, timeout=0.3, request_timeout=60, **settings)
@@ -77,7 +77,7 @@ def test_an_https_proxy_that_drips_does_not_hold_a_call_beyond_its_deadline(
 def test_https_goes_through_a_proxys_tunnel(
     target: Server, authority_file: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The proxy sees host, user and password, and its own headers, but no token and no data."""
+    """The proxy gets the host, its credentials and its headers, but no token and no event data."""
     with Server(tunnel_to(target)) as proxy, caplog.at_level(logging.DEBUG):
         result = track_once(
             target,
@@ -98,10 +98,10 @@ def test_https_goes_through_a_proxys_tunnel(
     assert "p%40ss" not in caplog.text
 
 
-def test_an_https_proxy_is_spoken_to_by_tls(
+def test_the_client_connects_to_an_https_proxy_over_tls(
     target: Server, authority_file: str, tls: ssl.SSLContext
 ) -> None:
-    """A proxy with an https:// URL is verified like the service."""
+    """The client verifies the certificate of a proxy with an https:// URL."""
     with Server(tunnel_to(target), tls=tls) as proxy:
         url = f"https://127.0.0.1:{proxy.port}"
         assert track_once(target, proxy=url, ssl_ca_cert=authority_file)["success"] is True
@@ -111,7 +111,7 @@ def test_an_https_proxy_is_spoken_to_by_tls(
 def test_the_environment_names_the_proxy(
     target: Server, authority_file: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """HTTPS_PROXY is used unless NO_PROXY excludes the host; plain http to loopback never goes."""
+    """HTTPS_PROXY is used unless NO_PROXY excludes the host; http to loopback uses no proxy."""
     with Server(tunnel_to(target)) as proxy, Server(OK) as plain:
         monkeypatch.setenv("HTTPS_PROXY", f"127.0.0.1:{proxy.port}")
         monkeypatch.setenv("HTTP_PROXY", f"127.0.0.1:{proxy.port}")
@@ -127,8 +127,8 @@ def test_the_environment_names_the_proxy(
             CMSClient(TOKEN)
 
 
-def test_plain_http_goes_through_a_proxy_in_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where plain http is permitted, a proxy gets the request itself."""
+def test_the_proxy_gets_the_whole_request_of_plain_http(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If http is permitted, the client sends the whole request to the proxy."""
     with Server(OK) as proxy:
         monkeypatch.setenv("HTTP_PROXY", f"http://user:secret@127.0.0.1:{proxy.port}")
         configuration = Configuration("http://gw.example/cms", TOKEN, allow_insecure_http=True)
@@ -140,8 +140,8 @@ def test_plain_http_goes_through_a_proxy_in_whole(monkeypatch: pytest.MonkeyPatc
         assert proxy.requests[0].headers["proxy-authorization"] == [f"Basic {user}"]
 
 
-def test_a_proxys_headers_replace_those_of_a_call_whatever_their_case() -> None:
-    """A proxy that forwards gets each header once."""
+def test_proxy_headers_replace_those_of_a_call() -> None:
+    """A forwarding proxy gets each header once: `proxy_headers` replace a call's, in any case."""
     with Server(OK) as proxy:
         configuration = Configuration(
             "http://api.example",
@@ -170,8 +170,8 @@ def test_a_proxys_headers_replace_those_of_a_call_whatever_their_case() -> None:
         ("http://[2001:db8::1]:8080", "[2001:db8::1]:8080"),
     ],
 )
-def test_the_host_header_names_the_host_without_its_standard_port(host: str, named: str) -> None:
-    """As RFC 9110 has it, section 7.2; a dot that ends a name is for the name look-up alone."""
+def test_the_host_header_has_no_default_port(host: str, named: str) -> None:
+    """The Host header has no default port and no final dot (RFC 9110, section 7.2)."""
     with Server(OK) as proxy:
         configuration = Configuration(
             host, TOKEN, proxy=f"http://127.0.0.1:{proxy.port}", allow_insecure_http=True
@@ -181,7 +181,7 @@ def test_the_host_header_names_the_host_without_its_standard_port(host: str, nam
     assert proxy.requests[0].headers["host"] == [named]
 
 
-REFUSALS = [
+PROXY_FAILURES = [
     raw(b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n"),
     raw(b"HTTP/1.1 407 who is user:secret? dXNlcjpzZWNyZXQ=\r\nX: secret\r\n\r\nsecret"),
     raw(b"HTTP/1.1 502 Bad Gateway\r\n\r\n"),
@@ -193,13 +193,13 @@ REFUSALS = [
 
 
 @pytest.mark.usefixtures("no_wait")
-@pytest.mark.parametrize("refusal", REFUSALS)
+@pytest.mark.parametrize("failure", PROXY_FAILURES)
 @pytest.mark.parametrize("tunnel", [True, False])
-def test_a_proxy_that_refuses_is_named_without_its_password(
-    refusal: Any, tunnel: bool, caplog: pytest.LogCaptureFixture
+def test_a_failing_proxy_is_named_without_its_password(
+    failure: Any, tunnel: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """No result, log or exception has the proxy's user and password, though the proxy echoes."""
-    with Server(refusal) as proxy, caplog.at_level(logging.DEBUG):
+    """No result, log or exception has the proxy's credentials, even if the proxy echoes them."""
+    with Server(failure) as proxy, caplog.at_level(logging.DEBUG):
         configuration = Configuration(
             "https://api.example" if tunnel else "http://api.example",
             TOKEN,
@@ -214,14 +214,14 @@ def test_a_proxy_that_refuses_is_named_without_its_password(
             result = lead(client)
         assert proxy.wait_until_all_closed()
     assert (result["success"], result["type"]) == (False, caught.value.type)
-    refused = refusal in REFUSALS[:2]
+    needs_credentials = failure in PROXY_FAILURES[:2]
     if tunnel:
         assert (result["type"], result["retryable"]) == ("network_error", True)
         assert f"proxy http://127.0.0.1:{proxy.port}" in result["error"]
-        assert ("407. Check the proxy's user and password." in result["error"]) is refused
+        assert ("407. Check the proxy's user and password." in result["error"]) is needs_credentials
         assert len(proxy.requests) == 8
         assert all(TOKEN not in str(request) for request in proxy.requests)
-    elif refused:
+    elif needs_credentials:
         assert (result["type"], result["status_code"]) == ("api_error", 407)
         assert len(proxy.requests) == 2
     error = caught.value
@@ -233,7 +233,7 @@ def test_a_proxy_that_refuses_is_named_without_its_password(
 
 @pytest.mark.usefixtures("no_wait")
 def test_a_proxy_that_can_not_be_reached_is_a_network_error() -> None:
-    """Where no proxy listens, the result names it and is retryable."""
+    """If nothing listens at the proxy's address, the result names the proxy and is retryable."""
     with Server() as proxy:
         pass
     result = track_once(
@@ -245,13 +245,13 @@ def test_a_proxy_that_can_not_be_reached_is_a_network_error() -> None:
 
 
 @pytest.mark.parametrize("opened", [False, True])
-def test_a_slow_proxy_does_not_hold_a_call_beyond_its_deadline(
+def test_a_slow_proxy_does_not_block_a_call_beyond_its_deadline(
     opened: bool, tls: ssl.SSLContext, authority_file: str
 ) -> None:
-    """The time that a proxy takes to open its tunnel counts against the deadline."""
+    """The time that a proxy takes to open its tunnel counts towards the deadline."""
     with Server(never_respond, tls=tls) as target:
-        drip = raw([b"HTTP/1.1 200 OK\r\n"] + [b"X: y\r\n"] * 50, every=0.05)
-        with Server(tunnel_to(target, delay=0.1) if opened else drip) as proxy:
+        trickle = raw([b"HTTP/1.1 200 OK\r\n"] + [b"X: y\r\n"] * 50, every=0.05)
+        with Server(tunnel_to(target, delay=0.1) if opened else trickle) as proxy:
             settings = {"proxy": proxy.url, "ssl_ca_cert": authority_file}
             result, seconds = timed(
                 lambda: track_once(target, timeout=0.3, request_timeout=60, **settings)

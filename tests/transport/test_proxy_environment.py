@@ -1,4 +1,4 @@
-"""Which proxy the environment names, as tables."""
+"""The proxy that environment variables name, and the hosts that NO_PROXY excludes."""
 
 import pytest
 
@@ -45,7 +45,7 @@ HTTP = "http://api.example"
 def test_the_environment_names_a_proxy(
     variables: dict[str, str], url: str, proxy: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The variable for the scheme takes precedence over ALL_PROXY, lower case over upper case."""
+    """The scheme's variable takes precedence over ALL_PROXY, and lower case over upper case."""
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     assert environment_proxy(url) == proxy
@@ -101,15 +101,15 @@ def test_the_environment_names_a_proxy(
     ],
 )
 def test_no_proxy_excludes_hosts(no_proxy: str, host: str, port: int, excluded: bool) -> None:
-    """Names with what is below them, addresses and CIDR blocks, each with or without a port."""
+    """NO_PROXY excludes names with subdomains, addresses and CIDR blocks, for all ports or one."""
     assert is_excluded(no_proxy, host, port) is excluded
 
 
 @pytest.mark.parametrize("variable", ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"])
-def test_a_proxy_that_can_not_be_used_names_its_variable(
+def test_the_error_for_an_unsupported_proxy_names_its_variable(
     variable: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A proxy of an unsupported type is refused when the client is made, if it is for the host."""
+    """A client rejects an unsupported proxy for its host, and the error names the variable."""
     monkeypatch.setenv(variable, "socks5://user:secret@127.0.0.1:1080")
     with pytest.raises(ApiValueError, match=variable) as caught:
         CMSClient(TOKEN)

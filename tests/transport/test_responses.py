@@ -1,4 +1,4 @@
-"""Every response of the wire contract becomes the documented dict."""
+"""Each response that the service may send gives the documented result."""
 
 import gzip
 import zlib
@@ -113,8 +113,8 @@ DEFAULT = "Event tracked successfully"
         ),
     ],
 )
-def test_a_success_in_any_form_is_a_success(step: Step, message: str, data: Any) -> None:
-    """Each form of success gives the documented message and data."""
+def test_a_success_in_any_format_is_a_success(step: Step, message: str, data: Any) -> None:
+    """Each format of a success gives the documented message and data."""
     with Server(step) as server, client_of(server) as client:
         result = lead(client)
         assert result.pop("request_id", "r") == "r"
@@ -135,7 +135,7 @@ def test_a_success_in_any_form_is_a_success(step: Step, message: str, data: Any)
     ],
 )
 def test_a_2xx_that_reports_a_failure_is_an_error(body: Any, error: str) -> None:
-    """A 2xx whose body says `false` or `failed` is an error with that status."""
+    """A 2xx whose body reports a failure is an error with that status."""
     with Server(respond(201, json=body)) as server, client_of(server) as client:
         assert lead(client) == {
             "success": False,
@@ -179,8 +179,8 @@ def test_a_2xx_that_reports_a_failure_is_an_error(body: Any, error: str) -> None
         ([], {}),
     ],
 )
-def test_an_error_body_is_used_where_it_is_valid(body: Any, expected: dict[str, Any]) -> None:
-    """Error text, type and details come from the body where they are valid, else from the SDK."""
+def test_the_valid_parts_of_an_error_body_are_used(body: Any, expected: dict[str, Any]) -> None:
+    """The result has the valid parts of an error body, and the SDK's values for the others."""
     with Server(respond(422, json=body)) as server, client_of(server) as client:
         assert lead(client) == {
             "success": False,
@@ -195,7 +195,7 @@ def test_an_error_body_is_used_where_it_is_valid(body: Any, expected: dict[str, 
 
 @pytest.mark.parametrize("status", [100, 102, 103, 199])
 def test_interim_responses_are_skipped(status: int) -> None:
-    """Any number of 1xx may come before the response, and the next call gets its own."""
+    """The client skips any number of 1xx responses before the response to each call."""
     interim = f"HTTP/1.1 {status} Interim\r\nLink: x\r\n\r\n".encode() * 3
     final = b"HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\n"
     steps = [raw(interim + final + b'{"message": "%05d"}' % n, close=False) for n in (1, 2)]
@@ -207,8 +207,8 @@ def test_interim_responses_are_skipped(status: int) -> None:
 
 @pytest.mark.parametrize("status", [204, 304])
 @pytest.mark.parametrize("line", ["Content-Length: 20", "Transfer-Encoding: chunked"])
-def test_a_body_that_is_not_allowed_is_not_the_next_response(status: int, line: str) -> None:
-    """A connection whose 204 or 304 announces a body is not used again."""
+def test_a_connection_with_an_unexpected_body_is_not_reused(status: int, line: str) -> None:
+    """The client does not reuse a connection after a 204 or 304 that announces a body."""
     head = raw(f"HTTP/1.1 {status} -\r\n{line}\r\n\r\n".encode(), close=False)
     with Server(head, respond(422)) as server, client_of(server) as client:
         assert lead(client)["success"] is (status == 204)
@@ -221,7 +221,7 @@ def test_a_body_that_is_not_allowed_is_not_the_next_response(status: int, line: 
     "echo", [TOKEN, TOKEN.replace("/", "\\/"), "".join(f"\\u{ord(c):04x}" for c in TOKEN)]
 )
 def test_the_token_is_redacted_in_a_result(status: int, echo: str) -> None:
-    """The token is redacted wherever a response has it, also where JSON escapes it."""
+    """The client redacts the token in a result, even if the response's JSON escapes it."""
     text = f'"message": "{echo}", "type": "{echo}"'
     details = f'{{"{echo}": ["at {echo}", 1]}}'
     body = f'{{{text}, "data": {details}, "details": {details}}}'
@@ -233,7 +233,7 @@ def test_the_token_is_redacted_in_a_result(status: int, echo: str) -> None:
 
 
 def test_the_token_is_redacted_in_headers_and_unknown_fields() -> None:
-    """The token is redacted in headers and in unknown fields, in names and values."""
+    """The client redacts the token in names and values of headers and unknown fields."""
     echo = f'{{"{TOKEN}": "{TOKEN}", "success": true, "data": {{}}}}'
     headers = {"X-Echo": f"<{TOKEN}>", "X-Other": "1"}
     with Server(respond(200, echo, headers), respond(400, echo, headers)) as server:
@@ -255,10 +255,10 @@ def test_the_token_is_redacted_in_headers_and_unknown_fields() -> None:
 
 @pytest.mark.parametrize("status", [302, 307])
 def test_a_redirect_is_not_followed(status: int) -> None:
-    """No other origin gets the token or the customer's data."""
+    """The client follows no redirect, as another origin would get the token and event data."""
     with Server() as other:
-        for place in (f"{other.url}/track/lead", f"//127.0.0.1:{other.port}/"):
-            step = respond(status, headers={"Location": place})
+        for location in (f"{other.url}/track/lead", f"//127.0.0.1:{other.port}/"):
+            step = respond(status, headers={"Location": location})
             with Server(step) as server, client_of(server) as client:
                 assert lead(client)["type"] == "redirect"
         assert other.connections == 0
@@ -273,25 +273,25 @@ def test_a_redirect_is_not_followed(status: int) -> None:
         ("Ann\x00Lee", "ann lee"),
     ],
 )
-def test_white_space_does_not_hide_a_name(name: str, written: str) -> None:
-    """The customer's name is redacted in `error`, whatever white space separates its parts."""
+def test_a_name_is_redacted_whatever_its_white_space(name: str, written: str) -> None:
+    """The client redacts the customer's name in `error`, whatever white space it contains."""
     step = respond(400, json={"error": f"No: {written}."})
     with Server(step) as server, client_of(server) as client:
         assert lead(client, customer_name=name)["error"] == "No: [redacted]."
 
 
 @pytest.mark.parametrize("token", ["success", "false", "error", "status", "t", "1"])
-@pytest.mark.parametrize("form", ["message", "success_false", "status_error"])
-def test_a_token_that_is_a_common_word_changes_no_outcome(token: str, form: Any) -> None:
-    """Redacting the token never turns a failure into a success, or the other way round."""
-    with Sandbox(token=token, response=form) as sandbox:
+@pytest.mark.parametrize("format", ["message", "success_false", "status_error"])
+def test_a_token_that_is_a_common_word_changes_no_outcome(token: str, format: Any) -> None:
+    """Redacting the token never turns a failure into a success, or a success into a failure."""
+    with Sandbox(token=token, response=format) as sandbox:
         with CMSClient(token, sandbox.url) as client:
-            assert lead(client)["success"] is (form == "message")
-        assert len(sandbox.leads) == (form == "message")
+            assert lead(client)["success"] is (format == "message")
+        assert len(sandbox.leads) == (format == "message")
 
 
-def test_the_error_text_does_not_contain_the_customers_data() -> None:
-    """The customer's data is redacted in `error`."""
+def test_the_error_message_does_not_contain_the_customers_data() -> None:
+    """The client redacts the customer's data in `error`."""
     customer = {
         "customer_external_id": "user.1",
         "customer_name": "Ann Lee",

@@ -30,7 +30,7 @@ from ..support.timing import SLACK, Clock, timed
     "first", [drop, reset, respond(503), respond(429), respond(500), raw(b"HT")]
 )
 def test_a_transient_error_is_retried_with_the_same_bytes(operation: Operation, first: Any) -> None:
-    """After a transient error, the same request is sent again and its response returned."""
+    """After a transient error, the client sends the same request again and returns its response."""
     with Server(first, OK) as server, client_of(server) as client:
         assert track(client, operation) == {"success": True, "message": "Done", "data": {}}
         one, two = server.requests
@@ -47,8 +47,8 @@ def test_waits_grow_and_are_random(monkeypatch: pytest.MonkeyPatch) -> None:
     assert waits == [0.25, 0.5, 1.0]
 
 
-def test_retry_after_is_obeyed_where_it_fits(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The service's Retry-After replaces the back-off."""
+def test_retry_after_is_obeyed_before_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The service's Retry-After replaces the back-off if the wait ends before the deadline."""
     waits: list[float] = []
     monkeypatch.setattr(time, "sleep", waits.append)
     steps = [respond(429, headers={"Retry-After": "3"}), OK]
@@ -60,7 +60,7 @@ def test_retry_after_is_obeyed_where_it_fits(monkeypatch: pytest.MonkeyPatch) ->
 def test_a_retry_after_of_the_whole_deadline_is_returned_at_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A wait that would leave no time for an attempt is returned to the caller."""
+    """A call returns at once if Retry-After would leave no time for another attempt."""
     monkeypatch.setattr(time, "sleep", lambda _: pytest.fail("waited"))
     with (
         Server(respond(429, headers={"Retry-After": "10"})) as server,
@@ -75,7 +75,7 @@ def test_a_retry_after_of_the_whole_deadline_is_returned_at_once(
 @pytest.mark.parametrize("retries", [0, 1, 2])
 @pytest.mark.usefixtures("no_wait")
 def test_max_retries_counts_the_attempts_after_the_first(retries: int) -> None:
-    """`max_retries` of a call takes precedence over the client's, also where it is 0."""
+    """A call's `max_retries`, even 0, takes precedence over the client's."""
     with Server(respond(500)) as server, client_of(server, max_retries=5) as client:
         lead(client, max_retries=retries)
         assert len(server.requests) == retries + 1
@@ -83,7 +83,7 @@ def test_max_retries_counts_the_attempts_after_the_first(retries: int) -> None:
 
 @pytest.mark.usefixtures("no_wait")
 def test_one_hung_attempt_leaves_time_for_another(clock: Clock) -> None:
-    """An attempt without a response within its read timeout is retried."""
+    """The client retries an attempt that gets no response within its read timeout."""
     with Server(hang_for(5.1, clock), OK) as server, client_of(server) as client:
         result, seconds = timed(lambda: lead(client))
         assert result["success"] is True
@@ -92,7 +92,7 @@ def test_one_hung_attempt_leaves_time_for_another(clock: Clock) -> None:
 
 
 def test_connect_and_read_timeout_are_independent(clock: Clock) -> None:
-    """The connect timeout does not limit the response."""
+    """The connect timeout does not limit the time of a response."""
 
     def respond_late(connection: Connection) -> bool:
         clock.advance(4)
@@ -107,7 +107,7 @@ def test_connect_and_read_timeout_are_independent(clock: Clock) -> None:
 
 
 def test_the_deadline_of_a_call_takes_precedence_over_the_clients() -> None:
-    """`timeout` of a call replaces that of the client."""
+    """A call's `timeout` takes precedence over the client's."""
     with Server(never_respond) as server, client_of(server, timeout=60) as client:
         result, seconds = timed(lambda: lead(client, timeout=0.2))
         assert result["type"] == "timeout"

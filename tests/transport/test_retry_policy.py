@@ -1,4 +1,4 @@
-"""The retry decision and Retry-After, as tables."""
+"""The decision whether and when to retry, and the parsing of Retry-After."""
 
 from typing import Optional
 
@@ -36,7 +36,7 @@ def test_the_wait_before_a_retry(
     retry_after: Optional[float],
     expected: Optional[float],
 ) -> None:
-    """The wait doubles from 0.5 s, obeys Retry-After, and gives up where it would not fit."""
+    """The wait doubles from 0.5 s or follows Retry-After, and is None if the call gives up."""
     wait = next_wait(attempt, 3, remaining=remaining, jitter=jitter, retry_after=retry_after)
     assert wait == expected
 
@@ -48,10 +48,10 @@ def test_the_wait_before_a_retry(
     jitter=st.floats(0, 1, exclude_max=True),
     retry_after=st.none() | st.floats(0, allow_infinity=False),
 )
-def test_a_wait_always_fits(
+def test_a_wait_always_ends_before_the_deadline(
     attempt: int, retries: int, remaining: float, jitter: float, retry_after: Optional[float]
 ) -> None:
-    """Whatever happened, a wait is 0 or more, within what is left, and at most 8 s of back-off."""
+    """A wait is 0 or more, ends before the deadline, and has at most 8 s of back-off."""
     wait = next_wait(attempt, retries, remaining=remaining, jitter=jitter, retry_after=retry_after)
     if wait is not None:
         assert attempt <= retries
@@ -85,12 +85,12 @@ def test_a_wait_always_fits(
     ],
 )
 def test_retry_after(value: Optional[str], expected: Optional[float]) -> None:
-    """Retry-After is seconds or an HTTP date; anything else is as if it weren't there."""
+    """Retry-After is a number of seconds or an HTTP date, and any other value is ignored."""
     assert parse_retry_after(value, NOW) == expected
 
 
 @given(st.text())
-def test_retry_after_takes_any_text(value: str) -> None:
-    """No text of a server makes reading Retry-After fail."""
+def test_any_retry_after_can_be_parsed(value: str) -> None:
+    """Parsing Retry-After never fails, whatever string the server sends."""
     seconds = parse_retry_after(value, NOW)
     assert seconds is None or 0 <= seconds <= 1e9

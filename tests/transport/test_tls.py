@@ -1,4 +1,4 @@
-"""TLS: kept connections, handshakes, and connections that are damaged or closed early."""
+"""TLS: reused connections, handshakes, and connections that are corrupted or closed early."""
 
 import itertools
 import os
@@ -23,8 +23,8 @@ from cutmeshort import (
 from ..support.events import PAYLOAD, TOKEN, lead, track_once
 from ..support.forking import forks
 from ..support.relays import (
-    DamagingRelay,
-    flip,
+    CorruptingRelay,
+    flip_last_byte,
     send_in_one_segment,
     tunnel_of_records_to,
     tunnel_to,
@@ -33,10 +33,10 @@ from ..support.server import OK, Connection, Server, never_respond, raw, respond
 from ..support.timing import LONG, SLACK, Clock, timed
 
 
-def test_what_follows_a_response_is_not_the_next_one(
+def test_bytes_after_a_response_are_not_the_next_response(
     tls: ssl.SSLContext, authority_file: str
 ) -> None:
-    """A TLS connection with more than one response is not kept, even if TLS has read it all."""
+    """The client does not reuse a connection on which TLS has read more than one response."""
     body = b'{"message": "%s"}' % (b"x" * 8000)
     head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n"
     first = head % len(body) + body
@@ -54,10 +54,10 @@ def test_what_follows_a_response_is_not_the_next_one(
         assert server.connections == 2
 
 
-def test_a_kept_tls_connection_that_was_dropped_is_replaced_at_once(
+def test_an_idle_tls_connection_that_was_closed_is_replaced_at_once(
     tls: ssl.SSLContext, authority_file: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A kept https connection that the server closed is replaced without a retry and a wait."""
+    """Replacing an idle TLS connection that the server closed costs no retry and no wait."""
     monkeypatch.setattr(time, "sleep", lambda _: pytest.fail("waited"))
     once = raw(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
     configuration = Configuration(ssl_ca_cert=authority_file)
@@ -75,7 +75,7 @@ def test_a_kept_tls_connection_that_was_dropped_is_replaced_at_once(
 def test_a_tls_connection_survives_the_fork_of_its_process(
     tls: ssl.SSLContext, authority_file: str
 ) -> None:
-    """A forked child does not shut down the TLS connection of its parent."""
+    """A forked child does not shut down its parent's TLS connection."""
     configuration = Configuration(ssl_ca_cert=authority_file)
     with (
         Server(OK, tls=tls) as server,
@@ -90,8 +90,8 @@ def test_a_tls_connection_survives_the_fork_of_its_process(
         assert [request.connection for request in server.requests] == [1, 2, 1]
 
 
-def test_a_hung_handshake_does_not_hold_a_call_beyond_its_deadline(tls: ssl.SSLContext) -> None:
-    """A handshake ends at the deadline, also after a tunnel that was slow to open."""
+def test_a_hung_handshake_does_not_block_a_call_beyond_its_deadline(tls: ssl.SSLContext) -> None:
+    """A handshake ends at the deadline, even after a tunnel that was slow to open."""
     with (
         Server(tls=tls, on_connect=[never_respond]) as target,
         Server(tunnel_to(target, delay=0.1)) as proxy,
@@ -107,27 +107,32 @@ def test_a_hung_handshake_does_not_hold_a_call_beyond_its_deadline(tls: ssl.SSLC
 
 
 @pytest.mark.usefixtures("no_wait")
-@pytest.mark.parametrize("damage", [flip, lambda data: data[:-1], lambda _: b"\x15\x03\x03\0\1x"])
+@pytest.mark.parametrize(
+    "corrupt", [flip_last_byte, lambda data: data[:-1], lambda _: b"\x15\x03\x03\0\1x"]
+)
 def test_tls_that_fails_after_the_request_is_a_network_error(
-    damage: Any, tls: ssl.SSLContext, authority_file: str
+    corrupt: Any, tls: ssl.SSLContext, authority_file: str
 ) -> None:
-    """After the request, a TLS failure is a network error, which is retried and retryable."""
-    with Server(OK, tls=tls) as target, Server(on_connect=[DamagingRelay(target, damage)]) as relay:
+    """After the request, a TLS failure is a network error, which the client retries."""
+    with (
+        Server(OK, tls=tls) as target,
+        Server(on_connect=[CorruptingRelay(target, corrupt)]) as relay,
+    ):
         host = f"https://127.0.0.1:{relay.port}"
         result = track_once(relay, host, ssl_ca_cert=authority_file, timeout=60)
         assert (result["type"], result["retryable"]) == ("network_error", True)
         assert relay.connections == 4
 
 
-def close_below_tls(connection: Connection) -> bool:
-    """Respond without a length, and close the connection below TLS."""
+def close_without_tls_close(connection: Connection) -> bool:
+    """Respond without a length, and close the connection but not TLS."""
     connection.socket.sendall(b'HTTP/1.1 200 OK\r\n\r\n{"success": true}')
     socket.socket.shutdown(connection.socket, socket.SHUT_RDWR)
     return False
 
 
 def close_tls(connection: Connection) -> bool:
-    """Respond without a length, and end TLS before the connection."""
+    """Respond without a length, and close TLS before the connection."""
     connection.socket.sendall(b'HTTP/1.1 200 OK\r\n\r\n{"success": true}')
     with suppress(OSError):
         connection.socket.unwrap()  # type: ignore[attr-defined]
@@ -136,11 +141,13 @@ def close_tls(connection: Connection) -> bool:
 
 @pytest.mark.usefixtures("no_wait")
 @pytest.mark.parametrize("tunnelled", [False, True])
-@pytest.mark.parametrize(("step", "type_"), [(close_below_tls, "network_error"), (close_tls, None)])
-def test_a_body_that_ends_with_the_connection_needs_the_end_of_tls(
+@pytest.mark.parametrize(
+    ("step", "type_"), [(close_without_tls_close, "network_error"), (close_tls, None)]
+)
+def test_a_body_without_a_length_must_end_with_a_tls_close(
     step: Any, type_: Any, tunnelled: bool, tls: ssl.SSLContext, authority_file: str
 ) -> None:
-    """Without the end of TLS, anyone on the network could have closed the connection."""
+    """A body without a length is complete only if the server closes TLS after it."""
     with Server(step, tls=tls) as target, Server(tunnel_to(target), tls=tls) as proxy:
         settings = {"proxy": f"https://127.0.0.1:{proxy.port}"} if tunnelled else {}
         result = track_once(target, ssl_ca_cert=authority_file, **settings)
@@ -148,8 +155,10 @@ def test_a_body_that_ends_with_the_connection_needs_the_end_of_tls(
         assert len(target.requests) == (4 if type_ else 1)
 
 
-def test_a_response_in_too_many_pieces_is_refused(tls: ssl.SSLContext, authority_file: str) -> None:
-    """A response of single bytes, each a TLS record, is refused, as it costs too much."""
+def test_a_response_in_too_many_pieces_is_rejected(
+    tls: ssl.SSLContext, authority_file: str
+) -> None:
+    """The client rejects a response of 20,000 TLS records of one byte each."""
     body = [b" "] * 20_100
     step = raw([b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body), *body])
     with Server(step, tls=tls) as server:
@@ -160,13 +169,13 @@ def test_a_response_in_too_many_pieces_is_refused(tls: ssl.SSLContext, authority
 
 
 def flood_with_hello_requests(connection: Connection) -> bool:
-    """Send messages that TLS ignores, without end; this needs no certificate."""
+    """Send endless messages that TLS ignores; this needs no certificate."""
     connection.socket.recv(1)
     return raw(lambda: itertools.repeat(b"\x16\x03\x03\x00\x04\0\0\0\0" * 9999))(connection)
 
 
-def test_a_handshake_that_has_no_end_does_not_hold_a_call(tls: ssl.SSLContext) -> None:
-    """A handshake of messages without end, which OpenSSL would read, is a network error."""
+def test_an_endless_handshake_does_not_block_a_call(tls: ssl.SSLContext) -> None:
+    """A handshake of endless messages, which OpenSSL would read, is a network error."""
     with Server(tls=tls, on_connect=[flood_with_hello_requests]) as server:
         result, seconds = timed(
             lambda: track_once(server, timeout=60, request_timeout=60, retries=0)
@@ -175,8 +184,8 @@ def test_a_handshake_that_has_no_end_does_not_hold_a_call(tls: ssl.SSLContext) -
     assert (result["type"], result["retryable"]) == ("network_error", True)
 
 
-def test_a_handshake_and_a_tunnel_end_with_the_time_to_connect(tls: ssl.SSLContext) -> None:
-    """Each step of making a connection is limited by the connect timeout."""
+def test_the_connect_timeout_limits_a_handshake_and_a_tunnel(tls: ssl.SSLContext) -> None:
+    """The connect timeout limits each step of opening a connection."""
     with Server(tls=tls, on_connect=[never_respond]) as target, Server(never_respond) as proxy:
         for settings in ({}, {"proxy": proxy.url}):
             result, seconds = timed(
@@ -191,7 +200,7 @@ def test_a_handshake_and_a_tunnel_end_with_the_time_to_connect(tls: ssl.SSLConte
 def test_a_tunnel_and_a_handshake_each_have_the_connect_timeout(
     tls: ssl.SSLContext, authority_file: str, clock: Clock
 ) -> None:
-    """Together they may take longer than the connect timeout."""
+    """A tunnel and a handshake together may take longer than the connect timeout."""
 
     def accept_late(connection: Connection) -> bool:
         connection.socket.recv(1, socket.MSG_PEEK)  # until the handshake has begun
@@ -207,8 +216,8 @@ def test_a_tunnel_and_a_handshake_each_have_the_connect_timeout(
         assert track_once(target, retries=0, **settings)["success"] is True
 
 
-def test_no_tls_at_all_is_a_tls_error() -> None:
-    """A server without TLS behind https:// is a `tls_error`, and not retried."""
+def test_a_server_without_tls_is_a_tls_error() -> None:
+    """A server without TLS at an https:// URL is a `tls_error`, and the client does not retry."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def respond_plainly() -> None:
@@ -227,7 +236,7 @@ def test_no_tls_at_all_is_a_tls_error() -> None:
 
 
 def test_a_handshake_that_is_closed_early_is_a_network_error() -> None:
-    """A connection that is closed during the handshake is retried, unlike a refused one."""
+    """The client retries if the server closes the connection during the handshake."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.settimeout(LONG)
 
@@ -266,7 +275,7 @@ def test_an_unread_response_can_be_read_in_another_thread(
             assert response.data == body
 
 
-def two_responses(connection: Connection) -> bool:
+def send_two_responses(connection: Connection) -> bool:
     """Send two responses to one request."""
     first = b'HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\n{"message": "first"}'
     send_in_one_segment(connection.socket, first, first.replace(b"first", b"wrong"))
@@ -275,12 +284,12 @@ def two_responses(connection: Connection) -> bool:
 
 @pytest.mark.skipif(not hasattr(socket, "TCP_CORK"), reason="needs Linux's TCP_CORK")
 @pytest.mark.parametrize("tunnel", [None, tunnel_to, tunnel_of_records_to])
-def test_what_a_layer_of_tls_has_read_is_not_the_next_response(
+def test_data_that_tls_has_buffered_is_not_the_next_response(
     tunnel: Any, tls: ssl.SSLContext, authority_file: str
 ) -> None:
-    """A second response that TLS has received, but not decrypted, ends the connection."""
+    """A connection is not reused if TLS has received a second response but not decrypted it."""
     with (
-        Server(two_responses, respond(422), tls=tls) as target,
+        Server(send_two_responses, respond(422), tls=tls) as target,
         Server((tunnel or tunnel_to)(target), tls=tls) as proxy,
     ):
         configuration = Configuration(

@@ -1,7 +1,7 @@
 """
-What an application writes, for type checkers alone: this file is checked and never run.
+Code of an application, which type checkers check and nothing runs.
 
-A line that must be an error carries an ignore comment, which both checkers report where it is not
+A line that must be an error has an ignore comment; both type checkers report it if it is not
 needed.
 """
 
@@ -57,16 +57,16 @@ def results(client: CMSClient) -> Optional[float]:
 
 def results_by_identity(result: TrackResult) -> str:
     if result["success"] is True:
-        return text_of(result)
-    return refused(result)
+        return message_of(result)
+    return error_of(result)
 
 
-def text_of(success: TrackSuccess) -> str:
+def message_of(success: TrackSuccess) -> str:
     print(success["error"])  # type: ignore[typeddict-item]
     return success["message"]
 
 
-def refused(error: TrackError) -> str:
+def error_of(error: TrackError) -> str:
     print(error["message"])  # type: ignore[typeddict-item]
     return error["error"]
 

@@ -1,4 +1,4 @@
-"""Name, email address and avatar: an invalid one is left out and never costs a conversion."""
+"""Invalid names, email addresses and avatars, which the client leaves out of the event."""
 
 from typing import Any
 
@@ -8,20 +8,20 @@ from cutmeshort import CMSClient
 from cutmeshort.operations import Operation
 
 from ..support.events import client_of
-from ..support.hostile import ClaimsClass, TextWithoutLength
+from ..support.failing_objects import ObjectWithFakeClass, StrWithoutLength
 from ..support.operations import each_operation, track
 from ..support.server import Server
 
-LONG = "x" * 256
+TOO_LONG = "x" * 256
 INVALID = [
-    ("customer_name", LONG, "at most 255 characters"),
+    ("customer_name", TOO_LONG, "at most 255 characters"),
     ("customer_name", ["Ann"], "valid string"),
     ("customer_name", "\ud800", "valid string"),
-    ("customer_email", "ann", "email address"),
-    ("customer_email", "ann lee@example.com", "email address"),
-    ("customer_email", "ann@example.com\n", "email address"),
-    ("customer_email", "@", "email address"),
-    ("customer_email", "a@" + LONG, "at most 255 characters"),
+    ("customer_email", "ann", "an email address like"),
+    ("customer_email", "ann lee@example.com", "an email address like"),
+    ("customer_email", "ann@example.com\n", "an email address like"),
+    ("customer_email", "@", "an email address like"),
+    ("customer_email", "a@" + TOO_LONG, "at most 255 characters"),
     ("customer_email", 7, "valid string"),
     ("customer_avatar", "example.com/a.png", "http:// or https://"),
     ("customer_avatar", "ftp://example.com", "http:// or https://"),
@@ -33,18 +33,18 @@ INVALID = [
 
 
 @each_operation
-@pytest.mark.parametrize(("name", "value", "says"), INVALID)
-def test_an_invalid_droppable_field_is_left_out(
-    operation: Operation, name: str, value: Any, says: str
+@pytest.mark.parametrize(("name", "value", "message"), INVALID)
+def test_an_invalid_customer_field_is_left_out(
+    operation: Operation, name: str, value: Any, message: str
 ) -> None:
-    """A name, address or avatar that breaks its rule is left out, and the result says so."""
+    """The client leaves an invalid name, email or avatar out, and the result has a warning."""
     with Server() as server, client_of(server) as client:
         result = track(client, operation, **{name: value})
         (warning,) = result["warnings"]
         assert result["success"] is True
         assert warning["field"] == name
         assert warning["message"].startswith("Left out of the event: ")
-        assert says in warning["message"]
+        assert message in warning["message"]
         without = track(client, operation)
         assert "warnings" not in without
         first, second = server.requests
@@ -52,11 +52,13 @@ def test_an_invalid_droppable_field_is_left_out(
 
 
 @each_operation
-def test_droppable_fields_are_not_among_the_errors(
-    operation: Operation, nowhere: CMSClient
+def test_an_invalid_customer_field_of_a_rejected_event_is_a_warning(
+    operation: Operation, offline_client: CMSClient
 ) -> None:
-    """If another argument is rejected, `warnings` still list the fields that are left out."""
-    result = track(nowhere, operation, event_name="", customer_email="x", customer_name=LONG)
+    """A rejected event's result lists invalid customer fields in `warnings`, not in `details`."""
+    result = track(
+        offline_client, operation, event_name="", customer_email="x", customer_name=TOO_LONG
+    )
     assert [detail["field"] for detail in result["details"]] == ["event_name"]
     fields = [warning["field"] for warning in result["warnings"]]
     assert sorted(fields) == ["customer_email", "customer_name"]
@@ -64,9 +66,9 @@ def test_droppable_fields_are_not_among_the_errors(
 
 
 @each_operation
-def test_a_droppable_field_whose_methods_fail_is_left_out(operation: Operation) -> None:
-    """A value whose methods fail is left out, or sent as the text that it is."""
-    values: list[Any] = [ClaimsClass(str), TextWithoutLength("Ann"), object()]
+def test_a_customer_field_whose_methods_fail_does_not_lose_the_event(operation: Operation) -> None:
+    """The client tracks an event even if the methods of a customer field's value fail."""
+    values: list[Any] = [ObjectWithFakeClass(str), StrWithoutLength("Ann"), object()]
     with Server() as server, client_of(server) as client:
         for value in values:
             changes = {"customer_name": value, "customer_email": value}

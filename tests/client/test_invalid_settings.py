@@ -1,4 +1,4 @@
-"""Settings that can't be used are refused when they are set, and named."""
+"""Invalid settings, which the client or the configuration rejects by name."""
 
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,9 @@ from ..support.events import TOKEN
 
 
 @pytest.mark.parametrize("empty", [None, ""])
-def test_no_token_anywhere_names_the_variable(empty: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_for_a_missing_token_names_the_variable(
+    empty: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Without a token, or with an empty variable, the error says which variable to set."""
     if empty is not None:
         monkeypatch.setenv("CMS_BEARER_TOKEN", empty)
@@ -26,8 +28,8 @@ def test_no_token_anywhere_names_the_variable(empty: Any, monkeypatch: pytest.Mo
 @pytest.mark.parametrize(
     "token", ["", " ", "a b", "a\n", "a\tb", "a\x00", "a\x7f", "ä", "\ud800", b"bytes", 7, True, []]
 )
-def test_a_token_that_can_not_be_right_is_refused(token: Any) -> None:
-    """A token is visible ASCII; the message names the variable and doesn't show the token."""
+def test_an_invalid_token_is_rejected(token: Any) -> None:
+    """A token must be visible ASCII; the error names the variable and does not show the token."""
     with pytest.raises(ApiValueError, match="CMS_BEARER_TOKEN") as caught:
         CMSClient(token)
     if isinstance(token, str) and len(token) > 1:
@@ -35,7 +37,7 @@ def test_a_token_that_can_not_be_right_is_refused(token: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("host", "says"),
+    ("host", "message"),
     [
         ("", "visible ASCII"),
         ("api.cme.sh", "visible ASCII"),
@@ -67,18 +69,18 @@ def test_a_token_that_can_not_be_right_is_refused(token: Any) -> None:
         ("http://0.0.0.0", "allow_insecure_http"),
     ],
 )
-def test_a_host_that_can_not_be_right_is_refused(host: Any, says: str) -> None:
-    """A host is an https URL without user, query and fragment; the message says what to write."""
+def test_an_invalid_host_is_rejected(host: Any, message: str) -> None:
+    """A host must be an https URL without user, query and fragment, and the error says so."""
     with pytest.raises(ApiValueError, match="CMS_HOST") as caught:
         CMSClient(TOKEN, host)
-    assert says in str(caught.value)
+    assert message in str(caught.value)
     assert "secret" not in str(caught.value)
     assert caught.value.argument == "host"
 
 
 @pytest.mark.parametrize("value", ["", 0, -1, 86_401, float("nan"), float("inf"), True, "5"])
-def test_a_time_that_can_not_be_right_is_refused(value: Any) -> None:
-    """Times are seconds above 0, at most a day."""
+def test_an_invalid_timeout_is_rejected(value: Any) -> None:
+    """A timeout must be more than 0 seconds, and at most a day."""
     with pytest.raises(ApiValueError, match="timeout must be"):
         Configuration(timeout=value)
     with pytest.raises(ApiValueError, match="request_timeout must be"):
@@ -88,16 +90,16 @@ def test_a_time_that_can_not_be_right_is_refused(value: Any) -> None:
 
 
 @pytest.mark.parametrize("value", [(1,), (1, 2, 3), [1], (1, None), {1, 2}])
-def test_a_pair_of_times_is_a_pair(value: Any) -> None:
-    """`request_timeout` is a number or a (connect, read) pair."""
+def test_a_request_timeout_must_be_a_number_or_a_pair(value: Any) -> None:
+    """`request_timeout` must be a number or a (connect, read) pair."""
     with pytest.raises(ApiValueError, match="request_timeout must be"):
         Configuration(request_timeout=value)
     assert Configuration(request_timeout=[1, 2]).request_timeout == (1, 2)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("value", [-1, 1.0, True, "3", float("nan")])
-def test_retries_that_can_not_be_are_refused(value: Any) -> None:
-    """Retries are a whole number, 0 or more."""
+def test_an_invalid_number_of_retries_is_rejected(value: Any) -> None:
+    """The number of retries must be an integer of 0 or more."""
     with pytest.raises(ApiValueError, match="max_retries\\) must be"):
         Configuration(retries=value)
 
@@ -119,10 +121,10 @@ def test_retries_that_can_not_be_are_refused(value: Any) -> None:
         ("CMS_ENABLED", "2"),
     ],
 )
-def test_an_unreadable_variable_is_named(
+def test_an_invalid_variable_is_named(
     variable: str, value: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A variable with a value that can't be used is named, and its value isn't shown."""
+    """The error for an invalid environment variable names it and does not show its value."""
     monkeypatch.setenv("CMS_BEARER_TOKEN", TOKEN)
     monkeypatch.setenv(variable, value)
     with pytest.raises(ApiValueError, match=variable):
@@ -167,8 +169,8 @@ def test_an_unreadable_variable_is_named(
         ("socket_options", [(1, 2, 2**31)]),
     ],
 )
-def test_a_setting_of_a_wrong_type_is_refused(name: str, value: Any) -> None:
-    """Every setting is checked when the configuration is made, and named."""
+def test_an_invalid_setting_is_rejected(name: str, value: Any) -> None:
+    """A configuration checks each setting when it is created, and its error names the setting."""
     with pytest.raises(ApiValueError, match=name):
         Configuration(**{name: value})
 
@@ -198,8 +200,10 @@ def test_the_argument_of_the_error_is_the_settings_name(
     assert caught.value.argument == argument
 
 
-def test_tls_that_can_not_be_used_says_why(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Where TLS itself fails, the message is the system's."""
+def test_the_error_for_unusable_tls_says_why(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """If TLS itself can't be used, the error has the system's message."""
     monkeypatch.setenv("SSLKEYLOGFILE", str(tmp_path / "missing" / "keys"))
     with pytest.raises(ApiValueError, match="TLS can't be used: "):
         CMSClient(TOKEN)
@@ -207,8 +211,8 @@ def test_tls_that_can_not_be_used_says_why(monkeypatch: pytest.MonkeyPatch, tmp_
 
 @pytest.mark.parametrize("name", ["ssl_ca_cert", "cert_file", "ca_cert_data"])
 @pytest.mark.parametrize("value", ["none.pem", "näh.pem"])
-def test_a_certificate_that_can_not_be_read_is_refused(name: str, value: str) -> None:
-    """Certificates are read when the client is made; the message names the file."""
+def test_an_unreadable_certificate_is_rejected(name: str, value: str) -> None:
+    """A client reads certificates when it is created, and its error names an unreadable file."""
     with pytest.raises(ApiValueError, match=name) as caught:
         CMSClient(TOKEN, configuration=Configuration(**{name: value}))
     assert (value in str(caught.value)) is (name != "ca_cert_data")
