@@ -142,7 +142,7 @@ def test_the_links_of_a_release_lead_to_the_files_of_its_tag(released: Built) ->
 
 
 def test_a_release_has_the_urls_of_its_repository(released: Built) -> None:
-    """A release's metadata has the URLs of source, the documentation, the changelog and the issues."""
+    """A release's metadata has the URLs of source, documentation, changelog and issues."""
     assert released.urls == {
         "Homepage": "https://www.cutmeshort.com",
         "Repository": REPOSITORY,
