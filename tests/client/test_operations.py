@@ -113,7 +113,7 @@ def test_each_method_belongs_to_an_operation(owner: type) -> None:
 
 @each_operation
 def test_an_operations_model_is_public(operation: Operation) -> None:
-    """An operation's model is a public name, in a module whose name is derived from its own."""
+    """An operation's model is a public name, in a module that the generator would create."""
     model = operation.request_model
     assert model.__name__ in cutmeshort.__all__
     assert getattr(cutmeshort, model.__name__) is model

@@ -19,7 +19,7 @@ from .server import Server, Step, accept, after_bytes, drop, never_respond, raw,
 from .timing import SLACK, timed
 
 DEADLINE = 0.15
-FINAL = {501, 505}
+NOT_RETRYABLE = {501, 505}
 RETRYABLE = {
     "network_error",
     "timeout",
@@ -33,7 +33,7 @@ RETRYABLE = {
     "gateway_timeout",
     "server_error",
 }
-ENDLESS = itertools.repeat
+endless = itertools.repeat
 
 OK = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
@@ -41,7 +41,7 @@ FINE = OK + b"Content-Length: 2\r\n\r\n{}"  # a minimal success
 ECHO_TEXT = " ".join([TOKEN, *CUSTOMER.values()])
 ECHO = ECHO_TEXT.encode("latin-1")
 MESSAGE = OK + b"Content-Type: message/rfc822\r\n"
-TINY = b"1;" + b"x" * 30 + b"\r\n \r\n"
+TINY_CHUNK = b"1;" + b"x" * 30 + b"\r\n \r\n"
 BROTLI = FINE[:-6] + b"\r\nContent-Encoding: br\r\n\r\n{}more"
 CHUNKS = b"2\r\n{ \r\n0A ;x=y\r\n" + b" " * 9 + b"}\r\n00\r\nX: y\r\n\r\n"
 HINTS = b"HTTP/1.1 103 Early Hints\r\n"
@@ -76,7 +76,7 @@ class Fault(NamedTuple):
     @property
     def retryable(self) -> bool:
         """The result's `retryable`."""
-        return self.type in RETRYABLE and self.status not in FINAL
+        return self.type in RETRYABLE and self.status not in NOT_RETRYABLE
 
 
 def failed(name: str, step: Step, on_connect: Step = accept) -> Fault:
@@ -111,12 +111,12 @@ def valid(name: str, step: Step, attempts: int = 1) -> Fault:
 
 def trickle(*pieces: bytes, then: bytes = b"", every: float = 0.03) -> Step:
     """Send pieces, then one small piece again and again, slowly."""
-    return raw(lambda: itertools.chain(pieces, ENDLESS(then)), every=every)
+    return raw(lambda: itertools.chain(pieces, endless(then)), every=every)
 
 
 def flood(*pieces: bytes, then: bytes) -> Step:
     """Send pieces, then one piece again and again, as fast as possible."""
-    return raw(lambda: itertools.chain(pieces, ENDLESS(then)))
+    return raw(lambda: itertools.chain(pieces, endless(then)))
 
 
 def bomb(size: int) -> bytes:
@@ -256,7 +256,7 @@ FAULTS = [
     invalid("deflate bomb", zlib.compress(b"0" * 2**22), {"Content-Encoding": "deflate"}),
     Fault("body of 50 MB", raw(lambda: uncompressed(50 * 2**20)), "invalid_response", 200),
     Fault("body that never ends", flood(OK + b"\r\n", then=b" " * 2**16), "invalid_response", 200),
-    Fault("chunks without end", flood(CHUNKED, then=TINY * 999), "network_error", 0, 4),
+    Fault("chunks without end", flood(CHUNKED, then=TINY_CHUNK * 999), "network_error", 0, 4),
     valid("headers of 100 kB", respond(headers={f"X-{n}": "y" * 1200 for n in range(85)})),
     invalid("body of just over 1 MiB", b'{"message": "' + b"x" * 2**20 + b'"}'),
     Fault("chunk of 5 MB", raw(CHUNKED + b"500000\r\n"), "invalid_response", 200),
