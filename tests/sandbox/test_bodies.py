@@ -24,8 +24,11 @@ def test_a_body_that_is_too_large_is_rejected(format: Any) -> None:
     assert expected in response.data
 
 
-def test_a_large_content_length_is_rejected_before_the_body(sandbox: Sandbox) -> None:
+def test_a_large_content_length_is_rejected_before_the_body(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The sandbox rejects a large Content-Length before the body, and closes the connection."""
+    monkeypatch.setattr(bodies, "_IDLE_SECONDS", 0.1)
     with connect(sandbox) as connection:
         connection.sendall(head(sandbox, f"Content-Length: {MAX_BODY_BYTES + 1}"))
         response = read_to_end(connection)
@@ -54,6 +57,8 @@ def test_a_large_body_is_not_kept_in_memory(framing: str, sandbox: Sandbox) -> N
             connection.sendall(head(sandbox, framing))
             for _ in range(384):
                 connection.sendall(chunk)
+            if chunk is not piece:
+                connection.sendall(b"0\r\n\r\n")
             assert read_to_end(connection).startswith(b"HTTP/1.1 413 ")
         assert tracemalloc.get_traced_memory()[1] < 12 * 1024 * 1024
     finally:
