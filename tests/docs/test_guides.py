@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from dateutil.parser import isoparse
 from starlette.requests import Request
 
 from cutmeshort import CMSClient, Configuration
@@ -123,7 +124,7 @@ def test_the_queue_example_passes_on_when_the_event_happened(source: Page, funct
     assert example.queued == [job]
     (message,) = example.logged
     assert "not tracked: " in message
-    sent = datetime.fromisoformat(server.requests[0].json["timestamp"].replace("Z", "+00:00"))
+    sent = isoparse(server.requests[0].json["timestamp"])
     assert abs(sent - job[-1]) < timedelta(seconds=1)
 
 

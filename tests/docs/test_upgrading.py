@@ -42,27 +42,36 @@ def _logging() -> Iterator[None]:
             handler.close()
 
 
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
+    """A sandbox that all tests of this module share."""
+    with Sandbox() as sandbox:
+        yield sandbox
+
+
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, _logging: None) -> Iterator[Any]:
-    """Run code with the names that the document defines; return the value of an expression."""
+def run(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, _logging: None
+) -> Iterator[Any]:
+    """Run code with the names that the page defines; return the value of an expression."""
     names: dict[str, Any] = {}
     monkeypatch.chdir(tmp_path)
-    with Sandbox() as sandbox:
-        monkeypatch.setenv("CMS_HOST", sandbox.url)
-        monkeypatch.setenv("CMS_BEARER_TOKEN", sandbox.token)
-        (setup,) = PAGE.blocks("python")
-        exec(setup.text, names)
+    monkeypatch.setenv("CMS_HOST", sandbox.url)
+    monkeypatch.setenv("CMS_BEARER_TOKEN", sandbox.token)
+    sandbox.reset()
+    (setup,) = PAGE.blocks("python")
+    exec(setup.text, names)
 
-        def evaluate(code: str) -> Any:
-            try:
-                compiled = compile(code, code, "eval")
-            except SyntaxError:
-                compiled = compile(code, code, "exec")
-            return eval(compiled, names)
+    def evaluate(code: str) -> Any:
+        try:
+            compiled = compile(code, code, "eval")
+        except SyntaxError:
+            compiled = compile(code, code, "exec")
+        return eval(compiled, names)
 
-        yield evaluate
-        names["client"].close()
-        names["api_client"].close()
+    yield evaluate
+    names["client"].close()
+    names["api_client"].close()
 
 
 def _categories(now: str) -> tuple[type[BaseException], ...]:
@@ -74,7 +83,7 @@ def _categories(now: str) -> tuple[type[BaseException], ...]:
 
 @pytest.mark.parametrize(("code", "now"), OLD)
 def test_old_code_does_what_the_table_says(code: str, now: str, run: Any) -> None:
-    """It raises or warns, returns an error of that type, or works."""
+    """An old form raises or warns, returns an error of that type, or works, as the table says."""
     for name in [name for name in sys.modules if name.partition(".")[0] == "cms_python"]:
         del sys.modules[name]
     categories = _categories(now)
@@ -89,13 +98,13 @@ def test_old_code_does_what_the_table_says(code: str, now: str, run: Any) -> Non
 
 @pytest.mark.parametrize("code", NEW)
 def test_a_replacement_works(code: str, run: Any) -> None:
-    """It neither raises nor warns, and an event is tracked."""
+    """A replacement neither raises nor warns, and its event is tracked."""
     value = run(code)
     assert not isinstance(value, dict) or value.get("success", True) is True
 
 
-def test_each_line_has_a_replacement_and_a_reason() -> None:
-    """Each line but that of the versions has new code, or says that there is none."""
+def test_each_row_has_a_replacement_and_a_reason() -> None:
+    """Each row, except that of the versions, has new code or says that there is none."""
     assert [row for row in ROWS if len(row) != 4 or not row[3].endswith(".")] == []
     without = [row for row in ROWS if not _code(row[2])]
     assert [old for old, _, new, _ in without if not re.match("none(: |$)", new)] == [
@@ -104,7 +113,7 @@ def test_each_line_has_a_replacement_and_a_reason() -> None:
 
 
 def test_the_first_table_has_all_that_changed_for_the_client() -> None:
-    """No line of the other table is about the client alone."""
+    """No row of the second table is about the client only."""
     first, second = PAGE.table("CMSClient"), PAGE.table("Low-level API")
     assert len(first) + len([row for row in second if row["Why"]]) == len(ROWS)
     assert [
