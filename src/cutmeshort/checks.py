@@ -83,7 +83,7 @@ def check_host(name: str, value: Any) -> str:
     parts = _split(value)
     if parts is None or "@" in parts.netloc or "?" in value or "#" in value:
         extras = "a user name, query or fragment"
-        expected = f"an https:// URL of visible ASCII characters without {extras}"
+        expected = f"an https:// URL (to loopback also http://) of visible ASCII without {extras}"
         raise ApiValueError(f"{name} must be {expected}, like {DEFAULT_HOST}", name)
     return f"{parts.scheme}://{parts.netloc.lower()}{parts.path}".rstrip("/")
 
