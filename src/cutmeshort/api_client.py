@@ -204,6 +204,7 @@ class ApiClient:
         operation: Operation,
         payload: EventPayload,
         token: str,
+        /,
         *,
         _request_timeout: Optional[AttemptTimeout] = None,
         _deadline: Optional[float] = None,

@@ -67,25 +67,30 @@ def _make_payload(
     timestamp = None if given is None else read_timestamp(given)
     if timestamp is not None:
         fields = {**fields, "timestamp": timestamp.value}
-        if timestamp.naive:
-            message = "The timestamp has no UTC offset and is taken as UTC"
-            warnings.append({"field": "timestamp", "message": message})
     try:
         return model.model_validate(fields)
-    except ValidationError as error:
-        reasons = _reasons(error)
+    except ValidationError:
+        reasons = _reasons(model, fields)
+        for name, reason in reasons.items():
+            warnings.append({"field": name, "message": f"Left out of the event: {reason}"})
         if not reasons:
             raise
-    for name, reason in reasons.items():
-        warnings.append({"field": name, "message": f"Left out of the event: {reason}"})
+    finally:
+        if timestamp is not None and timestamp.naive:
+            message = "The timestamp has no UTC offset and is taken as UTC"
+            warnings.append({"field": "timestamp", "message": message})
     return model.model_validate({k: v for k, v in fields.items() if k not in reasons})
 
 
-def _reasons(error: ValidationError) -> dict[str, str]:
+def _reasons(model: type[EventPayload], fields: dict[str, Any]) -> dict[str, str]:
     """Return why DROPPABLE_FIELDS are not valid, by name."""
     reasons: dict[str, str] = {}
-    for part in error.errors(include_url=False):
-        name = str(part["loc"][0])
-        if name in DROPPABLE_FIELDS:
-            reasons[name] = f"{reasons[name]}; {part['msg']}" if name in reasons else part["msg"]
+    try:
+        # Only these: an error of another field makes some versions of pydantic hide theirs.
+        model.model_validate({name: fields[name] for name in DROPPABLE_FIELDS})
+    except ValidationError as error:
+        for part in error.errors(include_url=False):
+            name, reason = str(part["loc"][0]), part["msg"]
+            if name in DROPPABLE_FIELDS:
+                reasons[name] = f"{reasons[name]}; {reason}" if name in reasons else reason
     return reasons

@@ -259,9 +259,10 @@ class CMSClient:
             if is_sending and is_application_error(error):
                 raise  # a signal handler of the application raised it
             result = make_error(error, arguments.payload if arguments else None, sent=is_sending)
-            explanation = result["error"]
-            if isinstance(error, ApiException):  # without the text of the response
+            if isinstance(error, ApiException):  # the SDK's own message, not the response's
                 explanation = f"{error.message} {error.hint}".strip()
+            else:
+                explanation = result["error"]
             try:
                 if result["type"] == "internal_error":
                     self._log.failure("a tracking call", error)

@@ -216,12 +216,12 @@ _OTHER_3XX = ErrorSpec(
 )
 _OTHER_5XX = ErrorSpec(ServiceException, "server_error", "The service failed.")
 _OTHER = ErrorSpec(ApiException, "api_error", "The service did not track the event.")
+_BY_CLASS = {3: _OTHER_3XX, 5: _OTHER_5XX}
 
 
 def error_spec(status: int) -> ErrorSpec:
     """Return how to report a status; 0 means no response, and 2xx a body that reports a failure."""
-    other = {3: _OTHER_3XX, 5: _OTHER_5XX}.get(status // 100, _OTHER)
-    return _ERROR_SPECS.get(status, other)
+    return _ERROR_SPECS.get(status) or _BY_CLASS.get(status // 100, _OTHER)
 
 
 # Python 3.9 has no list of its standard library. These modules raise exceptions during a call.

@@ -38,7 +38,7 @@ def read_response(
     is_2xx = response.status // 100 == 2
     data = _parse(TrackResponse, response, token) if is_2xx else None
     if data is None or not data.success:
-        error = _parse(ErrorResponse, response, token)
+        error = None if is_2xx and data is None else _parse(ErrorResponse, response, token)
         if error is None or not _is_duplicate(response, payload, error):
             raise make_exception(response, payload, token, error)
         data = TrackResponse(message=_DUPLICATE_MESSAGE, request_id=error.request_id)

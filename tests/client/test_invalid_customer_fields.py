@@ -1,13 +1,13 @@
 """Invalid names, email addresses and avatars, which the client leaves out of the event."""
 
-from typing import Any
+from typing import Any, Optional
 
 import pytest
 
 from cutmeshort import CMSClient
 from cutmeshort.operations import Operation
 
-from ..support.events import client_of
+from ..support.events import client_of, lead
 from ..support.failing_objects import ObjectWithFakeClass, StrWithoutLength
 from ..support.operations import each_operation, track
 from ..support.server import Server
@@ -74,3 +74,22 @@ def test_a_customer_field_whose_methods_fail_does_not_lose_the_event(operation: 
             changes = {"customer_name": value, "customer_email": value}
             assert track(client, operation, **changes)["success"] is True
         assert len(server.requests) == len(values)
+
+
+@pytest.mark.parametrize("click_id", ["click_1", None])
+def test_warnings_are_in_the_order_of_the_fields(
+    click_id: Optional[str], offline_client: CMSClient
+) -> None:
+    """The warnings list each field in the model's order, even if the client rejects the event."""
+    result = lead(
+        offline_client,
+        click_id=click_id,
+        mode="deferred",
+        timestamp="2026-01-31",
+        customer_avatar="x",
+        customer_email="x",
+        customer_name=7,
+    )
+    assert (result["type"] == "validation_error") is (click_id is None)
+    fields = [warning["field"] for warning in result["warnings"]]
+    assert fields == ["customer_name", "customer_email", "customer_avatar", "timestamp"]

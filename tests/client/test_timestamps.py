@@ -1,16 +1,20 @@
 """Timestamps: how the client sends them, and the warning about one without an offset."""
 
+import threading
 from datetime import datetime, timedelta, timezone, tzinfo
 from typing import Any
 
 import pytest
+from dateutil import tz
 
+from cutmeshort.models import read_timestamp
 from cutmeshort.operations import Operation
 
 from ..support.events import client_of, lead
 from ..support.failing_objects import DatetimeWithoutFormat
 from ..support.operations import each_operation, track
 from ..support.server import Server, respond
+from ..support.timing import LONG
 
 
 @each_operation
@@ -87,3 +91,15 @@ def test_a_timestamp_is_sent_with_its_offset(operation: Operation, value: Any, s
         assert [request.json["timestamp"] for request in server.requests] == (
             [sent] if sent else []
         )
+
+
+def test_an_offset_needs_no_lock_of_dateutil() -> None:
+    """A timestamp with an offset is read even if a fork has left dateutil's lock locked."""
+    read: list[Any] = []
+    lock = tz.tzoffset._cache_lock  # pyright: ignore[reportAttributeAccessIssue]
+    with lock:
+        text = "2026-01-31T12:00:00+05:30"
+        thread = threading.Thread(target=lambda: read.append(read_timestamp(text)), daemon=True)
+        thread.start()
+        thread.join(LONG)
+    assert read[0].value.isoformat() == text

@@ -19,6 +19,7 @@ from ..support.server import Server, never_respond, respond
     ("options", "error", "message"),
     [
         ({"_timeout": 1}, TypeError, "unexpected keyword argument '_timeout'"),
+        ({"token": "x"}, TypeError, "keyword arguments: 'token'"),
         ({"timeout": 1, "_deadline": 1}, TypeError, "unexpected keyword argument 'timeout'"),
         ({"_deadline": 0}, ApiValueError, "_deadline must be"),
         ({"_deadline": "1"}, ApiValueError, "_deadline must be"),

@@ -111,3 +111,12 @@ def test_each_field_is_described(operation: Operation) -> None:
     """Each field of a payload has a description, which ends in a full stop."""
     for name, info in operation.request_model.model_fields.items():
         assert (info.description or "").endswith("."), name
+
+
+@pytest.mark.parametrize("unset", [None, ""])
+@each_operation
+def test_an_unset_field_of_another_operation_is_ignored(operation: Operation, unset: Any) -> None:
+    """A dict with `None` or an empty string for a field that a payload does not have is valid."""
+    for other in OPERATIONS:
+        unknown = other.request_model.model_fields.keys() - operation.request_model.model_fields
+        assert payload(operation, **dict.fromkeys(unknown, unset)) == payload(operation)

@@ -305,3 +305,18 @@ def test_the_error_message_does_not_contain_the_customers_data() -> None:
     expected = "No: [redacted], [redacted], [redacted], [redacted], user-1, 1user.1, x[redacted]_"
     assert result["error"] == expected
     assert result["type"] == "bad_request"
+
+
+def test_a_2xx_that_can_not_be_read_is_retryable() -> None:
+    """At any depth of nesting, a 2xx that says `true` is a success or an `invalid_response`."""
+    bodies = [
+        b'{"success": true, "details": %b"\\n"%b}' % (b"[" * depth, b"]" * depth)
+        for depth in range(100, 1000, 3)
+    ]
+    types = set()
+    with Server(*(respond(body=body) for body in bodies)) as server, client_of(server) as client:
+        for _ in bodies:
+            result = lead(client)
+            types.add(result.get("type"))
+            assert result["success"] or result["retryable"]
+    assert types == {None, "invalid_response"}

@@ -89,11 +89,11 @@ class EventPayload(Model):
     def _drop_unset(cls, values: Any) -> Any:
         if not isinstance(values, dict):
             return values
-        optional = _optional_field_names(cls)
+        required = _required_names(cls)
         return {
             name: value
             for name, value in values.items()
-            if name not in optional
+            if name in required
             # type(), as an object may fake its __class__; str.__len__, as a subclass may raise.
             or not (value is None or (issubclass(type(value), str) and not str.__len__(value)))
         }
@@ -127,7 +127,7 @@ class EventPayload(Model):
 
 
 @cache
-def _optional_field_names(model: type[EventPayload]) -> frozenset[str]:
-    """Return the names of the optional fields, in snake_case and in camelCase."""
-    optional = [name for name, field in model.model_fields.items() if not field.is_required()]
-    return frozenset(optional) | frozenset(map(to_camel, optional))
+def _required_names(model: type[EventPayload]) -> frozenset[str]:
+    """Return the names of the required fields, in snake_case and in camelCase."""
+    required = [name for name, field in model.model_fields.items() if field.is_required()]
+    return frozenset(required) | frozenset(map(to_camel, required))

@@ -33,7 +33,7 @@ def read_timestamp(value: Any) -> Optional[ParsedTimestamp]:
         if isinstance(value, str):
             if len(value) > _MAX_LENGTH:
                 return None
-            time = isoparse(value)
+            time = _parse(value)
         offset = time.utcoffset()
         if offset is None:
             time = time.replace(tzinfo=timezone.utc)
@@ -44,3 +44,12 @@ def read_timestamp(value: Any) -> Optional[ParsedTimestamp]:
     except Exception:  # noqa: BLE001 - the methods of the value and of its tzinfo may raise any
         return None
     return ParsedTimestamp(time, offset is None) if isinstance(time, datetime) else None
+
+
+def _parse(text: str) -> datetime:
+    try:
+        # Not isoparse first: for a UTC offset it takes a lock, which would stay locked in a child
+        # that another thread forks at that moment.
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return isoparse(text)

@@ -23,7 +23,6 @@ class Attempt:
         deadline: When the call ends, on the monotonic clock. Only it limits the name look-up.
         connect_timeout: Seconds to connect to each address, and for each TLS handshake.
         read_timeout: Seconds to send the request and to receive the whole response.
-        number: The number of the attempt in its call, from 1.
 
     Attributes:
         sent: Whether any part of the request may have reached the service.
@@ -32,10 +31,7 @@ class Attempt:
             service may have closed it before the request arrived.
     """
 
-    def __init__(
-        self, deadline: float, connect_timeout: float, read_timeout: float, number: int = 1
-    ) -> None:
-        self.number = number
+    def __init__(self, deadline: float, connect_timeout: float, read_timeout: float) -> None:
         self.connect_timeout = connect_timeout
         self.read_timeout = read_timeout
         self.sent = self.rejected = self.maybe_stale = False

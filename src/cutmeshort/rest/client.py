@@ -18,7 +18,7 @@ from ..proxies import find_proxy
 from ..retry import is_retried, next_wait
 from .attempt import Attempt, current_attempt
 from .connections import make_pool
-from .errors import clear_locals, translate_error
+from .errors import CLIENT_CLOSED, clear_locals, translate_error
 from .response import RESTResponse
 
 _NO_RETRY = urllib3.Retry(False)
@@ -90,12 +90,15 @@ class RESTClientObject:
             while True:
                 attempts += 1
                 started = time.monotonic()
-                attempt = Attempt(deadline, *request.attempt_timeout, number=attempts)
+                attempt = Attempt(deadline, *request.attempt_timeout)
                 outcome = self._send(request, attempt)
                 failure = outcome.type if isinstance(outcome, ApiException) else ""
+                if failure == CLIENT_CLOSED:
+                    attempts -= 1  # the attempt was not made
+                    break
                 wait = None
                 if is_retried(outcome.status, failure):
-                    wait = _seconds_to_wait(request, attempt, outcome)
+                    wait = _seconds_to_wait(request, attempts, attempt, outcome)
                 log_attempt(request, attempts, outcome.status, failure, started, wait)
                 if wait is None:
                     break
@@ -153,7 +156,10 @@ class RESTClientObject:
 
 
 def _seconds_to_wait(
-    request: RESTRequest, attempt: Attempt, outcome: Union[RESTResponse, ApiException]
+    request: RESTRequest,
+    attempts: int,
+    attempt: Attempt,
+    outcome: Union[RESTResponse, ApiException],
 ) -> Optional[float]:
     """Return the seconds until the next attempt; None if no retry is left or fits the deadline."""
     retry_after, jitter = None, random.random()
@@ -162,7 +168,7 @@ def _seconds_to_wait(
     elif attempt.maybe_stale and outcome.type == "network_error":
         jitter = 0.0  # the service had closed an idle connection: retry at once
     return next_wait(
-        attempt.number,
+        attempts,
         request.max_retries,
         remaining=attempt.deadline - time.monotonic(),
         jitter=jitter,

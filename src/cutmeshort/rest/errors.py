@@ -5,12 +5,15 @@ import socket
 import ssl
 from traceback import clear_frames
 from typing import Optional
+from urllib.parse import urlsplit
 
 from urllib3 import exceptions as urllib3_errors
 
 from ..exceptions import ApiException, is_application_error
 from ..retry import is_retried
 from .attempt import Attempt, ResponseError
+
+CLIENT_CLOSED = "client_closed"
 
 _CLOSED_EARLY = (ssl.SSLEOFError, ssl.SSLZeroReturnError)
 _CLOSED_EARLY_REASON = "UNEXPECTED_EOF_WHILE_READING"  # not an SSLEOFError in Python 3.9
@@ -35,7 +38,6 @@ def translate_error(error: Exception, host: str, proxy: str, attempt: Attempt) -
     Its message names the host and the proxy, which has no user and password and may be empty.
 
     Raises:
-        ApiException: The client is closed, so the attempt was not made.
         Exception: A signal handler of the application raised it, and urllib3 wrapped it.
     """
     cause = _root_cause(error)
@@ -45,10 +47,10 @@ def translate_error(error: Exception, host: str, proxy: str, attempt: Attempt) -
     if isinstance(error, urllib3_errors.ClosedPoolError):
         message = "The client is closed: create a new one."
         # Retryable, because a new client can send the event.
-        cause, made = _safe_cause(error), attempt.number - 1
-        raise ApiException(0, "client_closed", message, retryable=True, attempts=made) from cause
-    type_, message = _type_and_message(error, cause, host, proxy, attempt.sent)
-    exception = ApiException(0, type_, message, retryable=is_retried(0, type_))
+        exception = ApiException(0, CLIENT_CLOSED, message, retryable=True)
+    else:
+        type_, message = _type_and_message(error, cause, host, proxy, attempt.sent)
+        exception = ApiException(0, type_, message, retryable=is_retried(0, type_))
     exception.__cause__ = _safe_cause(error)
     return exception
 
@@ -103,7 +105,7 @@ def _type_and_message(
         if rejected and rejected[1] == "407":
             message += " Check the proxy's user and password."
     elif isinstance(error, urllib3_errors.NameResolutionError):
-        message = f"The host name {host.partition(':')[0]} could not be resolved."
+        message = f"The host name {urlsplit(f'//{host}').hostname} could not be resolved."
     elif isinstance(error, urllib3_errors.NewConnectionError):  # also a subclass of TimeoutError
         message = f"Could not connect to {host}."
     elif isinstance(error, urllib3_errors.TimeoutError) or isinstance(

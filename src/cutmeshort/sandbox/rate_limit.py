@@ -23,7 +23,7 @@ class RateLimit:
 
     def reset(self) -> None:
         """Forget all earlier requests."""
-        self._accepted.clear()
+        self._accepted = deque()  # a new one, as another thread may be in `check`
 
     def check(self, now: float) -> None:
         """
@@ -34,13 +34,14 @@ class RateLimit:
         """
         if self._limit is None:
             return
-        while self._accepted and self._accepted[0] <= now - _WINDOW_SECONDS:
-            self._accepted.popleft()
-        if len(self._accepted) >= self._limit:
-            seconds = math.ceil(self._accepted[0] + _WINDOW_SECONDS - now)
+        accepted = self._accepted
+        while accepted and accepted[0] <= now - _WINDOW_SECONDS:
+            accepted.popleft()
+        if len(accepted) >= self._limit:
+            seconds = math.ceil(accepted[0] + _WINDOW_SECONDS - now)
             raise Refusal(
                 429,
                 f"Rate limit exceeded: {self._limit} requests per minute.",
                 headers={"Retry-After": str(seconds)},
             )
-        self._accepted.append(now)
+        accepted.append(now)

@@ -5,7 +5,7 @@ Each operation has its rules in one method of Service, which `Service._recorders
 """
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Callable, NamedTuple, TypeVar, Union
 
 from ..models import EventPayload, LeadPayload, SalePayload
@@ -28,8 +28,8 @@ class Attribution:
     """
 
     click_id: str
-    leads: list[LeadPayload]
-    sales: list[SalePayload]
+    leads: list[LeadPayload] = field(default_factory=list)
+    sales: list[SalePayload] = field(default_factory=list)
 
 
 class _Recorded(NamedTuple):
