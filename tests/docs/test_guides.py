@@ -1,6 +1,7 @@
 """The code of the how-to guides does what the guides say."""
 
 import logging
+import re
 from datetime import datetime, timedelta, timezone
 from types import SimpleNamespace
 from typing import Any
@@ -277,3 +278,20 @@ def test_a_disabled_client_calls_on_outcome() -> None:
     with Server() as server, client_of(server, enabled=False, on_outcome=told.append) as client:
         lead(client)
     assert [(outcome.type, outcome.attempts) for outcome in told] == [("disabled", 0)]
+
+
+def test_the_contributing_page_names_what_exists() -> None:
+    """Each file and each private or dotted name on the contributing page is in the project."""
+    folders = [ROOT, ROOT / "src" / "cutmeshort", ROOT / "docs" / "reference"]
+    folders.append(ROOT / ".github" / "workflows")
+    code = "".join(
+        path.read_text(encoding="utf-8")
+        for folder in ("src", "tests")
+        for path in ROOT.glob(f"{folder}/**/*.py")
+    )
+    found = set(re.findall(r"`([\w./]+)`", page("contributing").text))
+    for name in found - {"examples/refund_example.py"}:
+        if name.endswith((".py", ".md", ".yml")):
+            assert any((folder / name).is_file() for folder in folders), name
+        elif re.fullmatch(r"\w+\.\w+|_\w+", name):
+            assert re.search(rf"\b{name.rpartition('.')[2]}\b", code), name

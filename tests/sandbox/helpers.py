@@ -21,7 +21,6 @@ SALE = {
     "amount": 4999,
     "currency": "USD",
 }
-EXAMPLES = {"track_lead": LEAD, "track_sale": SALE}  # a valid event of each operation
 
 SERVER_THREAD = "cutmeshort-sandbox"
 LIBRARIES = ("uvicorn.error", "uvicorn.access", "uvicorn.asgi", "asyncio")

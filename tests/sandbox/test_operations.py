@@ -6,19 +6,20 @@ from cutmeshort import LeadPayload
 from cutmeshort.operations import OPERATIONS, Operation
 from cutmeshort.sandbox import Sandbox, service
 
-from .helpers import EXAMPLES, post, request
+from ..support.operations import each_operation, payload
+from .helpers import post, request
 
 
-@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
+@each_operation
 def test_each_operation_records_an_event_once(operation: Operation, sandbox: Sandbox) -> None:
     """The sandbox records an event of each operation, and reports a second one as a duplicate."""
-    example = EXAMPLES[operation.name]
+    event = payload(operation)
     first, second = (
         request(
             sandbox,
             operation.method,
             operation.path,
-            json=example,
+            json=event.to_dict(),
             headers={"Authorization": f"Bearer {sandbox.token}"},
         )
         for _ in range(2)
@@ -31,12 +32,11 @@ def test_each_operation_records_an_event_once(operation: Operation, sandbox: San
         "data": {"clickId": "click_1"},
     }
     assert second.json()["data"] == {"clickId": "click_1", "duplicate": True}
-    model = operation.request_model
-    assert sandbox._service.events(model) == [model.from_dict(example)]
+    assert sandbox._service.events(operation.request_model) == [event]
     assert [item.click_id for item in sandbox.attribution("user_42")] == ["click_1"]
 
 
-@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
+@each_operation
 def test_each_operation_is_named_in_refused(operation: Operation, sandbox: Sandbox) -> None:
     """The sandbox lists an invalid request in `refused` with the operation's name."""
     assert post(sandbox, {}, operation.path).status == 422
@@ -55,13 +55,14 @@ def test_the_openapi_description_has_the_wire_names(sandbox: Sandbox) -> None:
     """`/openapi.json` and `/docs` describe the operations, their models and their errors."""
     api = request(sandbox, "GET", "/openapi.json").json()
     assert request(sandbox, "GET", "/docs").status == 200
-    assert set(api["paths"]) == {"/track/lead", "/track/sale"}
+    assert set(api["paths"]) == {operation.path for operation in OPERATIONS}
     for name, method, path, _ in OPERATIONS:
         assert api["paths"][path][method.lower()]["operationId"] == name
     operation = api["paths"]["/track/sale"]["post"]
     assert set(operation["responses"]) == {"200", "400", "401", "409", "422", "429"}
     schemas = api["components"]["schemas"]
-    assert set(schemas) == {"LeadPayload", "SalePayload", "TrackResponse", "ErrorResponse"}
+    models = {operation.request_model.__name__ for operation in OPERATIONS}
+    assert set(schemas) == models | {"TrackResponse", "ErrorResponse"}
     assert set(schemas["SalePayload"]["required"]) == {
         "eventName",
         "customerExternalId",
