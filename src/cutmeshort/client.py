@@ -259,10 +259,9 @@ class CMSClient:
             if is_sending and is_application_error(error):
                 raise  # a signal handler of the application raised it
             result = make_error(error, arguments.payload if arguments else None, sent=is_sending)
-            if isinstance(error, ApiException):  # the SDK's own message, not the response's
-                explanation = f"{error.message} {error.hint}".strip()
-            else:
-                explanation = result["error"]
+            explanation = result["error"]
+            if isinstance(error, ApiException) and result["type"] != "internal_error":
+                explanation = f"{error.message} {error.hint}".strip()  # not the response's text
             try:
                 if result["type"] == "internal_error":
                     self._log.failure("a tracking call", error)

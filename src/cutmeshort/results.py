@@ -164,7 +164,7 @@ def make_error(error: Exception, payload: Optional[EventPayload], *, sent: bool)
 
     `sent` tells whether the event may have been sent, and so may have been recorded.
     """
-    if isinstance(error, ApiException):
+    if isinstance(error, ApiException) and not hasattr(error, ATTEMPTS):
         return _make_api_error(error, payload)
     return {
         "success": False,

@@ -316,6 +316,24 @@ def test_a_call_in_a_signal_handler_does_not_change_the_outer_result(
     assert (len(server.requests), len(other.requests)) == (2, 1)
 
 
+def test_the_error_of_a_call_in_a_signal_handler_is_not_the_outer_result(
+    on_alarm: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """If a signal handler's own TrackingApi call fails, the outer result has none of its data."""
+    body = {"error": "ann@example.com is not valid"}
+    with (
+        Server(alarm_then(never_respond)) as server,
+        Server(respond(422, json=body)) as other,
+        client_of(server, timeout=60) as outer,
+        client_of(other) as inner,
+    ):
+        on_alarm(lambda: inner.tracking_api.track_lead(minimal(TRACK_LEAD)))
+        result = lead(outer)
+    assert (result["type"], result["status_code"]) == ("internal_error", 0)
+    assert (result["retryable"], result["attempts"]) == (True, 1)
+    assert "ann@example.com" not in str(result) + caplog.text
+
+
 def test_calls_in_threads_do_not_share_a_deadline() -> None:
     """Each thread's call on a shared client has its own deadline."""
     request_arrived, timed_out = threading.Event(), threading.Event()

@@ -105,8 +105,9 @@ class RESTClientObject:
                 maybe_received = maybe_received or (attempt.sent and not attempt.rejected)
                 time.sleep(wait)
         except Exception as error:
-            # A bug, or a built-in exception from a signal handler. Its result has the number, too.
-            if not isinstance(error, ApiException) and not is_application_error(error):
+            # A bug, or an exception from a signal handler: a built-in one, or an ApiException of
+            # another call. Its result has the number, too.
+            if not is_application_error(error):
                 vars(error)[ATTEMPTS] = attempts
             raise
         else:
