@@ -235,8 +235,8 @@ def test_the_wheel_has_the_packages_and_nothing_else(local: Built) -> None:
     }
 
 
-def test_the_sdist_has_what_tests_and_builds_need(local: Built) -> None:
-    """The sdist has the tests, the documentation and the metadata hook, and no build products."""
+def test_the_sdist_has_only_what_tests_and_builds_need(local: Built) -> None:
+    """The sdist has the project's files, and none of other folders, such as an environment."""
     with tarfile.open(local.sdist) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
     assert {
@@ -248,4 +248,6 @@ def test_the_sdist_has_what_tests_and_builds_need(local: Built) -> None:
         "src/cutmeshort/__init__.py",
         "tests/conftest.py",
     } <= names
-    assert not [name for name in names if "__pycache__" in name or name.startswith("dist/")]
+    folders = {name.partition("/")[0] for name in names if "/" in name}
+    assert folders == {".ci", ".github", "docs", "examples", "src", "tests"}
+    assert not [name for name in names if "__pycache__" in name]
