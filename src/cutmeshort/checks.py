@@ -88,12 +88,12 @@ def check_host(name: str, value: Any) -> str:
     return f"{parts.scheme}://{parts.netloc.lower()}{parts.path}".rstrip("/")
 
 
-def check_scheme(host: str, allow_insecure_http: bool) -> None:
+def check_scheme(name: str, host: str, allow_insecure_http: bool) -> None:
     """Reject plain http:// to hosts other than loopback, unless it is allowed."""
     parts = urlsplit(host)
     if parts.scheme == "http" and not (allow_insecure_http or is_loopback(parts.hostname or "")):
         raise ApiValueError(
-            "host (or CMS_HOST) must begin with https://: plain http:// sends the token over the "
+            f"{name} must begin with https://: plain http:// sends the token over the "
             "network in clear text. To allow that, pass Configuration(allow_insecure_http=True)",
             "host",
         )

@@ -140,7 +140,7 @@ class Configuration:
         settings = {**self.__dict__, name: value}
         # When a configuration is created, `host` is assigned before `allow_insecure_http`.
         if name in ("host", "allow_insecure_http") and "allow_insecure_http" in settings:
-            checks.check_scheme(settings["host"], settings["allow_insecure_http"])
+            checks.check_scheme(_LABELS["host"], settings["host"], settings["allow_insecure_http"])
         object.__setattr__(self, name, value)
 
     def __delattr__(self, name: str) -> None:

@@ -14,7 +14,8 @@ import pytest
 from cutmeshort import CMSClient
 from cutmeshort.sandbox import Sandbox
 
-from .pages import ALL, README, ROOT, Page
+from ..support.paths import ROOT
+from .pages import ALL, README, Page
 
 # The Python of these pages is run by test_recipes and test_upgrading.
 ELSEWHERE = {"docs/how-to/observability.md", "docs/how-to/upgrading.md"}

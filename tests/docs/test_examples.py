@@ -1,9 +1,6 @@
 """The examples run as they are, and there is one for each operation."""
 
 import importlib
-import os
-import subprocess
-import sys
 from decimal import Decimal
 from typing import Optional
 
@@ -12,18 +9,16 @@ import pytest
 from cutmeshort.operations import OPERATIONS, Operation
 from cutmeshort.sandbox import Sandbox
 
-from .pages import README, ROOT, page
+from ..support.paths import ROOT
+from ..support.processes import run_python
+from .pages import README, page
 
 EXAMPLES = ROOT / "examples"
 
 
 def run(example: str) -> str:
     """Run an example with warnings as errors, and return what it prints, which must be ASCII."""
-    command = [sys.executable, "-W", "error", str(EXAMPLES / f"{example}.py")]
-    environment = {**os.environ, "PYTHONIOENCODING": "ascii:strict"}
-    return subprocess.run(
-        command, env=environment, capture_output=True, text=True, check=True
-    ).stdout
+    return run_python(str(EXAMPLES / f"{example}.py"), PYTHONIOENCODING="ascii:strict")
 
 
 @pytest.mark.parametrize(

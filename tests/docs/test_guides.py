@@ -14,8 +14,9 @@ from cutmeshort import CMSClient, Configuration
 from cutmeshort.proxies import find_proxy
 
 from ..support.events import TOKEN, client_of, lead
+from ..support.paths import ROOT
 from ..support.server import Server, respond
-from .pages import README, ROOT, Page, names, page
+from .pages import README, Page, names, page
 
 RESULTS = page("how-to/handle-results")
 CLICK_ID = page("how-to/click-id")

@@ -1,10 +1,10 @@
 """The README is short, shows what the quick start prints, and works in a package index."""
 
 import re
-import subprocess
-import sys
 
-from .pages import README, ROOT
+from ..support.paths import ROOT
+from ..support.processes import run_python
+from .pages import README
 
 IDS = re.compile(r"\b(click|req|user|inv|ann|ben)_[0-9a-f]{8,}|(?<=127\.0\.0\.1:)[0-9]+")
 
@@ -16,10 +16,9 @@ def test_the_readme_has_at_most_200_lines() -> None:
 
 def test_the_readme_shows_what_the_quick_start_prints() -> None:
     """The output is that of `examples/quickstart.py`, except for ids and the port."""
-    command = [sys.executable, "examples/quickstart.py"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    printed = run_python("examples/quickstart.py")
     shown = README.block("text", "CMS_BEARER_TOKEN is not set")
-    assert IDS.sub("ID", shown) == IDS.sub("ID", done.stdout)
+    assert IDS.sub("ID", shown) == IDS.sub("ID", printed)
     assert all(len(line) <= 100 for line in shown.splitlines())
 
 

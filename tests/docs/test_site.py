@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from ..support.paths import ROOT
 from .check_site import check
-from .pages import ROOT
 
 GOOD = """
 <link rel="stylesheet" href="style.css?v=1"><link rel="next" href="how-to/page.html">

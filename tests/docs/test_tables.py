@@ -4,8 +4,6 @@ import http
 import inspect
 import json
 import re
-import subprocess
-import sys
 from dataclasses import fields
 from typing import Any, Callable
 
@@ -32,8 +30,10 @@ from cutmeshort.retry import INITIAL_WAIT, MAX_WAIT, is_retried, is_retryable
 from cutmeshort.sandbox import Sandbox
 
 from ..support.events import TOKEN, lead
+from ..support.paths import ROOT
+from ..support.processes import run_python
 from ..support.server import Server, respond
-from .pages import ROOT, Row, names, page
+from .pages import Row, names, page
 
 CLIENT = page("reference/client")
 LOW_LEVEL = page("reference/low-level-api")
@@ -440,8 +440,7 @@ def test_the_tables_of_forms_are_complete(number: int, argument: str) -> None:
 
 def test_the_table_of_the_command_line_is_complete() -> None:
     """It has each option of the command, with its default."""
-    command = [sys.executable, "-m", "cutmeshort.sandbox", "--help"]
-    text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    text = run_python("-m", "cutmeshort.sandbox", "--help")
     options = text.partition("options:")[2] or text.partition("optional arguments:")[2]
     described = dict(re.findall(r"^  (--[\w-]+) (.*?)(?=^  --|\Z)", options, re.M | re.S))
     rows = SANDBOX.table("Command line")

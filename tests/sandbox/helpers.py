@@ -3,8 +3,6 @@
 import json
 import logging
 import socket
-import subprocess
-import sys
 from typing import Any, Optional
 
 import pytest
@@ -68,15 +66,6 @@ def head(sandbox: Sandbox, *lines: str) -> bytes:
 def read_to_end(connection: socket.socket) -> bytes:
     """Read until the sandbox closes the connection."""
     return b"".join(iter(lambda: connection.recv(65536), b""))
-
-
-def run_program(program: str) -> str:
-    """Run a program in a new process with warnings as errors, and return what it prints."""
-    warnings = ["-W", "error", "-W", "ignore:This process:DeprecationWarning"]
-    command = [sys.executable, *warnings, "-c", program]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
-    assert (done.returncode, done.stderr) == (0, "")
-    return done.stdout
 
 
 def cause_bug(sandbox: Sandbox, patch: pytest.MonkeyPatch) -> None:

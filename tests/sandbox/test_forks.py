@@ -9,7 +9,8 @@ from cutmeshort.sandbox import Sandbox
 
 from ..support.events import lead
 from ..support.forking import forked_child, forks
-from .helpers import connect, port_of, post, read_to_end, run_program
+from ..support.processes import run_program
+from .helpers import connect, port_of, post, read_to_end
 
 
 @forks

@@ -19,7 +19,8 @@ from cutmeshort.sandbox.logs import LOGGER
 
 from ..support.events import lead
 from ..support.platforms import linux_only
-from .helpers import connect, logger_settings, run_program
+from ..support.processes import run_program
+from .helpers import connect, logger_settings
 
 
 @pytest.mark.parametrize(
