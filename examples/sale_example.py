@@ -1,19 +1,10 @@
 """Track a sale twice: the service deduplicates by invoice id and counts it once."""
 
 from decimal import Decimal
-from fractions import Fraction
 
 from service import new_id, service
 
-from cutmeshort import CMSClient
-
-
-def to_cents(price: Decimal) -> int:
-    """Convert a price in dollars to cents, the unit of `amount`. Reject fractions of a cent."""
-    cents = Fraction(price) * 100  # exact: a Decimal may round
-    if cents.denominator != 1:
-        raise ValueError(f"{price} has a fraction of a cent")
-    return int(cents)
+from cutmeshort import CMSClient, to_minor_units
 
 
 def main() -> None:
@@ -25,7 +16,7 @@ def main() -> None:
                 event_name="Purchase",
                 customer_external_id=customer,
                 invoice_id=invoice,
-                amount=to_cents(Decimal("49.99")),
+                amount=to_minor_units(Decimal("49.99"), "USD"),  # 4999 cents
                 currency="USD",
                 click_id=click,
             )

@@ -29,6 +29,7 @@ from .exceptions import (
     UnprocessableEntityException,
 )
 from .models import ErrorResponse, LeadPayload, SalePayload, TrackResponse
+from .money import from_minor_units, to_minor_units
 from .request_options import RequestOptions
 from .results import Outcome, TrackError, TrackResult, TrackSuccess
 
@@ -62,4 +63,6 @@ __all__ = [
     "UnauthorizedException",
     "UnprocessableEntityException",
     "__version__",
+    "from_minor_units",
+    "to_minor_units",
 ]

@@ -1,9 +1,5 @@
 """The examples run as they are, and there is one for each operation."""
 
-import importlib
-from decimal import Decimal
-from typing import Optional
-
 import pytest
 
 from cutmeshort.operations import OPERATIONS, Operation
@@ -51,31 +47,6 @@ def test_an_example_uses_the_service_where_there_is_a_token(
         printed = run("quickstart")
         assert "sandbox" not in printed
         assert (len(sandbox.leads), len(sandbox.sales)) == (3, 1)
-
-
-@pytest.mark.parametrize(
-    ("price", "cents"),
-    [
-        ("49.99", 4999),
-        ("49.990", 4999),
-        ("5E+2", 50_000),
-        ("0", 0),
-        ("49.995", None),
-        ("49.98" + "9" * 50, None),
-        ("NaN", None),
-    ],
-)
-def test_the_sale_example_does_not_round(
-    price: str, cents: Optional[int], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A price becomes cents exactly; one with a fraction of a cent is a ValueError."""
-    monkeypatch.syspath_prepend(EXAMPLES)
-    to_cents = importlib.import_module("sale_example").to_cents
-    if cents is None:
-        with pytest.raises(ValueError, match=price):
-            to_cents(Decimal(price))
-    else:
-        assert to_cents(Decimal(price)) == cents
 
 
 def test_every_example_is_tested() -> None:

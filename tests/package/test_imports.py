@@ -19,6 +19,7 @@ IMPORTS = {
         "configuration",
         "exceptions",
         "models",
+        "money",
         "request_options",
         "results",
     },
@@ -69,6 +70,7 @@ IMPORTS = {
     "configuration": {"checks", "environment", "exceptions"},
     "environment": {"exceptions"},
     "checks": {"exceptions"},
+    "money": {"exceptions", "models"},
     "sandbox": {"_version", "checks", "exceptions", "models", "operations", "strict_json"},
 }
 

@@ -38,6 +38,8 @@ PUBLIC = {
     "UnauthorizedException",
     "UnprocessableEntityException",
     "__version__",
+    "from_minor_units",
+    "to_minor_units",
 }
 
 

@@ -16,7 +16,7 @@ _EMAIL = re.compile(r"^\S+@\S+$")
 _URL = re.compile(r"^[Hh][Tt][Tt][Pp][Ss]?://[^\s/?#]\S*$")
 _CURRENCY = re.compile(r"^[A-Za-z]{3}$")
 _MAX_ID_BITS = 1024  # more than 255 digits; converting a huge int to a string takes seconds
-_MAX_AMOUNT = 2**53 - 1  # larger JSON numbers lose digits in many languages (RFC 8259, section 6)
+MAX_AMOUNT = 2**53 - 1  # larger JSON numbers lose digits in many languages (RFC 8259, section 6)
 
 
 def _matching(
@@ -51,7 +51,7 @@ def _minor_units(value: Any) -> Any:
         raise PydanticCustomError(
             "minor_units",
             "Input should be an int in the currency's minor unit (cents): 4999 for 49 dollars and "
-            "99 cents, 500 for 500 yen",
+            "99 cents, 500 for 500 yen. Convert with to_minor_units",
         )
     return value
 
@@ -85,7 +85,7 @@ Currency = Annotated[
     Field(json_schema_extra={"pattern": _CURRENCY.pattern}),
     _matching(_CURRENCY, "Input should be a three-letter currency code, like USD", str.upper),
 ]
-MinorUnits = Annotated[int, Field(ge=0, le=_MAX_AMOUNT), BeforeValidator(_minor_units)]
+MinorUnits = Annotated[int, Field(ge=0, le=MAX_AMOUNT), BeforeValidator(_minor_units)]
 # Type checkers see what may be passed; pydantic converts it to a datetime.
 if TYPE_CHECKING:
     Timestamp = Union[datetime, str]
