@@ -12,9 +12,8 @@ from .response_formats import ERRORS, REJECTIONS, SUCCESSES
 from .server import DEFAULT_TOKEN, Sandbox
 
 
-def main() -> None:
-    """Parse the command line, and run the sandbox until SIGINT or SIGTERM."""
-    arguments = _parse_arguments()
+def run(arguments: argparse.Namespace, name: str) -> int:
+    """Run the sandbox until SIGINT or SIGTERM; `name` is the command's, for its messages."""
     logging.basicConfig(format="%(message)s")
     logging.getLogger("uvicorn.access").setLevel(logging.INFO)
     LOGGER.parent = logging.getLogger()  # else the sandbox's log is separate
@@ -36,18 +35,25 @@ def main() -> None:
             print(f"API description: {sandbox.url}/docs and {sandbox.url}/openapi.json")
             limit = arguments.rate_limit or "unlimited"
             print(f"Requests per minute: {limit} (--rate-limit)", flush=True)
+            if arguments.open:
+                _open_browser(f"{sandbox.url}/docs")
             while not stop.is_set():
                 stop.wait(1)  # on Windows, a wait without a timeout can't be interrupted
     except (ApiValueError, OSError) as error:
-        sys.exit(f"cutmeshort.sandbox: {error}")
+        sys.exit(f"{name}: {error}")
+    return 0
 
 
-def _parse_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m cutmeshort.sandbox",
-        description="A local mock of the CutMeShort tracking service.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-    )
+def _open_browser(url: str) -> None:
+    import webbrowser
+
+    if not webbrowser.open(url):
+        print(f"No browser could be opened for {url}", file=sys.stderr)
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options to a parser."""
+    parser.formatter_class = argparse.ArgumentDefaultsHelpFormatter
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
     parser.add_argument(
         "--port", default=8787, type=int, help="port to listen on; 0 selects a free one"
@@ -77,7 +83,17 @@ def _parse_arguments() -> argparse.Namespace:
         choices=tuple(ERRORS),
         help="format of error responses",
     )
-    return parser.parse_args()
+    parser.add_argument("--open", action="store_true", help="open the API description in a browser")
+
+
+def main() -> None:
+    """Parse the command line, and run the sandbox."""
+    parser = argparse.ArgumentParser(
+        prog="python -m cutmeshort.sandbox",
+        description="A local mock of the CutMeShort tracking service.",
+    )
+    add_options(parser)
+    run(parser.parse_args(), name="cutmeshort.sandbox")
 
 
 if __name__ == "__main__":  # pragma: no branch - the tests run the module

@@ -1,0 +1,129 @@
+"""The checks of `cutmeshort doctor` that need no network."""
+
+from dataclasses import replace
+from typing import Any, NamedTuple, Optional
+
+from ..api_client import ApiClient
+from ..checks import DEFAULT_HOST
+from ..configuration import Configuration
+from ..environment import read_text
+from ..exceptions import ApiValueError
+from ..proxies import Proxy, find_proxy
+from .report import Check
+
+# With fewer characters, the last four would be too much of a token.
+_MIN_LENGTH_TO_SHOW = 16
+# Valid values, with which the other settings can be checked although one is not valid.
+_SUBSTITUTES: dict[str, Any] = {
+    "host": DEFAULT_HOST,
+    "access_token": "none",
+    "timeout": 10.0,
+    "retries": 3,
+    "enabled": True,
+}
+
+
+class Settings(NamedTuple):
+    """
+    The settings of the environment.
+
+    Attributes:
+        checks: What was found.
+        client: A client with these settings, which is enabled; None if they are not valid. It has
+            a token even if the environment has none, because a client needs one.
+        token: The token of the environment; None if there is none, or it is not valid.
+        proxy: The proxy that the client uses.
+    """
+
+    checks: list[Check]
+    client: Optional[ApiClient]
+    token: Optional[str]
+    proxy: Optional[Proxy]
+
+
+def check_settings() -> Settings:
+    """Check the settings as a client does when it is created."""
+    configuration, problems = _read({})
+    token = None if "access_token" in problems else configuration.access_token
+    proxy, client = None, None
+    proxy_check = Check("proxy", "skipped", "The host is not valid.")
+    settings_check = _check_others(configuration, problems)
+    if "host" not in problems:
+        try:
+            proxy = find_proxy(configuration)
+            proxy_check = _check_proxy(proxy)
+        except ApiValueError as error:
+            advice = "Correct or remove the variable."
+            proxy_check = Check("proxy", "failed", f"{error}.", advice)
+        else:
+            usable: dict[str, Any] = {
+                "enabled": True,
+                "access_token": token or _SUBSTITUTES["access_token"],
+            }
+            try:
+                client = ApiClient(replace(configuration, **usable))
+            except ApiValueError as error:
+                advice = "Check the files that SSL_CERT_FILE and SSLKEYLOGFILE name."
+                settings_check = Check("settings", "failed", f"{error}.", advice)
+    checks = [
+        _check_token(configuration.access_token, problems.get("access_token")),
+        _check_host(configuration.host, problems.get("host")),
+        proxy_check,
+        settings_check,
+    ]
+    return Settings(checks, client, token, proxy)
+
+
+def _read(given: dict[str, Any]) -> tuple[Configuration, dict[str, str]]:
+    """Return the configuration, with substitutes for what is not valid, and the problems."""
+    try:
+        return Configuration(**given), {}
+    except ApiValueError as error:
+        name = str(error.argument)
+        configuration, problems = _read({**given, name: _SUBSTITUTES[name]})
+        return configuration, {name: f"{error}.", **problems}
+
+
+def _check_token(token: Optional[str], problem: Optional[str]) -> Check:
+    if problem is not None:
+        given = read_text("CMS_BEARER_TOKEN") or ""
+        advice = "Set CMS_BEARER_TOKEN to the token from your CutMeShort account."
+        if given.lower().startswith("bearer"):
+            advice = 'Remove "Bearer" from the beginning of CMS_BEARER_TOKEN.'
+        elif given != given.strip():
+            advice = "Remove the white space before or after the token in CMS_BEARER_TOKEN."
+        return Check("token", "failed", problem, advice)
+    if token is None:
+        advice = "Set it to the token from your CutMeShort account."
+        return Check("token", "failed", "CMS_BEARER_TOKEN is not set.", advice)
+    message = f"CMS_BEARER_TOKEN has {len(token)} characters"
+    if len(token) >= _MIN_LENGTH_TO_SHOW:
+        message += f", the last four are {token[-4:]}"
+    return Check("token", "ok", f"{message}.")
+
+
+def _check_host(host: str, problem: Optional[str]) -> Check:
+    if problem is not None:
+        advice = "Correct CMS_HOST, or remove it to use the default."
+        return Check("host", "failed", problem, advice)
+    source = "CMS_HOST" if read_text("CMS_HOST") else "the default"
+    return Check("host", "ok", f"{host} ({source}).")
+
+
+def _check_proxy(proxy: Optional[Proxy]) -> Check:
+    if proxy is None:
+        return Check("proxy", "ok", "None: the client connects directly.")
+    credentials = "with" if "Proxy-Authorization" in proxy.headers else "without"
+    message = f"{proxy.url} (from the environment, {credentials} user and password)."
+    return Check("proxy", "ok", message)
+
+
+def _check_others(configuration: Configuration, problems: dict[str, str]) -> Check:
+    found = [text for name, text in problems.items() if name not in ("host", "access_token")]
+    if found:
+        return Check("settings", "failed", " ".join(found), "Correct or remove the variable.")
+    message = f"Timeout {configuration.timeout:g} s, at most {configuration.retries} retries."
+    if not configuration.enabled:
+        message = f"CMS_ENABLED is off, so calls send nothing. {message}"
+        return Check("settings", "warning", message, "To track events, remove CMS_ENABLED.")
+    return Check("settings", "ok", message)
