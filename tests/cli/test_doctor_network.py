@@ -302,7 +302,9 @@ def test_the_clock_is_compared(seconds: int, status: str, message: str, doctor: 
     assert message in check["message"]
 
 
-@pytest.mark.parametrize("headers", [{}, {"Date": ""}, {"Date": "yesterday"}])
+@pytest.mark.parametrize(
+    "headers", [{}, {"Date": ""}, {"Date": "yesterday"}, {"Date": "Thu, 01 Jan 99999 00:00:00 GMT"}]
+)
 def test_the_clock_is_skipped_without_a_valid_date(headers: Any, doctor: Any) -> None:
     """Without a valid Date header, the clock's check is skipped with the reason."""
     with Server(respond(422, json=REJECTED, headers=headers)) as server:

@@ -1,5 +1,6 @@
 """How the command starts: its two names, its help, versions, usage errors, and what it imports."""
 
+import os
 import re
 import shutil
 import signal
@@ -123,3 +124,20 @@ def test_a_character_that_the_terminal_lacks_is_escaped() -> None:
     """Output that the encoding of stdout lacks is escaped instead of ending with a traceback."""
     program = "import sys; from cutmeshort.cli import main; main(['--version']); print('é')"
     assert run_python("-c", program, PYTHONIOENCODING="ascii").endswith("\\xe9\n")
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_reader_that_ends_early_is_no_error(unbuffered: str) -> None:
+    """If the reader of the output ends, as `head` does, the command prints no traceback."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as output:
+        done = subprocess.run(
+            [sys.executable, "-m", "cutmeshort", "--version"],
+            stdout=output,
+            stderr=subprocess.PIPE,
+            env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+            check=False,
+            timeout=60,
+        )
+    assert (done.returncode, done.stderr) == (int(bool(unbuffered)), b"")

@@ -121,7 +121,7 @@ def _imported_modules(path: Path) -> set[str]:
 
 @pytest.mark.parametrize("path", sorted(SOURCE.rglob("*.py")), ids=str)
 def test_imports_run_one_way(path: Path) -> None:
-    """A module imports only those below it; the core imports neither the command line nor the sandbox."""
+    """A module imports only those below it; the core imports neither the sandbox nor `cli`."""
     assert _imported_modules(path) <= IMPORTS.get(_module(path), set())
 
 

@@ -231,8 +231,16 @@ def test_the_wheel_has_the_packages_and_nothing_else(local: Built) -> None:
         "METADATA",
         "RECORD",
         "WHEEL",
+        "entry_points.txt",
         "licenses/LICENSE",
     }
+
+
+def test_the_wheel_installs_the_command(local: Built) -> None:
+    """The wheel installs the script `cutmeshort`."""
+    with zipfile.ZipFile(local.wheel) as archive:
+        text = archive.read(f"cutmeshort-{__version__}.dist-info/entry_points.txt").decode()
+    assert "[console_scripts]\ncutmeshort = cutmeshort.cli:main\n" in text
 
 
 def test_the_sdist_has_only_what_tests_and_builds_need(local: Built) -> None:

@@ -5,6 +5,7 @@ The module of a command is imported only if that command runs.
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from typing import Any, Optional
@@ -34,6 +35,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     # A terminal may lack characters of the service's messages.
     output: Any = sys.stdout
     output.reconfigure(errors="backslashreplace")
+    exit_code = 1  # if the output can't be written
     try:
         parser = _make_parser(*arguments[:1])
         parsed = parser.parse_args(arguments)
@@ -41,12 +43,16 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
             from .versions import versions
 
             print("\n".join(f"{name} {version}" for name, version in versions().items()))
-            return 0
-        if parsed.command is None:
+            exit_code = 0
+        elif parsed.command is None:
             parser.error("a command is required")
-        exit_code: int = parsed.run(parsed)
+        else:
+            exit_code = parsed.run(parsed)
+        output.flush()
     except KeyboardInterrupt:
         return INTERRUPTED
+    except BrokenPipeError:  # the reader of the output, such as `head`, has ended
+        os.dup2(os.open(os.devnull, os.O_WRONLY), output.fileno())
     return exit_code
 
 
