@@ -378,3 +378,4 @@ def test_a_proxy_that_does_not_listen_is_reported(doctor: Any) -> None:
     checks = doctor("https://127.0.0.1:1", HTTPS_PROXY=proxy.url)
     assert statuses(checks) == "ofssss"
     assert checks["tcp"]["message"].startswith(f"The proxy {proxy.url} can't be reached")
+    assert checks["tcp"]["advice"].startswith("Check the proxy's port")

@@ -84,6 +84,14 @@ def test_a_token_that_is_not_valid_has_advice(
     assert {checks[name]["status"] for name in SETTINGS[1:]} == {"ok"}
 
 
+@pytest.mark.parametrize("quote", ["'", '"'])
+def test_quotes_around_the_token_are_a_warning(quote: str, check: Any) -> None:
+    """A token in quotes, which some tools keep, is valid but probably wrong."""
+    code, checks = check(CMS_BEARER_TOKEN=f"{quote}{TOKEN}{quote}")
+    assert (code, checks["token"]["status"]) == (0, "warning")
+    assert checks["token"]["advice"].startswith("Remove the quotes")
+
+
 def test_all_problems_are_reported(check: Any) -> None:
     """Each setting that is not valid is reported, not only the first one."""
     code, checks = check(

@@ -63,6 +63,7 @@ def test_a_command_has_a_help(command: str, run: Run) -> None:
         ["doctor", "--unknown"],
         ["doctor", "--timeout", "0"],
         ["doctor", "--timeout", "soon"],
+        ["doctor", "--off"],
         ["lead", "Sign up"],
         ["lead", "Sign up", "user_42", "--timeout", "soon"],
         ["lead", "Sign up", "user_42", "--token", "t"],

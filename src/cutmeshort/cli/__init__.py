@@ -60,6 +60,7 @@ def _make_parser(command: str = "") -> argparse.ArgumentParser:
     """Create the parser, in which only the given command has arguments."""
     parser = argparse.ArgumentParser(
         prog="cutmeshort",
+        allow_abbrev=False,
         description="Conversion tracking with CutMeShort. Settings are read from the environment: "
         "CMS_BEARER_TOKEN, CMS_HOST, CMS_TIMEOUT, CMS_MAX_RETRIES and CMS_ENABLED.",
     )
@@ -68,7 +69,9 @@ def _make_parser(command: str = "") -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(dest="command", metavar="command")
     for name, description in _COMMANDS.items():
-        each = commands.add_parser(name, help=description, description=description)
+        each = commands.add_parser(
+            name, help=description, description=description, allow_abbrev=False
+        )
         if name == command:
             _add_arguments(name, each)
     return parser

@@ -25,6 +25,7 @@ _FEW_DAYS = 7
 
 _CHECKS = ("dns", "tcp", "tunnel", "tls", "clock", "token_accepted")
 _ADVICE = {  # unless the SDK's message has advice
+    "proxy": "Check the proxy's port, and that no firewall blocks the connection.",
     "tcp": "Check that no firewall blocks the connection. If the network requires a proxy, set "
     "HTTPS_PROXY.",
     "tunnel": "Check that the proxy permits tunnels to this host and port.",
@@ -139,7 +140,7 @@ def _check_connection(seen: _Seen, failure: str, host: str, proxy: Optional[Prox
     """Return the checks up to the first that failed, with the failure of the call as its reason."""
     checks: list[Check] = []
     if seen.peer is None:
-        return [_failed("tcp", failure)]
+        return [_failed("tcp", failure, _ADVICE["tcp" if proxy is None else "proxy"])]
     peer = "the proxy" if proxy else "the service"
     address, port = seen.peer[:2]
     checks.append(Check("tcp", "ok", f"Connected to {peer} at {address}, port {port}."))
@@ -148,13 +149,13 @@ def _check_connection(seen: _Seen, failure: str, host: str, proxy: Optional[Prox
     elif seen.tunnel:
         checks.append(Check("tunnel", "ok", f"The proxy opened a tunnel to {host}."))
     else:
-        return [*checks, _failed("tunnel", failure)]
+        return [*checks, _failed("tunnel", failure, _ADVICE["tunnel"])]
     if seen.tls is not None:
         checks.append(_check_certificate(*seen.tls))
     elif host.startswith("http:"):
         checks.append(Check("tls", "skipped", "The host is an http:// URL of this machine."))
     else:
-        checks.append(_failed("tls", failure))
+        checks.append(_failed("tls", failure, _ADVICE["tls"]))
     return checks
 
 
@@ -168,8 +169,8 @@ def _check_certificate(version: str, certificate: dict[str, Any]) -> Check:
     return Check("tls", "ok", message)
 
 
-def _failed(name: str, text: str) -> Check:
-    """Return a failed check with the SDK's message, of which the first sentence is the reason."""
+def _failed(name: str, text: str, default_advice: str) -> Check:
+    """Return a failed check with the SDK's message: the reason, and advice in further sentences."""
     reason, _, advice = text.partition(". ")
-    advice = _PRIVATE_AUTHORITY if "ssl_ca_cert" in advice else advice or _ADVICE[name]
+    advice = _PRIVATE_AUTHORITY if "ssl_ca_cert" in advice else advice or default_advice
     return Check(name, "failed", f"{reason.rstrip('.')}.", advice)

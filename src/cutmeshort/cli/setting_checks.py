@@ -96,6 +96,9 @@ def _check_token(token: Optional[str], problem: Optional[str]) -> Check:
     if token is None:
         advice = "Set it to the token from your CutMeShort account."
         return Check("token", "failed", "CMS_BEARER_TOKEN is not set.", advice)
+    if token[0] in "\"'":
+        advice = "Remove the quotes: `docker run --env-file`, for example, keeps them."
+        return Check("token", "warning", "CMS_BEARER_TOKEN begins with a quote.", advice)
     message = f"CMS_BEARER_TOKEN has {len(token)} characters"
     if len(token) >= _MIN_LENGTH_TO_SHOW:
         message += f", the last four are {token[-4:]}"
