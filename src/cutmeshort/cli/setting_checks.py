@@ -13,10 +13,11 @@ from .report import Check
 
 # With fewer characters, the last four would be too much of a token.
 _MIN_LENGTH_TO_SHOW = 16
+_SUBSTITUTE_TOKEN = "none"
 # Valid values, with which the other settings can be checked although one is not valid.
 _SUBSTITUTES: dict[str, Any] = {
     "host": DEFAULT_HOST,
-    "access_token": "none",
+    "access_token": _SUBSTITUTE_TOKEN,
     "timeout": 10.0,
     "retries": 3,
     "enabled": True,
@@ -46,30 +47,22 @@ def check_settings() -> Settings:
     configuration, problems = _read({})
     token = None if "access_token" in problems else configuration.access_token
     proxy, client = None, None
-    proxy_check = Check("proxy", "skipped", "The host is not valid.")
-    settings_check = _check_others(configuration, problems)
     if "host" not in problems:
         try:
             proxy = find_proxy(configuration)
-            proxy_check = _check_proxy(proxy)
         except ApiValueError as error:
-            advice = "Correct or remove the variable."
-            proxy_check = Check("proxy", "failed", f"{error}.", advice)
-        else:
-            usable: dict[str, Any] = {
-                "enabled": True,
-                "access_token": token or _SUBSTITUTES["access_token"],
-            }
-            try:
-                client = ApiClient(replace(configuration, **usable))
-            except ApiValueError as error:
-                advice = "Check the files that SSL_CERT_FILE and SSLKEYLOGFILE name."
-                settings_check = Check("settings", "failed", f"{error}.", advice)
+            problems["proxy"] = f"{error}."
+    if not problems.keys() & {"host", "proxy"}:
+        usable: dict[str, Any] = {"enabled": True, "access_token": token or _SUBSTITUTE_TOKEN}
+        try:
+            client = ApiClient(replace(configuration, **usable))
+        except ApiValueError as error:
+            problems["tls"] = f"{error}."
     checks = [
-        _check_token(configuration.access_token, problems.get("access_token")),
+        _check_token(token, problems.get("access_token")),
         _check_host(configuration.host, problems.get("host")),
-        proxy_check,
-        settings_check,
+        _check_proxy(proxy, problems),
+        _check_others(configuration, problems),
     ]
     return Settings(checks, client, token, proxy)
 
@@ -113,7 +106,11 @@ def _check_host(host: str, problem: Optional[str]) -> Check:
     return Check("host", "ok", f"{host} ({source}).")
 
 
-def _check_proxy(proxy: Optional[Proxy]) -> Check:
+def _check_proxy(proxy: Optional[Proxy], problems: dict[str, str]) -> Check:
+    if "host" in problems:
+        return Check("proxy", "skipped", "The host is not valid.")
+    if "proxy" in problems:
+        return Check("proxy", "failed", problems["proxy"], "Correct or remove the variable.")
     if proxy is None:
         return Check("proxy", "ok", "None: the client connects directly.")
     credentials = "with" if "Proxy-Authorization" in proxy.headers else "without"
@@ -122,9 +119,12 @@ def _check_proxy(proxy: Optional[Proxy]) -> Check:
 
 
 def _check_others(configuration: Configuration, problems: dict[str, str]) -> Check:
-    found = [text for name, text in problems.items() if name not in ("host", "access_token")]
-    if found:
-        return Check("settings", "failed", " ".join(found), "Correct or remove the variable.")
+    others = [problems[name] for name in ("timeout", "retries", "enabled") if name in problems]
+    if others:
+        return Check("settings", "failed", " ".join(others), "Correct or remove the variable.")
+    if "tls" in problems:
+        advice = "Check the files that SSL_CERT_FILE and SSLKEYLOGFILE name."
+        return Check("settings", "failed", problems["tls"], advice)
     message = f"Timeout {configuration.timeout:g} s, at most {configuration.retries} retries."
     if not configuration.enabled:
         message = f"CMS_ENABLED is off, so calls send nothing. {message}"
