@@ -106,8 +106,18 @@ def test_the_exit_code_says_what_to_do(
     done = run(*LEAD, "--max-retries", "0")
     assert (done.code, done.out) == (code, "")
     assert done.err.startswith(f"not tracked: {type_}: ")
-    assert done.err.endswith(" (retryable)\n") is (code == 75)
+    assert (" (retryable" in done.err) is (code == 75)
     assert done.err.count("\n") == 1
+
+
+def test_a_failure_is_printed_with_what_to_do(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The line says how long to wait, and which request id to quote to the service's support."""
+    headers = {"Retry-After": "30", "X-Request-Id": "req_9"}
+    with Server(respond(429, "{}", headers)) as server:
+        monkeypatch.setenv("CMS_HOST", server.url)
+        done = run(*LEAD)
+    assert done.code == 75
+    assert done.err.endswith(" (retryable, retry after 30 s, request id req_9)\n")
 
 
 def test_options_limit_the_call(sandbox: Sandbox, run: Run) -> None:

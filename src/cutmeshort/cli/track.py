@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import math
 import sys
 from functools import partial
 
@@ -87,9 +88,13 @@ def _print_result(result: TrackResult) -> None:
         message = "".join(part if part.isprintable() else " " for part in result["message"])
         print(f"tracked: {message}")
     else:
-        suffix = " (retryable)" if result["retryable"] else ""
-        text = f"not tracked: {result['type']}: {result['error']}{suffix}"
-        print(text, file=sys.stderr)
+        notes = ["retryable"] if result["retryable"] else []
+        if "retry_after" in result:
+            notes.append(f"retry after {math.ceil(result['retry_after'])} s")
+        if "request_id" in result:
+            notes.append(f"request id {result['request_id']}")
+        suffix = f" ({', '.join(notes)})" if notes else ""
+        print(f"not tracked: {result['type']}: {result['error']}{suffix}", file=sys.stderr)
 
 
 def _exit_code(result: TrackResult) -> int:

@@ -2,7 +2,7 @@
 A local mock of the CutMeShort tracking service, for development and tests.
 
 It needs the extra `sandbox`: `pip install "cutmeshort[sandbox]"`. In tests, use Sandbox as a
-context manager; otherwise, run `python -m cutmeshort.sandbox`.
+context manager; otherwise, run `cutmeshort sandbox`.
 """
 
 try:
