@@ -313,7 +313,7 @@ def test_the_clock_is_skipped_without_a_valid_date(headers: Any, doctor: Any) ->
     assert checks["clock"]["message"] == "There was no response with a valid Date header."
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=300)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=100)
 @given(
     st.text()
     | st.lists(

@@ -120,7 +120,7 @@ def test_a_broken_response_with_the_token_is_not_printed(
     assert TOKEN[:-4] not in done.out + done.err
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=100)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
 @given(
     st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=12)
     | st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=12)
