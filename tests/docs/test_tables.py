@@ -383,7 +383,9 @@ def test_the_tables_of_exceptions_are_complete() -> None:
 def test_the_python_api_has_every_public_name() -> None:
     """Each name of the package and of the sandbox has an entry."""
     text = page("reference/api").text
-    entries = re.findall(r"^\.\. auto(?:class|data|exception|function):: cutmeshort\.(\S+)$", text, re.M)
+    entries = re.findall(
+        r"^\.\. auto(?:class|data|exception|function):: cutmeshort\.(\S+)$", text, re.M
+    )
     public = {*cutmeshort.__all__} - {"__version__"}
     public |= {f"sandbox.{each}" for each in sandbox_module.__all__}
     assert sorted(entries) == sorted({*public, "operations.Operation", "models.EventPayload"})
