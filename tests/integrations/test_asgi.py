@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from fastapi import FastAPI, Request, WebSocket
-from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from cutmeshort.integrations.asgi import ClickIdMiddleware
@@ -59,20 +58,22 @@ def test_a_websocket_only_reads(agreed: bool, expected: str) -> None:
         paths.append(connection.url.path)
         return agreed
 
-    with TestClient(fastapi_app(max_age=60, consent=consent)) as client:
-        for query, cookie, text in (("?cms_rf=new", "", "new"), ("", "cms_rf=old", expected)):
-            with client.websocket_connect(f"/socket{query}", headers={"Cookie": cookie}) as socket:
-                assert socket.receive_text() == text
-                assert not socket.extra_headers
+    client = TestClient(fastapi_app(max_age=60, consent=consent))
+    for query, cookie, text in (("?cms_rf=new", "", "new"), ("", "cms_rf=old", expected)):
+        with client.websocket_connect(f"/socket{query}", headers={"Cookie": cookie}) as socket:
+            assert socket.receive_text() == text
+            assert not socket.extra_headers
     assert paths == ["/socket", "/socket"]
 
 
 def test_the_lifespan_and_its_state_stay() -> None:
     """The application starts and stops, and its state is available beside the click id."""
     events: list[str] = []
+    sent: list[Any] = []
+    to_receive = [{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}]
 
     @asynccontextmanager
-    async def lifespan(_app: Starlette) -> AsyncIterator[dict[str, str]]:
+    async def lifespan(_app: FastAPI) -> AsyncIterator[dict[str, str]]:
         events.append("start")
         yield {"shop": "one"}
         events.append("stop")
@@ -84,10 +85,26 @@ def test_the_lifespan_and_its_state_stay() -> None:
     async def page(request: Request) -> Any:
         return [request.state.shop, request.state.cms_click_id]
 
-    with TestClient(app) as client:
-        assert client.get("/page?cms_rf=new").json() == ["one", "new"]
-        assert client.get("/page").json() == ["one", None]
+    async def receive() -> Any:
+        return to_receive.pop(0)
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def run() -> None:
+        state: dict[str, str] = {}
+        await app({"type": "lifespan", "state": state}, receive, send)
+        scope = {"type": "http", "method": "GET", "path": "/page", "query_string": b"cms_rf=new"}
+        await app({**scope, "headers": [], "state": state.copy()}, receive, send)
+
+    asyncio.run(run())
     assert events == ["start", "stop"]
+    started, stopped, _, body = sent[:4]
+    assert (started["type"], stopped["type"]) == (
+        "lifespan.startup.complete",
+        "lifespan.shutdown.complete",
+    )
+    assert body["body"] == b'["one","new"]'
 
 
 def test_an_application_may_leave_out_what_asgi_allows() -> None:
