@@ -7,12 +7,14 @@ and `X-Vary` are the `Cache-Control` and `Vary` of its response.
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from http.cookies import Morsel, SimpleCookie
 from typing import Any, Callable, NamedTuple, Optional
 
 import django
 import flask
-from asgiref.sync import ThreadSensitiveContext
+from asgiref.sync import SyncToAsync
 from django.conf import settings
 from django.http import HttpResponse, HttpResponseRedirect, StreamingHttpResponse
 from django.test import AsyncClient, Client, override_settings
@@ -156,6 +158,18 @@ def django_shop(**options: Any) -> Get:
     return get
 
 
+@contextmanager
+def _sync_code_in_a_thread() -> Iterator[None]:
+    """Run Django's sync code in a thread that has ended at the end of the block."""
+    former = SyncToAsync.single_thread_executor
+    with ThreadPoolExecutor(max_workers=1) as executor:
+        SyncToAsync.single_thread_executor = executor
+        try:
+            yield
+        finally:
+            SyncToAsync.single_thread_executor = former
+
+
 def django_async_shop(**options: Any) -> Get:
     """Create the shop in Django, with async views."""
     client: Any = AsyncClient(raise_request_exception=False)
@@ -163,16 +177,16 @@ def django_async_shop(**options: Any) -> Get:
         client.handler.load_middleware(is_async=True)
 
     async def get_async(target: str, secure: bool, headers: dict[str, str]) -> Page:
-        async with ThreadSensitiveContext():
-            response = await client.get(target, secure=secure, headers=headers)
-            content = response.streaming_content if response.streaming else [response.content]
-            if response.streaming:
-                content = [chunk async for chunk in content]
-            return _read_django(response)._replace(text=b"".join(content).decode())
+        response = await client.get(target, secure=secure, headers=headers)
+        if response.streaming:
+            content = b"".join([chunk async for chunk in response.streaming_content])
+        else:
+            content = response.content
+        return _read_django(response)._replace(text=content.decode())
 
     def get(target: str, secure: bool = False, cookie: str = "", **headers: str) -> Page:
         _set_cookies(client, cookie)
-        with override_settings(ROOT_URLCONF=ASYNC_URLS):
+        with _sync_code_in_a_thread(), override_settings(ROOT_URLCONF=ASYNC_URLS):
             return asyncio.run(get_async(target, secure, _headers(headers)))
 
     return get
@@ -248,6 +262,10 @@ async def _starlette_error(_request: Request) -> PlainTextResponse:
     raise RuntimeError
 
 
+async def _starlette_missing(_request: Request, _error: Exception) -> PlainTextResponse:
+    return PlainTextResponse("", 404)
+
+
 def starlette_app() -> Starlette:
     """Create the shop in Starlette, without the middleware."""
     endpoints = {
@@ -256,7 +274,11 @@ def starlette_app() -> Starlette:
         "/login": _starlette_login,
         "/error": _starlette_error,
     }
-    return Starlette(routes=[Route(path, endpoint) for path, endpoint in endpoints.items()])
+    return Starlette(
+        routes=[Route(path, endpoint) for path, endpoint in endpoints.items()],
+        # Starlette runs its own handler, which is not async, in a thread that stops later.
+        exception_handlers={404: _starlette_missing},
+    )
 
 
 def starlette_shop(**options: Any) -> Get:
