@@ -89,6 +89,7 @@ def test_only_1_to_255_printable_characters_are_a_click_id(
     ("names", "expected"),
     [
         ("b", "2"),
+        ("ab", "3"),
         (("b", "a"), "2"),
         (["missing", "a"], "1"),
         (iter(["b"]), "2"),
@@ -100,7 +101,7 @@ def test_only_1_to_255_printable_characters_are_a_click_id(
 )
 def test_names_are_tried_in_order(names: Any, expected: Optional[str]) -> None:
     """`read` tries the given names in their order, and a string is one name."""
-    assert click_id.read({"a": "1", "b": "2"}, names=names) == expected
+    assert click_id.read({"a": "1", "b": "2", "ab": "3"}, names=names) == expected
 
 
 @pytest.mark.parametrize("model", ["LAST", None, 7, ["first"]])

@@ -75,6 +75,24 @@ def test_the_click_is_read_and_kept(
 
 
 @each_shop
+@pytest.mark.parametrize(
+    ("query", "cookie", "expected"),
+    [
+        ("cms_rf=new", "shop=old; cms_rf=script", "new"),
+        ("", "shop=old; cms_rf=script", "old"),
+        ("", "cms_rf=script", "script"),
+        ("cms_id=new", "cms_id=old", "None"),
+    ],
+)
+def test_other_names_replace_the_default(
+    framework: str, query: str, cookie: str, expected: str
+) -> None:
+    """The integration reads the names of the option in their order, and no others."""
+    get = shop(framework, names=("shop", "cms_rf"))
+    assert get(f"/page?{query}", cookie=cookie).text == expected
+
+
+@each_shop
 def test_without_max_age_a_response_is_unchanged(framework: str) -> None:
     """The integration sets no header if it only reads."""
     page = shop(framework)("/page?cms_rf=new", cookie="cms_rf=old", x_cache_control="public")
@@ -210,6 +228,7 @@ def test_consent_is_asked_once_per_request(framework: str) -> None:
         ("public, max-age=60, s-maxage=600", "max-age=60, private"),
         ("PUBLIC,S-MaxAge = 1", "private"),
         ("no-store", "no-store, private"),
+        ("max-age=60, , public,", "max-age=60, private"),
         ("Private, no-cache", "no-cache, private"),
         ('private="X-A, X-B", no-cache="Set-Cookie, public"', None),
         ('max-age="60, public', None),

@@ -29,10 +29,8 @@ class ClickIdMiddleware:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
-        is_http = scope["type"] == "http"
-        connection = Request(scope) if is_http else HTTPConnection(scope)
-        click_id, cookie = self._click.decide(connection)
-        connection.state.cms_click_id = click_id
+        connection = Request(scope) if scope["type"] == "http" else HTTPConnection(scope)
+        connection.state.cms_click_id, cookie = self._click.decide(connection)
 
         async def send_with_cookie(message: Message) -> None:
             if message["type"] == "http.response.start" and cookie is not None:
@@ -45,7 +43,7 @@ class ClickIdMiddleware:
                 headers.update(cache_headers(*joined))
             await send(message)
 
-        await self._app(scope, receive, send_with_cookie if is_http else send)
+        await self._app(scope, receive, send_with_cookie)
 
 
 def _parts(connection: HTTPConnection) -> Parts:
