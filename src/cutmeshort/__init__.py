@@ -6,6 +6,7 @@ Conversion tracking with CutMeShort: credit leads and sales to the clicks they c
     >>> result = client.track_lead("Sign up", "user_42", click_id="...")
 """
 
+from . import click_id
 from ._version import __version__
 from .api import TrackingApi
 from .api_client import ApiClient
@@ -63,6 +64,7 @@ __all__ = [
     "UnauthorizedException",
     "UnprocessableEntityException",
     "__version__",
+    "click_id",
     "from_minor_units",
     "to_minor_units",
 ]

@@ -117,9 +117,14 @@ class OutcomeLog:
         _log(self.warning_level, text, outcome.operation, ", ".join(names), cms=outcome)
 
     def failure(self, where: str, error: Exception) -> None:
-        """Log an exception's class and traceback, but not its text, which may have event data."""
-        frames = "".join(traceback.format_tb(error.__traceback__))
-        _log(self.error_level, "%s in %s\n%s", type(error).__name__, where, frames)
+        """Log an exception at `error_level`, as `log_failure` does."""
+        log_failure(where, error, self.error_level)
+
+
+def log_failure(where: str, error: Exception, level: int = logging.ERROR) -> None:
+    """Log an exception's class and traceback, but not its text, which may have event data."""
+    frames = "".join(traceback.format_tb(error.__traceback__))
+    _log(level, "%s in %s\n%s", type(error).__name__, where, frames)
 
 
 def _duration(seconds: float) -> str:

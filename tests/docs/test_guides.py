@@ -10,7 +10,7 @@ import pytest
 from dateutil.parser import isoparse
 from starlette.requests import Request
 
-from cutmeshort import CMSClient, Configuration
+from cutmeshort import CMSClient, Configuration, click_id
 from cutmeshort.proxies import find_proxy
 
 from ..support.events import TOKEN, client_of, lead
@@ -205,7 +205,7 @@ def test_the_celery_task_ends_quietly_if_the_client_is_disabled(
         ("click_1", None, "click_1"),
         (None, None, None),
         ("", None, None),
-        ("", "", ""),
+        ("", "", None),
     ],
 )
 def test_the_click_id_is_the_parameter_else_the_cookie(
@@ -222,7 +222,7 @@ def test_the_click_id_is_the_parameter_else_the_cookie(
     else:
         request = SimpleNamespace(GET=query, COOKIES=cookies, args=query, cookies=cookies)
     (expression,) = names(row["click id"])
-    assert eval(expression, {"request": request}) == expected
+    assert eval(expression, {"request": request, "click_id": click_id}) == expected
 
 
 def test_a_visitor_without_a_click_is_not_tracked(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -49,6 +49,7 @@ def main() -> None:
     except ModuleNotFoundError as error:
         advice = str(error)
     assert "cutmeshort[sandbox]" in advice
+    assert cutmeshort.click_id.read({"cms_rf": "click_1"}) == "click_1"
     with HTTPServer(("127.0.0.1", 0), Service) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         with CMSClient("token", f"http://127.0.0.1:{server.server_port}") as client:

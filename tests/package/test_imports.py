@@ -15,6 +15,7 @@ IMPORTS = {
         "api",
         "api_client",
         "api_response",
+        "click_id",
         "client",
         "configuration",
         "exceptions",
@@ -70,6 +71,7 @@ IMPORTS = {
     "configuration": {"checks", "environment", "exceptions"},
     "environment": {"exceptions"},
     "checks": {"exceptions"},
+    "integrations": {"checks", "click_id", "exceptions", "logs"},
     "money": {"exceptions", "models"},
     "__main__": {"cli"},
     "cli": {
@@ -126,8 +128,9 @@ def test_imports_run_one_way(path: Path) -> None:
 
 
 def test_the_import_loads_no_extra_and_nothing_heavy() -> None:
-    """Importing the package loads neither the sandbox nor what only some calls need."""
+    """Importing the package loads no sandbox, no integration, and nothing that few calls need."""
     code = "import cutmeshort, sys; print(*sys.modules)"
     loaded = set(run_python("-c", code).split())
     assert "cutmeshort.client" in loaded
-    assert not loaded & {"cutmeshort.sandbox", "fastapi", "uvicorn", "urllib.request"}
+    assert not loaded & {"cutmeshort.integrations", "cutmeshort.sandbox", "django", "flask"}
+    assert not loaded & {"fastapi", "starlette", "uvicorn", "urllib.request"}

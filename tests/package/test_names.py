@@ -38,6 +38,7 @@ PUBLIC = {
     "UnauthorizedException",
     "UnprocessableEntityException",
     "__version__",
+    "click_id",
     "from_minor_units",
     "to_minor_units",
 }

@@ -11,6 +11,9 @@ from datetime import datetime
 from typing import Any, Optional, Union
 from uuid import UUID
 
+from flask import Flask, request
+from starlette.applications import Starlette
+from starlette.requests import Request
 from typing_extensions import Literal, Unpack, assert_type
 
 from cms_python.models.lead_payload import LeadPayload as FormerLeadPayload
@@ -28,7 +31,10 @@ from cutmeshort import (
     TrackResponse,
     TrackResult,
     TrackSuccess,
+    click_id,
 )
+from cutmeshort.integrations.asgi import ClickIdMiddleware
+from cutmeshort.integrations.flask import ClickId
 
 
 def results(client: CMSClient) -> Optional[float]:
@@ -133,3 +139,23 @@ def settings() -> None:
     with CMSClient(configuration=configuration) as client:
         assert_type(client, CMSClient)
     Configuration(retries="3")  # type: ignore[arg-type]
+
+
+def clicks(starlette_request: Request) -> None:
+    assert_type(click_id.read({"cms_rf": "click_1"}), Optional[str])
+    click_id.read(request.cookies, request.args, names="cms_rf", model="first")
+    click_id.read(starlette_request.cookies, starlette_request.query_params, names=["cms_rf"])
+    click_id.read(None, None, model="newest")  # type: ignore[arg-type]
+    click_id.read("cms_rf=click_1")  # type: ignore[arg-type]
+
+
+def has_consent(request: Request) -> bool:
+    return request.cookies.get("consent") == "yes"
+
+
+def integrations(flask_app: Flask, app: Starlette) -> None:
+    ClickId(flask_app, max_age=60, domain="shop.example")
+    ClickId(max_age="60")  # type: ignore[arg-type]
+    ClickId(maxage=60)  # type: ignore[call-arg]
+    app.add_middleware(ClickIdMiddleware, max_age=60, consent=has_consent)
+    ClickIdMiddleware(app, model="newest")  # type: ignore[arg-type]
