@@ -77,7 +77,7 @@ def test_an_unusable_port_is_reported_with_the_commands_name() -> None:
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=False
     )
-    assert (done.returncode, done.stdout) == (1, "")
+    assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == "cutmeshort sandbox: port must be from 0 to 65535\n"
 
 

@@ -85,12 +85,12 @@ def test_the_options_are_settings_of_the_sandbox() -> None:
         assert process.wait(timeout=10) == 0
 
 
-@pytest.mark.parametrize("port", ["in use", "99999"])
-def test_an_unusable_port_ends_the_command(port: str, sandbox: Sandbox) -> None:
-    """A port that is in use or out of range ends the command with a message of one line."""
+@pytest.mark.parametrize(("port", "code"), [("in use", 1), ("99999", 2)])
+def test_an_unusable_port_ends_the_command(port: str, code: int, sandbox: Sandbox) -> None:
+    """A port that is in use, or wrong usage, ends the command with a message of one line."""
     port = port.replace("in use", str(port_of(sandbox)))
     with command("--port", port) as process:
         _, errors = process.communicate(timeout=10)
-    assert process.returncode == 1
+    assert process.returncode == code
     assert errors.startswith("cutmeshort.sandbox: ")
     assert errors.count("\n") == 1

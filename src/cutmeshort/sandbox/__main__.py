@@ -40,7 +40,8 @@ def run(arguments: argparse.Namespace, name: str) -> int:
             while not stop.is_set():
                 stop.wait(1)  # on Windows, a wait without a timeout can't be interrupted
     except (ApiValueError, OSError) as error:
-        sys.exit(f"{name}: {error}")
+        print(f"{name}: {error}", file=sys.stderr)
+        sys.exit(2 if isinstance(error, ApiValueError) else 1)  # 2: wrong usage
     return 0
 
 
