@@ -1,5 +1,6 @@
 """How the command starts: its two names, its help, versions, usage errors, and what it imports."""
 
+import errno
 import os
 import re
 import shutil
@@ -7,15 +8,18 @@ import signal
 import subprocess
 import sys
 import sysconfig
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import cutmeshort
 from cutmeshort.client import CMSClient
+from cutmeshort.sandbox import Sandbox
 
+from ..support.platforms import linux_only, not_on_windows
 from ..support.processes import run_program, run_python
-from .conftest import Run
+from .conftest import TOKEN, Run
 
 SCRIPT = shutil.which("cutmeshort", path=sysconfig.get_path("scripts"))
 COMMANDS = ("doctor", "lead", "sale", "sandbox")
@@ -80,6 +84,31 @@ def test_wrong_usage_exits_with_2(arguments: list[str], run: Run) -> None:
     assert "error: " in done.err.splitlines()[-1]
 
 
+@pytest.mark.parametrize("before", [True, False])
+@pytest.mark.parametrize("command", ["doctor", "lead", "sale"])
+@pytest.mark.parametrize("option", ["--token", "--key"])
+def test_a_token_in_an_option_is_not_printed(
+    option: str, command: str, before: bool, run: Run
+) -> None:
+    """A user who passes the token in an option learns of the variable, and no log has the token."""
+    values = {"doctor": [], "lead": ["a", "b"], "sale": ["a", "b", "c", "1", "USD"]}[command]
+    given = f"{option}={TOKEN}"
+    done = run(given, command, *values) if before else run(command, *values, given)
+    assert (done.code, done.out) == (2, "")
+    expected = "set CMS_BEARER_TOKEN instead" if option == "--token" else "options: --key"
+    assert done.err.endswith(f"{expected}\n")
+    assert TOKEN not in done.err
+    assert run(command, *values, option, TOKEN).err.endswith(f"{expected}\n")
+
+
+@pytest.mark.parametrize("arguments", [("doctor", "--quiet"), ("lead", "a", "b", "c")])
+def test_an_unknown_argument_shows_the_usage_of_the_command(
+    arguments: tuple[str, ...], run: Run
+) -> None:
+    """The usage in the error is that of the command, not of the program."""
+    assert run(*arguments).err.startswith(f"usage: cutmeshort {arguments[0]} ")
+
+
 IMPORTED = """
 import sys
 from cutmeshort.cli import main
@@ -90,12 +119,13 @@ except SystemExit:
 print("loaded", *(name for name in sys.modules if not name.startswith("encodings")))
 """
 MODULES = {
-    "--version": {"versions"},
-    "--help": set(),
-    "lead": {"track"},
-    "sale": {"track"},
+    "--version": {"output", "versions"},
+    "--help": {"output"},
+    "lead": {"output", "track"},
+    "sale": {"output", "track"},
     "doctor": {
-        *("doctor", "network_checks", "report", "response_checks", "setting_checks", "versions")
+        *("doctor", "network_checks", "output", "report", "response_checks", "setting_checks"),
+        "versions",
     },
 }
 
@@ -123,22 +153,76 @@ def test_ctrl_c_exits_with_130_and_no_traceback(run: Run, monkeypatch: pytest.Mo
 
 def test_a_character_that_the_terminal_lacks_is_escaped() -> None:
     """Output that the encoding of stdout lacks is escaped instead of ending with a traceback."""
-    program = "import sys; from cutmeshort.cli import main; main(['--version']); print('é')"
-    assert run_python("-c", program, PYTHONIOENCODING="ascii").endswith("\\xe9\n")
+    program = "import sys; from cutmeshort.cli.output import write; write('é', sys.stdout)"
+    assert run_python("-c", program, PYTHONIOENCODING="ascii") == "\\xe9\n"
+
+
+LEAD = ["lead", "Sign up", "user_42", "--click-id", "click_1"]
+
+
+def run_with_output(output: Any, *arguments: str, **variables: str) -> tuple[int, str]:
+    """Run the command with a stdout, and return its exit code and what it prints on stderr."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-m", "cutmeshort", *arguments],
+        stdout=output,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "CMS_BEARER_TOKEN": TOKEN, **variables},
+        check=False,
+        timeout=60,
+    )
+    return done.returncode, done.stderr
 
 
 @pytest.mark.parametrize("unbuffered", ["", "1"])
-def test_a_reader_that_ends_early_is_no_error(unbuffered: str) -> None:
-    """If the reader of the output ends, as `head` does, the command prints no traceback."""
+@pytest.mark.parametrize("arguments", [["--version"], ["--help"], LEAD], ids=lambda each: each[0])
+def test_a_reader_that_ends_early_is_no_error(
+    arguments: list[str], unbuffered: str, sandbox: Sandbox
+) -> None:
+    """If the reader of the output ends, as `head` does, the command exits as it does otherwise."""
     reader, writer = os.pipe()
     os.close(reader)
     with os.fdopen(writer, "w") as output:
+        variables = {"PYTHONUNBUFFERED": unbuffered, "CMS_HOST": sandbox.url}
+        assert run_with_output(output, *arguments, **variables) == (0, "")
+    assert len(sandbox.leads) == int(arguments == LEAD)
+
+
+@linux_only("other systems do not have /dev/full")
+def test_a_full_disk_does_not_change_the_exit_code(sandbox: Sandbox) -> None:
+    """If the output can't be written, a tracked event exits with 0, and stderr has the reason."""
+    with Path("/dev/full").open("w", encoding="utf-8") as output:
+        done = run_with_output(output, *LEAD, CMS_HOST=sandbox.url)
+    assert done == (0, f"cutmeshort: can't write the output: {os.strerror(errno.ENOSPC)}\n")
+    assert len(sandbox.leads) == 1
+
+
+@not_on_windows("it uses a POSIX shell")
+@pytest.mark.parametrize("arguments", [["doctor"], LEAD, [*LEAD, "--json"]])
+def test_a_closed_output_is_no_error(arguments: list[str], sandbox: Sandbox) -> None:
+    """With a closed stdout, the command prints nothing, and its exit code has its meaning."""
+    done = subprocess.run(
+        ["sh", "-c", 'exec "$@" >&-', "sh", sys.executable, "-m", "cutmeshort", *arguments],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "CMS_BEARER_TOKEN": TOKEN, "CMS_HOST": sandbox.url},
+        check=False,
+        timeout=60,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@linux_only("other systems do not have /dev/full")
+def test_an_error_that_can_not_be_printed_keeps_its_exit_code(sandbox: Sandbox) -> None:
+    """If stderr can't be written, a retryable failure still exits with 75."""
+    sandbox.fail_next(status=503)
+    with Path("/dev/full").open("w", encoding="utf-8") as errors:
         done = subprocess.run(
-            [sys.executable, "-m", "cutmeshort", "--version"],
-            stdout=output,
-            stderr=subprocess.PIPE,
-            env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+            [sys.executable, "-m", "cutmeshort", *LEAD, "--max-retries", "0"],
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            env={**os.environ, "CMS_BEARER_TOKEN": TOKEN, "CMS_HOST": sandbox.url},
             check=False,
             timeout=60,
         )
-    assert (done.returncode, done.stderr) == (int(bool(unbuffered)), b"")
+    assert (done.returncode, done.stdout) == (75, b"")

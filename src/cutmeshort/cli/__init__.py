@@ -5,10 +5,11 @@ The module of a command is imported only if that command runs.
 """
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from typing import Any, Optional
+
+from .output import write
 
 INTERRUPTED = 130  # as a shell reports a program that SIGINT ended
 
@@ -32,33 +33,38 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
             installed (1), or the help was printed (0).
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
-    # A terminal may lack characters of the service's messages.
-    output: Any = sys.stdout
-    output.reconfigure(errors="backslashreplace")
-    exit_code = 1  # if the output can't be written
     try:
         parser = _make_parser(*arguments[:1])
-        parsed = parser.parse_args(arguments)
+        parsed, unknown = parser.parse_known_args(arguments)
+        if unknown:
+            # Without values, which may be the token.
+            options = [each.partition("=")[0] for each in unknown if each.startswith("-")]
+            problem = (
+                f"unrecognized options: {' '.join(options)}" if options else "too many arguments"
+            )
+            parsed.parser.error(problem)
         if parsed.version:
             from .versions import versions
 
-            print("\n".join(f"{name} {version}" for name, version in versions().items()))
-            exit_code = 0
-        elif parsed.command is None:
-            parser.error("a command is required")
-        else:
-            exit_code = parsed.run(parsed)
-        output.flush()
+            lines = [f"{name} {version}" for name, version in versions().items()]
+            write("\n".join(lines), sys.stdout)
+            return 0
+        if parsed.command is None:
+            parser.error(f"a command is required: {', '.join(_COMMANDS)}")
+        exit_code: int = parsed.run(parsed)
     except KeyboardInterrupt:
         return INTERRUPTED
-    except BrokenPipeError:  # the reader of the output, such as `head`, has ended
-        os.dup2(os.open(os.devnull, os.O_WRONLY), output.fileno())
     return exit_code
 
 
-def _make_parser(command: str = "") -> argparse.ArgumentParser:
+class _Parser(argparse.ArgumentParser):
+    def _print_message(self, message: str, file: Any = None) -> None:
+        write(message, file, end="")
+
+
+def _make_parser(command: str = "") -> _Parser:
     """Create the parser, in which only the given command has arguments."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="cutmeshort",
         allow_abbrev=False,
         description="Conversion tracking with CutMeShort. Settings are read from the environment: "
@@ -67,18 +73,32 @@ def _make_parser(command: str = "") -> argparse.ArgumentParser:
     parser.add_argument(
         "--version", action="store_true", help="print the versions that a bug report needs"
     )
+    _reject_token(parser)
+    parser.set_defaults(parser=parser)
     commands = parser.add_subparsers(dest="command", metavar="command")
     for name, description in _COMMANDS.items():
         each = commands.add_parser(
             name, help=description, description=description, allow_abbrev=False
         )
+        each.set_defaults(parser=each)
         if name == command:
             _add_arguments(name, each)
     return parser
 
 
+def _reject_token(parser: argparse.ArgumentParser) -> None:
+    """Say how to pass the token, because an error for an unknown option would show it."""
+
+    def reject(_value: str) -> None:
+        raise argparse.ArgumentTypeError("there is no such option: set CMS_BEARER_TOKEN instead")
+
+    parser.add_argument("--token", type=reject, help=argparse.SUPPRESS)
+
+
 def _add_arguments(command: str, parser: argparse.ArgumentParser) -> None:
     """Import the module of a command, and add its arguments and its function `run`."""
+    if command != "sandbox":  # its token is not a secret
+        _reject_token(parser)
     if command == "doctor":
         from . import doctor
 

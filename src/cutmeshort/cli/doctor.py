@@ -2,9 +2,11 @@
 
 import argparse
 import json
+import sys
 
 from ..checks import check_seconds
 from .network_checks import check_network, skip_network
+from .output import write
 from .report import format_checks, use_colour
 from .setting_checks import check_settings
 from .versions import versions
@@ -55,7 +57,7 @@ def _run(arguments: argparse.Namespace) -> int:
             "checks": [check.to_dict() for check in checks],
             "versions": versions(),
         }
-        print(json.dumps(document))
+        write(json.dumps(document), sys.stdout)
     else:
-        print(format_checks(checks, colour=use_colour()))
+        write(format_checks(checks, colour=use_colour()), sys.stdout)
     return int(failed)

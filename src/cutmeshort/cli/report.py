@@ -50,4 +50,5 @@ def _format_status(status: str, colour: bool) -> str:
 def use_colour() -> bool:
     """Return whether stdout is a terminal that shows colours, and NO_COLOR is not set."""
     shows_colours = os.environ.get("TERM", "dumb") != "dumb"  # Windows does not set TERM
-    return sys.stdout.isatty() and shows_colours and not os.environ.get("NO_COLOR")
+    terminal = sys.stdout is not None and sys.stdout.isatty()  # None if it is closed
+    return terminal and shows_colours and not os.environ.get("NO_COLOR")

@@ -12,6 +12,7 @@ from ..models import EventPayload
 from ..money import to_minor_units
 from ..operations import OPERATIONS
 from ..results import TrackResult
+from .output import write
 
 TRACKED = 0
 NOT_TRACKED = 1
@@ -19,11 +20,25 @@ WRONG_USAGE = 2
 TOKEN_REJECTED = 4
 RETRYABLE = 75  # EX_TEMPFAIL of sysexits.h
 
-_AMOUNT_HELP = "The amount paid, in the major unit: 49.99 for 49.99 USD, 500 for 500 JPY."
+# Instead of the descriptions that name types of Python.
+_HELP = {
+    "amount": "The amount paid, in the major unit: 49.99 for 49.99 USD, 500 for 500 JPY.",
+    "customer_external_id": "The customer's id in your own system. 1 to 255 characters.",
+    "invoice_id": "Your own id for the invoice or payment; the service deduplicates sales by it. "
+    "1 to 255 characters.",
+    "timestamp": "When the event happened, in ISO 8601, like 2026-01-31T12:00:00+01:00. Without a "
+    "UTC offset, it is UTC. Default: when the service receives the event.",
+}
+_EPILOG = (
+    f"Exit codes: {TRACKED} tracked, {NOT_TRACKED} not tracked, {WRONG_USAGE} wrong usage or "
+    f"settings, {TOKEN_REJECTED} token rejected, {RETRYABLE} retryable failure. The token is read "
+    "from CMS_BEARER_TOKEN."
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser, command: str) -> None:
     """Add the fields of the command's operation, and the options of a call."""
+    parser.epilog = _EPILOG
     (operation,) = (each for each in OPERATIONS if each.name == f"track_{command}")
     _add_fields(parser, operation.request_model)
     parser.add_argument(
@@ -40,13 +55,13 @@ def add_arguments(parser: argparse.ArgumentParser, command: str) -> None:
     )
     parser.add_argument("--json", action="store_true", help="Print the result as JSON.")
     fields = tuple(operation.request_model.model_fields)
-    parser.set_defaults(run=partial(_run, parser, operation.name, fields))
+    parser.set_defaults(run=partial(_run, operation.name, fields))
 
 
 def _add_fields(parser: argparse.ArgumentParser, model: type[EventPayload]) -> None:
     """Add each field of a payload: a required one as a positional argument, others as options."""
     for name, field in model.model_fields.items():
-        text = _AMOUNT_HELP if name == "amount" else (field.description or "").replace("`", "")
+        text = _HELP.get(name) or (field.description or "").replace("`", "")
         if field.is_required():
             parser.add_argument(name, metavar=name.partition("_")[0].upper(), help=text)
         else:
@@ -55,12 +70,8 @@ def _add_fields(parser: argparse.ArgumentParser, model: type[EventPayload]) -> N
             parser.add_argument(f"--{option}", dest=name, metavar=metavar, help=text)
 
 
-def _run(
-    parser: argparse.ArgumentParser,
-    operation: str,
-    fields: tuple[str, ...],
-    arguments: argparse.Namespace,
-) -> int:
+def _run(operation: str, fields: tuple[str, ...], arguments: argparse.Namespace) -> int:
+    parser: argparse.ArgumentParser = arguments.parser
     event = {name: getattr(arguments, name) for name in fields}
     try:
         if "amount" in event:
@@ -74,7 +85,7 @@ def _run(
     with client:
         result: TrackResult = getattr(client, operation)(**event)
     if arguments.json:
-        print(json.dumps(result))
+        write(json.dumps(result), sys.stdout)
     else:
         _print_result(result)
     return _exit_code(result)
@@ -83,10 +94,10 @@ def _run(
 def _print_result(result: TrackResult) -> None:
     """Print the outcome in one line, and each warning in another one on stderr."""
     for warning in result.get("warnings", []):
-        print(f"warning: {warning['field']}: {warning['message']}", file=sys.stderr)
+        write(f"warning: {warning['field']}: {warning['message']}", sys.stderr)
     if result["success"]:
         message = "".join(part if part.isprintable() else " " for part in result["message"])
-        print(f"tracked: {message}")
+        write(f"tracked: {message}", sys.stdout)
     else:
         notes = ["retryable"] if result["retryable"] else []
         if "retry_after" in result:
@@ -94,7 +105,7 @@ def _print_result(result: TrackResult) -> None:
         if "request_id" in result:
             notes.append(f"request id {result['request_id']}")
         suffix = f" ({', '.join(notes)})" if notes else ""
-        print(f"not tracked: {result['type']}: {result['error']}{suffix}", file=sys.stderr)
+        write(f"not tracked: {result['type']}: {result['error']}{suffix}", sys.stderr)
 
 
 def _exit_code(result: TrackResult) -> int:
