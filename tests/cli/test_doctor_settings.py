@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 
 import pytest
 
@@ -36,30 +36,30 @@ def test_valid_settings_are_described(check: Any) -> None:
     code, checks = check()
     assert code == 0
     assert {name: check["message"] for name, check in checks.items()} == {
-        "token": "CMS_BEARER_TOKEN has 24 characters, the last four are cdef.",
+        "token": "CMS_BEARER_TOKEN is set: length 24, last four characters cdef.",
         "host": "https://api.cme.sh (the default).",
         "proxy": "None: the client connects directly.",
-        "settings": "Timeout 10 s, at most 3 retries.",
+        "settings": "Timeout 10 s, maximum retries 3.",
     }
     assert {check["status"] for check in checks.values()} == {"ok"}
     _, checks = check(CMS_HOST="https://gw.example/cms/", CMS_TIMEOUT="2.5", CMS_MAX_RETRIES="0")
     assert checks["host"]["message"] == "https://gw.example/cms (CMS_HOST)."
-    assert checks["settings"]["message"] == "Timeout 2.5 s, at most 0 retries."
+    assert checks["settings"]["message"] == "Timeout 2.5 s, maximum retries 0."
 
 
 @pytest.mark.parametrize(
     ("token", "shown"),
     [
-        ("abcdefghijkl1234", "16 characters, the last four are 1234."),
-        ("abcdefghijk1234", "15 characters."),
-        ("t", "1 characters."),
+        ("abcdefghijkl1234", "length 16, last four characters 1234."),
+        ("abcdefghijk1234", "length 15."),
+        ("t", "length 1."),
     ],
 )
 def test_a_short_token_is_not_shown(token: str, shown: str, check: Any) -> None:
     """Of a token with less than 16 characters, the report has only the length."""
     code, checks = check(CMS_BEARER_TOKEN=token)
     assert code == 0
-    assert checks["token"]["message"] == f"CMS_BEARER_TOKEN has {shown}"
+    assert checks["token"]["message"] == f"CMS_BEARER_TOKEN is set: {shown}"
 
 
 @pytest.mark.parametrize(
@@ -137,6 +137,25 @@ def test_a_client_that_can_not_be_created_is_reported(check: Any, tmp_path: Path
     assert (code, checks["settings"]["status"]) == (1, "failed")
     assert checks["settings"]["message"].startswith("TLS can't be used: ")
     assert "SSLKEYLOGFILE" in checks["settings"]["advice"]
+
+
+@pytest.mark.parametrize("content", [None, "not PEM"])
+def test_a_certificate_file_that_openssl_ignores_is_a_warning(
+    content: Optional[str], check: Any, tmp_path: Path
+) -> None:
+    """If SSL_CERT_FILE is missing or has no certificates, the report warns that it is ignored."""
+    path = tmp_path / "ca.pem"
+    if content is not None:
+        path.write_text(content, encoding="utf-8")
+    code, checks = check(SSL_CERT_FILE=str(path))
+    assert (code, checks["settings"]["status"]) == (0, "warning")
+    assert checks["settings"]["message"].startswith("SSL_CERT_FILE is ignored: ")
+
+
+@pytest.mark.usefixtures("_trusted")
+def test_a_certificate_file_that_can_be_loaded_passes(check: Any) -> None:
+    """If SSL_CERT_FILE has a certificate, there is no warning."""
+    assert check()[1]["settings"]["status"] == "ok"
 
 
 OFFLINE = """

@@ -26,8 +26,8 @@ _FEW_DAYS = 7
 _CHECKS = ("dns", "tcp", "tunnel", "tls", "clock", "token_accepted")
 _ADVICE = {  # unless the SDK's message has advice
     "proxy": "Check the proxy's port, and that no firewall blocks the connection.",
-    "tcp": "Check that no firewall blocks the connection. If the network requires a proxy, set "
-    "HTTPS_PROXY.",
+    "tcp": "Check CMS_HOST, and that no firewall blocks the connection. If the network requires a "
+    "proxy, set HTTPS_PROXY.",
     "tunnel": "Check that the proxy permits tunnels to this host and port.",
     "tls": "Check that this port uses TLS, and that no firewall blocks it.",
 }
@@ -89,8 +89,9 @@ def _check_name(url: SplitResult, is_proxy: bool, timeout: float) -> Check:
         variable = "the proxy's variable" if is_proxy else "CMS_HOST"
         advice = f"Check the name in {variable}, and this machine's DNS settings."
         slow = isinstance(error, socket.timeout)
-        problem = f"was not found within {timeout:g} s" if slow else "was not found"
-        return Check("dns", "failed", f"The address of {name} ({owner}) {problem}.", advice)
+        problem = f"within {timeout:g} s" if slow else f"({error.strerror})"
+        message = f"The address of {name} ({owner}) was not found {problem}."
+        return Check("dns", "failed", message, advice)
     addresses = ", ".join(dict.fromkeys(str(address[0]) for *_, address in found))
     return Check("dns", "ok", f"{name} ({owner}) has the address {addresses}.")
 
@@ -102,11 +103,13 @@ class _Seen:
 
     Attributes:
         peer: The address and the port that the client connected to.
+        failure: Why it could not connect, if the operating system says so.
         tunnel: Whether the proxy has opened a tunnel.
         tls: The version of TLS, and the service's certificate.
     """
 
     peer: Optional[Sequence[Any]] = None
+    failure: Optional[str] = None
     tunnel: bool = False
     tls: Optional[tuple[str, dict[str, Any]]] = None
 
@@ -119,7 +122,11 @@ def _observe(client: ApiClient) -> _Seen:
 
     class Connection(pool.ConnectionCls):  # type: ignore[misc, name-defined]
         def _new_conn(self) -> Any:
-            sock = super()._new_conn()
+            try:
+                sock = super()._new_conn()
+            except Exception as error:
+                seen.failure = getattr(error.__cause__, "strerror", None)
+                raise
             seen.peer = sock.getpeername()
             return sock
 
@@ -140,7 +147,9 @@ def _check_connection(seen: _Seen, failure: str, host: str, proxy: Optional[Prox
     """Return the checks up to the first that failed, with the failure of the call as its reason."""
     checks: list[Check] = []
     if seen.peer is None:
-        return [_failed("tcp", failure, _ADVICE["tcp" if proxy is None else "proxy"])]
+        failed = _failed("tcp", failure, _ADVICE["tcp" if proxy is None else "proxy"])
+        message = f"{failed.message} {seen.failure}." if seen.failure else failed.message
+        return [failed._replace(message=message)]
     peer = "the proxy" if proxy else "the service"
     address, port = seen.peer[:2]
     checks.append(Check("tcp", "ok", f"Connected to {peer} at {address}, port {port}."))
@@ -162,7 +171,7 @@ def _check_connection(seen: _Seen, failure: str, host: str, proxy: Optional[Prox
 def _check_certificate(version: str, certificate: dict[str, Any]) -> Check:
     seconds = ssl.cert_time_to_seconds(certificate["notAfter"]) - time.time()
     days = int(seconds // _SECONDS_PER_DAY)
-    message = f"{version}, the certificate is valid for {days} more days."
+    message = f"{version}, days until the certificate expires: {days}."
     if days < _FEW_DAYS:
         advice = "If it is not renewed, calls will fail: tell the operator of the host."
         return Check("tls", "warning", message, advice)

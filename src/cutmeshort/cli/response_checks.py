@@ -42,15 +42,18 @@ def check_token(outcome: Outcome, token: Optional[str]) -> Check:
         message = f"Not known: the host accepted an empty event, with status {outcome.status_code}."
         return Check("token_accepted", "failed", message, _NOT_THE_SERVICE)
     status = outcome.status
+    # Below, if `data` is None, the body is not the service's.
     if token is None and status in (400, 401, 403, 422):
         return Check("token_accepted", "skipped", "There is no valid token.")
-    # If `data` is None, the body is not the service's.
     if status in (400, 422) and outcome.data is not None:
         message = f"The service accepts the token: it rejected only the empty event, with {status}."
         return Check("token_accepted", "ok", message)
     if status in (401, 403):
         message = f"The service rejects the token, with status {status}."
-        return Check("token_accepted", "failed", message, _REJECTED_ADVICE[status])
+        advice = _REJECTED_ADVICE[status]
+        if outcome.data is None:
+            advice = f"{advice} {_NOT_THE_SERVICE}"
+        return Check("token_accepted", "failed", message, advice)
     message = f"Not known: {outcome.message}"
     if status:
         request_id = f", request id {outcome.request_id}" if outcome.request_id else ""

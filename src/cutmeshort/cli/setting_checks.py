@@ -1,5 +1,6 @@
 """The checks of `cutmeshort doctor` that need no network."""
 
+import ssl
 from dataclasses import replace
 from typing import Any, NamedTuple, Optional
 
@@ -92,9 +93,9 @@ def _check_token(token: Optional[str], problem: Optional[str]) -> Check:
     if token[0] in "\"'":
         advice = "Remove the quotes: `docker run --env-file`, for example, keeps them."
         return Check("token", "warning", "CMS_BEARER_TOKEN begins with a quote.", advice)
-    message = f"CMS_BEARER_TOKEN has {len(token)} characters"
+    message = f"CMS_BEARER_TOKEN is set: length {len(token)}"
     if len(token) >= _MIN_LENGTH_TO_SHOW:
-        message += f", the last four are {token[-4:]}"
+        message += f", last four characters {token[-4:]}"
     return Check("token", "ok", f"{message}.")
 
 
@@ -125,8 +126,22 @@ def _check_others(configuration: Configuration, problems: dict[str, str]) -> Che
     if "tls" in problems:
         advice = "Check the files that SSL_CERT_FILE and SSLKEYLOGFILE name."
         return Check("settings", "failed", problems["tls"], advice)
-    message = f"Timeout {configuration.timeout:g} s, at most {configuration.retries} retries."
+    message = f"Timeout {configuration.timeout:g} s, maximum retries {configuration.retries}."
     if not configuration.enabled:
         message = f"CMS_ENABLED is off, so calls send nothing. {message}"
         return Check("settings", "warning", message, "To track events, remove CMS_ENABLED.")
+    if not _is_certificate_file_usable():
+        message = f"SSL_CERT_FILE is ignored: it names no PEM file with certificates. {message}"
+        return Check("settings", "warning", message, "Correct or remove SSL_CERT_FILE.")
     return Check("settings", "ok", message)
+
+
+def _is_certificate_file_usable() -> bool:
+    """Return False if SSL_CERT_FILE can't be loaded, which OpenSSL does not report."""
+    path = read_text("SSL_CERT_FILE")
+    if path is not None:
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
+        except OSError:
+            return False
+    return True
