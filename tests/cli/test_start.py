@@ -101,6 +101,18 @@ def test_a_token_in_an_option_is_not_printed(
     assert run(command, *values, option, TOKEN).err.endswith(f"{expected}\n")
 
 
+@pytest.mark.parametrize("before", [(), ("--key",), ("lead", "a", "b", "--timeout")])
+def test_a_token_in_the_place_of_another_value_is_not_printed(
+    before: tuple[str, ...], run: Run
+) -> None:
+    """The message about a value that is not valid has a substitute for the token."""
+    done = run(*before, TOKEN)
+    assert (done.code, done.out) == (2, "")
+    assert "invalid" in done.err
+    assert "[redacted]" in done.err
+    assert TOKEN not in done.err
+
+
 @pytest.mark.parametrize("arguments", [("doctor", "--quiet"), ("lead", "a", "b", "c")])
 def test_an_unknown_argument_shows_the_usage_of_the_command(
     arguments: tuple[str, ...], run: Run

@@ -87,6 +87,7 @@ IMPORTS = {
         "money",
         "operations",
         "proxies",
+        "redaction",
         "resolver",
         "results",
         "sandbox",

@@ -7,8 +7,10 @@ The module of a command is imported only if that command runs.
 import argparse
 import sys
 from collections.abc import Sequence
-from typing import Any, Optional
+from typing import Any, NoReturn, Optional
 
+from ..environment import read_text
+from ..redaction import redact_token
 from .output import write
 
 INTERRUPTED = 130  # as a shell reports a program that SIGINT ended
@@ -58,6 +60,11 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
 
 
 class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """Exit with 2 and a message, which may have a value of a wrong argument: not the token."""
+        token = read_text("CMS_BEARER_TOKEN")
+        super().error(redact_token(message, token) if token else message)
+
     def _print_message(self, message: str, file: Any = None) -> None:
         write(message, file, end="")
 
