@@ -1,6 +1,8 @@
 """How the command starts: its two names, its help, versions, usage errors, and what it imports."""
 
+import contextlib
 import errno
+import io
 import os
 import re
 import shutil
@@ -14,6 +16,7 @@ from typing import Any
 import pytest
 
 import cutmeshort
+from cutmeshort.cli import main
 from cutmeshort.client import CMSClient
 from cutmeshort.sandbox import Sandbox
 
@@ -184,6 +187,13 @@ def run_with_output(output: Any, *arguments: str, **variables: str) -> tuple[int
         timeout=60,
     )
     return done.returncode, done.stderr
+
+
+def test_a_program_can_capture_the_output() -> None:
+    """A program that calls the command can replace stdout with any stream."""
+    with contextlib.redirect_stdout(io.StringIO()) as output:
+        assert main(["--version"]) == 0
+    assert output.getvalue().startswith(f"cutmeshort {cutmeshort.__version__}\n")
 
 
 @pytest.mark.parametrize("unbuffered", ["", "1"])
