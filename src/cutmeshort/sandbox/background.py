@@ -30,6 +30,11 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
+def listening_ports() -> set[int]:
+    """Return the ports on which the sandboxes of this process listen."""
+    return {each.getsockname()[1] for each in list(_listeners) if each.fileno() != -1}
+
+
 def _close_inherited_listeners() -> None:
     """Close a forked child's copies of listening sockets, which would keep the ports in use."""
     for listener in list(_listeners):
