@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from cutmeshort.sandbox import Sandbox
 
 _MAX_REQUESTS = 50
+_MAX_HOSTS = 10
 _MAX_TESTS = 3
 # Keys of config.stash and of item.stash: the sandbox of `cms_sandbox = all`, and that of a test.
 _ALL = pytest.StashKey["Sandbox"]()
@@ -216,10 +217,16 @@ class _OtherHosts:
             return
         terminalreporter.section("CutMeShort", yellow=True)
         terminalreporter.line("Calls went to hosts other than the sandbox:", yellow=True)
-        for host, calls in sorted(self._calls.items()):
-            tests = self._tests[host]
-            more = f" and {len(tests) - _MAX_TESTS} more" if len(tests) > _MAX_TESTS else ""
-            terminalreporter.line(f"{host}: {calls} in {', '.join(tests[:_MAX_TESTS])}{more}")
+        for host, calls in self._calls.most_common(_MAX_HOSTS):
+            terminalreporter.line(f"{host}: {calls} in {_list(self._tests[host])}")
+        more = len(self._calls) - _MAX_HOSTS
+        if more > 0:
+            terminalreporter.line(f"and {more} more hosts")
+
+
+def _list(tests: list[str]) -> str:
+    more = f" and {len(tests) - _MAX_TESTS} more" if len(tests) > _MAX_TESTS else ""
+    return ", ".join(tests[:_MAX_TESTS]) + more
 
 
 def _is_loopback(host: str) -> bool:
