@@ -4,12 +4,16 @@ The pytest plugin of CutMeShort: fixtures with which tests use a sandbox instead
 Every run of pytest imports this module, so it imports the SDK only in tests that need it.
 """
 
+# No annotation is evaluated, as old versions of pytest do not export all of these classes.
+from __future__ import annotations
+
 import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Any, Optional
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
+from weakref import WeakKeyDictionary
 
 import pytest
 
@@ -20,9 +24,8 @@ if TYPE_CHECKING:
 _MAX_REQUESTS = 50
 _MAX_HOSTS = 10
 _MAX_TESTS = 3
-# Keys of config.stash and of item.stash: the sandbox of `cms_sandbox = all`, and that of a test.
-_ALL = pytest.StashKey["Sandbox"]()
-_TEST = pytest.StashKey["Sandbox"]()
+# The sandbox of each test that uses one, and of each session with `cms_sandbox = all`.
+_sandboxes: WeakKeyDictionary[pytest.Item | pytest.Config, Sandbox] = WeakKeyDictionary()
 
 
 # Fixtures
@@ -37,9 +40,9 @@ def cms_sandbox_options() -> dict[str, Any]:
 @pytest.fixture(scope="session")
 def _cms_server(
     request: pytest.FixtureRequest, cms_sandbox_options: dict[str, Any]
-) -> "Iterator[Sandbox]":
+) -> Iterator[Sandbox]:
     """The sandbox of this process; it runs until the end of the session."""
-    running = request.config.stash.get(_ALL, None)
+    running = _sandboxes.get(request.config)
     if running is not None and not cms_sandbox_options:
         yield running
         return
@@ -52,7 +55,7 @@ def _cms_server(
 
 
 @pytest.fixture
-def cms_sandbox(request: pytest.FixtureRequest, _cms_server: "Sandbox") -> "Iterator[Sandbox]":
+def cms_sandbox(request: pytest.FixtureRequest, _cms_server: Sandbox) -> Iterator[Sandbox]:
     """
     An empty CutMeShort sandbox, which the application uses instead of the service.
 
@@ -60,13 +63,13 @@ def cms_sandbox(request: pytest.FixtureRequest, _cms_server: "Sandbox") -> "Iter
     CMS_HOST, CMS_BEARER_TOKEN and CMS_ENABLED are set for new ones.
     """
     _cms_server.reset()
-    request.node.stash[_TEST] = _cms_server
+    _sandboxes[request.node] = _cms_server
     with _used(_cms_server):
         yield _cms_server
 
 
 @pytest.fixture
-def cms_client(cms_sandbox: "Sandbox") -> "Iterator[CMSClient]":
+def cms_client(cms_sandbox: Sandbox) -> Iterator[CMSClient]:
     """A CMSClient of the sandbox, with `max_retries=0` and `timeout=5`."""
     from cutmeshort import CMSClient
 
@@ -78,12 +81,12 @@ class _EveryTest:
     """A plugin for `cms_sandbox = all`."""
 
     @pytest.fixture(autouse=True)
-    def _cms_sandbox_in_every_test(self, cms_sandbox: "Sandbox") -> None:
+    def _cms_sandbox_in_every_test(self, cms_sandbox: Sandbox) -> None:
         pass
 
 
 @contextmanager
-def _used(sandbox: "Sandbox") -> Iterator[None]:
+def _used(sandbox: Sandbox) -> Iterator[None]:
     """Make all clients of the process use a sandbox."""
     from cutmeshort.testing import redirect
 
@@ -123,7 +126,7 @@ def _start_if_all(config: pytest.Config) -> None:
     mode = config.getini("cms_sandbox")
     if mode not in ("off", "all"):
         raise pytest.UsageError(f"cms_sandbox must be off or all, not {mode!r}")
-    if mode == "off" or _ALL in config.stash:
+    if mode == "off" or config in _sandboxes:
         return
     try:
         from cutmeshort.sandbox import Sandbox
@@ -133,14 +136,14 @@ def _start_if_all(config: pytest.Config) -> None:
         sandbox = stack.enter_context(Sandbox())
         stack.enter_context(_used(sandbox))
         config.add_cleanup(stack.pop_all().close)
-    config.stash[_ALL] = sandbox
+    _sandboxes[config] = sandbox
     config.pluginmanager.register(_EveryTest(), "cutmeshort_every_test")
 
 
 # Reports
 
 
-def pytest_assertrepr_compare(op: str, left: object, right: object) -> Optional[list[str]]:
+def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str] | None:
     """Describe how recorded events (on the left) differ from expected ones, field by field."""
     comparison = sys.modules.get("cutmeshort.sandbox.comparison")
     lines = comparison.explain_inequality(left, right) if comparison and op == "==" else None
@@ -151,7 +154,7 @@ def pytest_assertrepr_compare(op: str, left: object, right: object) -> Optional[
 def pytest_runtest_makereport(item: pytest.Item) -> Any:
     """Add the requests of a failed test to its report."""
     report = (yield).get_result()
-    sandbox = item.stash.get(_TEST, None)
+    sandbox = _sandboxes.get(item)
     if report.failed and sandbox is not None and sandbox.requests:
         lines = [str(request) for request in sandbox.requests[-_MAX_REQUESTS:]]
         report.sections.append(("CutMeShort requests", "\n".join(lines)))
@@ -199,7 +202,7 @@ class _OtherHosts:
         """Add the hosts to the report, with which xdist sends them to the main process."""
         report = (yield).get_result()
         hosts, self._hosts = self._hosts, []
-        counted = [host for host in hosts if _TEST in item.stash or not _is_loopback(host)]
+        counted = [host for host in hosts if item in _sandboxes or not _is_loopback(host)]
         report.cms_calls = dict(Counter(counted))
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
