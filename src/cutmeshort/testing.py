@@ -30,7 +30,8 @@ def redirect(url: str, token: str) -> Iterator[None]:
 
     A redirected call sends `token`, and never the client's own token: a `_request_auth`, and an
     `Authorization` in `_headers`, are left out. It uses the client's timeouts, retries and default
-    headers, without the client's proxy and TLS settings. A closed client stays closed.
+    headers, without the client's proxy and TLS settings; a proxy of the environment applies, except
+    to loopback. A closed client stays closed. Log records still name the client's own host.
 
     Clients that exist when the block begins are redirected and enabled, even if `CMS_ENABLED=0`. Of
     those created in the block, a client of loopback is not redirected, as a test may create one for

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 import trustme
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from cutmeshort import ApiClient, ApiValueError, CMSClient, Configuration, TrackingApi
@@ -95,6 +97,22 @@ def test_the_real_token_is_never_sent(service: Server, sandbox: Server) -> None:
     assert [each.get("x-call") for each in headers] == [None, ["2"], None]
     assert {each["user-agent"][0] for each in headers} == {"shop"}
     assert {each["host"][0] for each in headers} == {sandbox.url.partition("//")[2]}
+
+
+def test_no_spelling_of_a_header_sends_another_token(service: Server, sandbox: Server) -> None:
+    """An `Authorization` header of a call is left out in upper, lower and mixed case."""
+    with ApiClient(Configuration(service.url, SECRET)) as api_client:
+
+        @settings(max_examples=30)
+        @given(st.lists(st.booleans(), min_size=13, max_size=13))
+        def check(upper: list[bool]) -> None:
+            letters = zip("authorization", upper)
+            name = "".join(letter.upper() if up else letter for letter, up in letters)
+            with redirect(sandbox.url, TOKEN):
+                TrackingApi(api_client).track_lead(PAYLOAD, _headers={name: f"Bearer {SECRET}"})
+
+        check()
+    assert authorizations(sandbox) == {f"Bearer {TOKEN}"}
 
 
 @pytest.mark.parametrize(

@@ -6,14 +6,18 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pydantic import ValidationError
 from typing_extensions import get_type_hints
 
 from cutmeshort import CMSClient, LeadPayload, SalePayload
+from cutmeshort.operations import Operation
 from cutmeshort.sandbox import Sandbox
-from cutmeshort.sandbox.comparison import LeadFields, SaleFields
+from cutmeshort.sandbox.comparison import LeadFields, SaleFields, explain_inequality
 
 from ..support.events import lead, sale
+from ..support.operations import arguments, each_operation, payloads
 from .helpers import post
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=timezone.utc)
@@ -138,3 +142,34 @@ def test_the_keyword_arguments_are_the_fields_of_the_model(model: Any, fields: A
     name = model.__name__.removesuffix("Payload").lower()
     arguments = inspect.signature(getattr(CMSClient, f"track_{name}")).parameters
     assert hints == {field: arguments[field].annotation for field in hints}
+
+
+@each_operation
+def test_every_event_matches_its_own_arguments(
+    operation: Operation, sandbox: Sandbox, client: CMSClient
+) -> None:
+    """An event that was recorded is found by exactly the arguments of the call."""
+    find = getattr(sandbox, operation.name.replace("track_", "assert_"))
+
+    @settings(max_examples=50)
+    @given(arguments(operation))
+    def check(given: dict[str, Any]) -> None:
+        sandbox.reset()
+        assert getattr(client, operation.name)(**given)["success"]
+        assert find(**given) == operation.request_model.from_dict(given)
+
+    check()
+
+
+@each_operation
+def test_a_difference_is_shown_only_if_there_is_one(operation: Operation) -> None:
+    """Two lists of payloads are unequal if, and only if, there is a line that says why."""
+    lists = st.lists(payloads(operation), max_size=3)
+
+    @settings(max_examples=50)
+    @given(lists, lists, st.booleans())
+    def check(recorded: list[Any], other: list[Any], same: bool) -> None:
+        expected = [each.model_copy() for each in recorded] if same else other
+        assert bool(explain_inequality(recorded, expected)) == (recorded != expected)
+
+    check()
