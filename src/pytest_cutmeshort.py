@@ -117,7 +117,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Do the same if the plugin was loaded late, and count the calls to other hosts."""
+    """Do the same if a conftest loads the plugin, and count the calls to other hosts."""
     _start_if_all(config)
     config.pluginmanager.register(_OtherHosts(config), "cutmeshort_other_hosts")
 
@@ -172,7 +172,7 @@ class _OtherHosts:
         self._observed = False
         self._hosts: list[str] = []  # of the running test, one for each call
         self._calls: Counter[str] = Counter()  # of the session, by host
-        self._tests: dict[str, list[str]] = {}
+        self._tests: dict[str, dict[str, None]] = {}  # by host; the keys are an ordered set
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self) -> None:
@@ -210,9 +210,7 @@ class _OtherHosts:
         calls_by_host: dict[str, int] = getattr(report, "cms_calls", {})
         for host, calls in calls_by_host.items():
             self._calls[host] += calls
-            tests = self._tests.setdefault(host, [])
-            if report.nodeid not in tests:
-                tests.append(report.nodeid)
+            self._tests.setdefault(host, {})[report.nodeid] = None
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """List the hosts, with some of the tests that called them."""
@@ -221,13 +219,13 @@ class _OtherHosts:
         terminalreporter.section("CutMeShort", yellow=True)
         terminalreporter.line("Calls went to hosts other than the sandbox:", yellow=True)
         for host, calls in self._calls.most_common(_MAX_HOSTS):
-            terminalreporter.line(f"{host}: {calls} in {_list(self._tests[host])}")
+            terminalreporter.line(f"{host}: {calls} in {_first([*self._tests[host]])}")
         more = len(self._calls) - _MAX_HOSTS
         if more > 0:
             terminalreporter.line(f"and {more} more hosts")
 
 
-def _list(tests: list[str]) -> str:
+def _first(tests: list[str]) -> str:
     more = f" and {len(tests) - _MAX_TESTS} more" if len(tests) > _MAX_TESTS else ""
     return ", ".join(tests[:_MAX_TESTS]) + more
 

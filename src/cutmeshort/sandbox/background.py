@@ -32,7 +32,11 @@ def listen(host: str, port: int) -> socket.socket:
 
 def listening_ports() -> set[int]:
     """Return the ports on which the sandboxes of this process listen."""
-    return {each.getsockname()[1] for each in list(_listeners) if each.fileno() != -1}
+    ports = set()
+    for listener in list(_listeners):
+        with suppress(OSError):  # it is closed
+            ports.add(listener.getsockname()[1])
+    return ports
 
 
 def _close_inherited_listeners() -> None:
