@@ -12,12 +12,13 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
 import pytest
 
 if TYPE_CHECKING:
+    from urllib.parse import SplitResult
+
     from cutmeshort import CMSClient
     from cutmeshort.sandbox import Sandbox
 
@@ -170,7 +171,8 @@ class _OtherHosts:
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
         self._observed = False
-        self._hosts: list[str] = []  # of the running test, one for each call
+        # The host of each call of the running test, and whether it is on loopback.
+        self._hosts: list[tuple[str, bool]] = []
         self._calls: Counter[str] = Counter()  # of the session, by host
         self._tests: dict[str, dict[str, None]] = {}  # by host; the keys are an ordered set
 
@@ -193,16 +195,21 @@ class _OtherHosts:
             self._config.add_cleanup(stack.close)
             self._observed = True
 
-    def _add(self, host: str) -> None:
-        if not _is_sandbox(host):
-            self._hosts.append(host)
+    def _add(self, url: SplitResult) -> None:
+        from cutmeshort.checks import is_loopback
+
+        local = is_loopback(url.hostname or "")
+        background = sys.modules.get("cutmeshort.sandbox.background")
+        is_sandbox = local and background and url.port in background.listening_ports()
+        if not is_sandbox:
+            self._hosts.append((url.netloc, local))
 
     @pytest.hookimpl(hookwrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item) -> Any:
         """Add the hosts to the report, with which xdist sends them to the main process."""
         report = (yield).get_result()
         hosts, self._hosts = self._hosts, []
-        counted = [host for host in hosts if item in _sandboxes or not _is_loopback(host)]
+        counted = [host for host, local in hosts if item in _sandboxes or not local]
         report.cms_calls = dict(Counter(counted))
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -228,16 +235,3 @@ class _OtherHosts:
 def _first(tests: list[str]) -> str:
     more = f" and {len(tests) - _MAX_TESTS} more" if len(tests) > _MAX_TESTS else ""
     return ", ".join(tests[:_MAX_TESTS]) + more
-
-
-def _is_loopback(host: str) -> bool:
-    from cutmeshort.checks import is_loopback
-
-    return is_loopback(urlsplit(f"//{host}").hostname or "")
-
-
-def _is_sandbox(host: str) -> bool:
-    """Return whether a sandbox of this process listens there."""
-    background = sys.modules.get("cutmeshort.sandbox.background")
-    ports = background.listening_ports() if background else ()
-    return _is_loopback(host) and urlsplit(f"//{host}").port in ports

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import wraps
 from typing import Any, Callable, Optional, Union
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from .api_client import ApiClient
 from .checks import check_headers, check_host, check_token, is_loopback
@@ -62,14 +62,14 @@ def redirect(url: str, token: str) -> Iterator[None]:
 
 
 @contextmanager
-def observe_hosts(observer: Callable[[str], object]) -> Iterator[None]:
-    """Call `observer` with the host (and port) of each call that any client sends."""
+def observe_hosts(observer: Callable[[SplitResult], object]) -> Iterator[None]:
+    """Call `observer` for each call that any client sends, with a URL that has only the host."""
     request = RESTClientObject.request
 
     @wraps(request)
     def observed_request(rest: RESTClientObject, *arguments: Any) -> RESTResponse:
         if not _is_closed(rest):
-            observer(rest._host)
+            observer(urlsplit(f"//{rest._host}"))
         return request(rest, *arguments)
 
     _set(RESTClientObject, "request", observed_request)

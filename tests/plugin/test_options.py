@@ -142,7 +142,7 @@ def test_a_run_that_does_not_use_the_plugin_imports_nothing(project: pytest.Pyte
     result.stdout.no_fnmatch_line("*CutMeShort*")
 
 
-def test_the_plugin_imports_only_the_standard_library() -> None:
+def test_the_plugin_imports_nothing_that_pytest_has_not_imported() -> None:
     """After pytest itself, the import of the plugin loads no module but its own."""
     code = "import pytest, sys; before = set(sys.modules); import pytest_cutmeshort"
     printed = run_python("-c", f"{code}; print(*set(sys.modules) - before)", **ENVIRONMENT)
