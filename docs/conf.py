@@ -19,8 +19,10 @@ myst_heading_anchors = 3
 # In docstrings, text in single backticks is code, as in Markdown.
 default_role = "code"
 nitpicky = True
-# No links are needed for the types of other packages, nor for the type variable of ApiResponse.
-nitpick_ignore_regex = [("py:.*", r"(?!cutmeshort).*|cutmeshort\.api_response\.T")]
+# No links are needed for the types of other packages, for the type variable of ApiResponse, and for
+# the fields of `assert_lead` and `assert_sale`.
+_UNLINKED = r"cutmeshort\.(api_response\.T|sandbox\.comparison\.\w+Fields)"
+nitpick_ignore_regex = [("py:.*", rf"(?!cutmeshort).*|{_UNLINKED}")]
 
 napoleon_use_ivar = True
 autodoc_member_order = "bysource"

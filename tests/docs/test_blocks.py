@@ -21,7 +21,7 @@ from .pages import ALL, README, Page
 ELSEWHERE = {"docs/how-to/observability.md", "docs/how-to/upgrading.md"}
 # The shell commands of these pages are run by test_shell, except the sandbox.
 SHELL = {"docs/how-to/shell.md", "docs/reference/command-line.md"}
-LANGUAGES = {"python", "sh", "text", "json", "{toctree}", "{eval-rst}"}
+LANGUAGES = {"python", "toml", "sh", "text", "json", "{toctree}", "{eval-rst}"}
 
 
 @pytest.fixture
@@ -43,17 +43,17 @@ def run_page(page: Page, folder: Path, queue: list[Any]) -> None:
     """
     Run the Python of a page, one block after the other.
 
-    A block whose first line is `# name.py` is that file; if one of them is `test_*.py`, pytest runs
-    it.
+    A block whose first line is `# name.py`, or `# pyproject.toml`, is that file; if one of them is
+    `test_*.py`, pytest runs it.
     """
     namespace: dict[str, Any] = {"__name__": "shop"}
     namespace["enqueue"] = lambda *call, **options: queue.append((call, options))
     tests = 0
-    for block in page.blocks("python"):
-        file = re.match(r"# (\w+\.py)\n", block.text)
+    for block in [*page.blocks("toml"), *page.blocks("python")]:
+        file = re.match(r"# (\w+\.(?:py|toml))\n", block.text)
         if file is not None:
             (folder / file[1]).write_text(block.text, encoding="utf-8")
-            tests += len(re.findall(r"^def test_", block.text, re.MULTILINE))
+            tests += len(re.findall(r"^ *def test_", block.text, re.MULTILINE))
         else:
             source = "\n" * block.line + block.text
             exec(compile(source, str(page.path), "exec"), namespace)
@@ -62,7 +62,10 @@ def run_page(page: Page, folder: Path, queue: list[Any]) -> None:
             value.close()
     if tests:
         command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
-        done = subprocess.run(command, capture_output=True, text=True, cwd=folder, check=False)
+        environment = {**os.environ, "PYTEST_PLUGINS": "pytest_cutmeshort"}  # if not installed
+        done = subprocess.run(
+            command, capture_output=True, text=True, cwd=folder, env=environment, check=False
+        )
         assert f"{tests} passed" in done.stdout, done.stdout
 
 

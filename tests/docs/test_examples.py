@@ -37,6 +37,13 @@ def test_an_example_runs_as_it_is(example: str, shows: list[str]) -> None:
         assert text in printed
 
 
+def test_the_tests_of_the_checkout_pass() -> None:
+    """Pytest, run as the file says, uses the plugin and needs no token."""
+    options = ("-q", "-p", "no:cacheprovider", "examples/test_checkout.py")
+    printed = run_python("-m", "pytest", *options, PYTEST_PLUGINS="pytest_cutmeshort")
+    assert "3 passed" in printed
+
+
 def test_an_example_uses_the_service_where_there_is_a_token(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -59,6 +66,8 @@ def test_every_example_is_tested() -> None:
         "handle_errors",
         "low_level_api",
         "service",
+        "checkout",
+        "test_checkout",
     }
 
 

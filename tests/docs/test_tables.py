@@ -1,5 +1,6 @@
 """Every table of the reference agrees with the code."""
 
+import ast
 import http
 import inspect
 import json
@@ -388,10 +389,24 @@ def test_the_python_api_has_every_public_name() -> None:
     entries = re.findall(directive, text, re.M)
     public = {*cutmeshort.__all__, "click_id.read"} - {"__version__", "click_id"}
     public |= {f"sandbox.{each}" for each in sandbox_module.__all__}
-    assert sorted(entries) == sorted({*public, "operations.Operation", "models.EventPayload"})
+    others = {"operations.Operation", "models.EventPayload", "testing.redirect"}
+    assert sorted(entries) == sorted(public | others)
 
 
-# Sandbox
+# Sandbox and pytest plugin
+
+
+def test_the_table_of_fixtures_is_complete() -> None:
+    """It has each fixture of the plugin, and its scope."""
+    source = ast.parse((ROOT / "src" / "pytest_cutmeshort.py").read_text(encoding="utf-8"))
+    fixtures = {}
+    for function in source.body:
+        if isinstance(function, ast.FunctionDef) and not function.name.startswith("_"):
+            decorators = "".join(map(ast.unparse, function.decorator_list))
+            if "pytest.fixture" in decorators:
+                fixtures[function.name] = "session" if "session" in decorators else "function"
+    rows = page("reference/pytest-plugin").table("Fixtures")
+    assert {name(row): row["scope"] for row in rows} == fixtures
 
 
 def test_the_table_of_the_sandboxs_arguments_is_complete() -> None:

@@ -42,6 +42,8 @@ def main() -> None:
     assert checkout not in Path(cutmeshort.__file__).resolve().parents, "not the installed package"
     assert files("cutmeshort").joinpath("py.typed").is_file()
     assert importlib.util.find_spec("cms_python") is not None
+    assert importlib.util.find_spec("pytest_cutmeshort") is not None
+    importlib.import_module("cutmeshort.testing")
     assert importlib.util.find_spec("fastapi") is None
     advice = ""
     try:

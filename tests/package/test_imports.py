@@ -92,6 +92,16 @@ IMPORTS = {
         "results",
         "sandbox",
     },
+    "testing": {
+        "api_client",
+        "checks",
+        "configuration",
+        "headers",
+        "models",
+        "operations",
+        "request_options",
+        "rest",
+    },
     "sandbox": {"_version", "checks", "exceptions", "models", "operations", "strict_json"},
 }
 

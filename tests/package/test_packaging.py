@@ -214,14 +214,18 @@ def _names(wheel: Path) -> set[str]:
         return set(archive.namelist())
 
 
-def test_the_wheel_has_the_packages_and_nothing_else(local: Built) -> None:
-    """The wheel has each file of both packages, including `py.typed`, and no tests."""
+def test_the_wheel_has_the_source_and_nothing_else(local: Built) -> None:
+    """The wheel has both packages, including `py.typed`, and the pytest plugin, and no tests."""
     source = SOURCE.parent
     files = {
         path.relative_to(source).as_posix()
-        for package in ("cutmeshort", "cms_python")
-        for path in (source / package).rglob("*")
+        for path in source.rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
+    }
+    assert {name.partition("/")[0] for name in files} == {
+        "cutmeshort",
+        "cms_python",
+        "pytest_cutmeshort.py",
     }
     names = _names(local.wheel)
     about = {name for name in names if ".dist-info/" in name}
@@ -241,6 +245,42 @@ def test_the_wheel_installs_the_command(local: Built) -> None:
     with zipfile.ZipFile(local.wheel) as archive:
         text = archive.read(f"cutmeshort-{__version__}.dist-info/entry_points.txt").decode()
     assert "[console_scripts]\ncutmeshort = cutmeshort.cli:main\n" in text
+
+
+INSTALLED_TEST = """
+import sys
+from pathlib import Path
+
+import cutmeshort
+
+
+def test_it(pytestconfig, cms_sandbox, cms_client):
+    installed = Path(__file__).parent / "installed"
+    plugins = pytestconfig.pluginmanager.list_plugin_distinfo()
+    (found,) = [dist for plugin, dist in plugins if plugin.__name__ == "pytest_cutmeshort"]
+    assert Path(found.locate_file("")) == installed
+    for module in (sys.modules["pytest_cutmeshort"], cutmeshort):
+        assert installed in Path(module.__file__).parents
+    assert cms_client.track_lead("Sign up", "user_42", "click_1")["success"]
+    cms_sandbox.assert_lead(customer_external_id="user_42")
+"""
+
+
+def test_pytest_finds_the_plugin_of_the_wheel(local: Built, tmp_path: Path) -> None:
+    """Pytest loads the fixtures by the entry point of the installed wheel."""
+    with zipfile.ZipFile(local.wheel) as archive:  # as pip does with a wheel of pure Python
+        archive.extractall(tmp_path / "installed")
+    (tmp_path / "test_installed.py").write_text(INSTALLED_TEST, encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_installed.py"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(tmp_path / "installed")},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert "1 passed" in done.stdout, done.stdout
 
 
 def test_the_sdist_has_only_what_tests_and_builds_need(local: Built) -> None:

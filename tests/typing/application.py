@@ -35,6 +35,8 @@ from cutmeshort import (
 )
 from cutmeshort.integrations.asgi import ClickIdMiddleware
 from cutmeshort.integrations.flask import ClickId
+from cutmeshort.sandbox import Sandbox
+from cutmeshort.testing import redirect
 
 
 def results(client: CMSClient) -> Optional[float]:
@@ -159,3 +161,15 @@ def integrations(flask_app: Flask, app: Starlette) -> None:
     ClickId(maxage=60)  # type: ignore[call-arg]
     app.add_middleware(ClickIdMiddleware, max_age=60, consent=has_consent)
     ClickIdMiddleware(app, model="newest")  # type: ignore[arg-type]
+
+
+def checks(sandbox: Sandbox) -> None:
+    assert_type(sandbox.assert_lead(mode="deferred", timestamp=datetime.now()), LeadPayload)
+    assert_type(sandbox.assert_sale(customer_external_id=42, click_id=None), SalePayload)
+    sandbox.assert_sale(amont=4999)  # type: ignore[call-arg]
+    sandbox.assert_lead(amount=4999)  # type: ignore[call-arg]
+    sandbox.assert_sale(amount="4999")  # type: ignore[arg-type]
+    assert_type(sandbox.requests[0].status, Optional[int])
+    assert_type(sandbox.refused[0].status, int)
+    with redirect(sandbox.url, sandbox.token) as nothing:
+        assert_type(nothing, None)

@@ -11,7 +11,7 @@ except ModuleNotFoundError as error:
     raise ModuleNotFoundError(
         f'the sandbox needs {error.name}: pip install "cutmeshort[sandbox]"', name=error.name
     ) from error
-from .request_log import Refused
+from .request_log import Received, Refused
 from .service import Attribution
 
-__all__ = ["Attribution", "Refused", "Sandbox"]
+__all__ = ["Attribution", "Received", "Refused", "Sandbox"]

@@ -30,6 +30,15 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
+def listening_ports() -> set[int]:
+    """Return the ports on which the sandboxes of this process listen."""
+    ports = set()
+    for listener in list(_listeners):
+        with suppress(OSError):  # it is closed
+            ports.add(listener.getsockname()[1])
+    return ports
+
+
 def _close_inherited_listeners() -> None:
     """Close a forked child's copies of listening sockets, which would keep the ports in use."""
     for listener in list(_listeners):

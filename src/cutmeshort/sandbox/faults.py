@@ -16,7 +16,7 @@ from ..exceptions import ApiValueError
 from .refusal import Refusal
 from .response_formats import make_error
 
-_DROP = "cutmeshort.drop"
+DROP = "cutmeshort.drop"  # the type of an ASGI message: drop the connection
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ class Faults:
     """
     An ASGI application that wraps another one and injects faults into its requests.
 
-    RequestLog must wrap this application, because it sets the operation of a request.
+    RequestLog must wrap this application: it sets the operation of a request, and logs a drop.
 
     Args:
         app: The wrapped application.
@@ -118,7 +118,7 @@ class Faults:
         if fault.latency and await _disconnects_within(fault.latency, receive):
             return  # the client gave up: there is no response
         if fault.drop:
-            scope["extensions"][_DROP]()
+            await send({"type": DROP})
             await _wait_for_disconnect(receive)
         elif fault.status is not None:
             headers = {}
@@ -154,18 +154,23 @@ async def _wait_for_disconnect(receive: Receive) -> None:
 
 
 class DroppingProtocol(H11Protocol):
-    """uvicorn's HTTP/1.1 protocol, with an ASGI extension that drops the connection."""
+    """uvicorn's HTTP/1.1 protocol, which drops the connection if the application sends DROP."""
 
     def connection_made(  # type: ignore[override]
         self, transport: asyncio.Transport
     ) -> None:
-        """Add the extension to the requests of a new connection."""
+        """Handle DROP in the requests of a new connection."""
         super().connection_made(transport)
         app = self.app
 
         async def app_with_drop(scope: Scope, receive: Receive, send: Send) -> None:
-            scope["extensions"] = {**scope.get("extensions", {}), _DROP: transport.abort}
-            await app(scope, receive, send)
+            async def send_or_drop(message: Message) -> None:
+                if message["type"] == DROP:
+                    transport.abort()
+                else:
+                    await send(message)
+
+            await app(scope, receive, send_or_drop)
 
         self.app = app_with_drop
 

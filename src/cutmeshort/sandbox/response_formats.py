@@ -82,7 +82,10 @@ ERRORS: dict[str, Callable[[Refusal, str], Response]] = {
 
 
 def make_success(request: Request, name: str, message: str, data: dict[str, Any]) -> Response:
-    """Create the response to an event that was recorded."""
+    """Create the response to an event that was recorded, now or earlier."""
+    request.state.message = message
+    if "duplicate" in data:
+        request.state.message = "The event was already recorded."
     return SUCCESSES[name](message, data, request.state.request_id)
 
 
@@ -101,7 +104,7 @@ def make_error(request: Request, name: str, refusal: Refusal) -> Response:
     Create an error response; with status 304 it has no body, whatever the format.
 
     All error responses are created here or in `make_rejection`. Both put the refusal into the
-    request's state for RequestLog.
+    request's state for RequestLog, as `make_success` does with the message.
     """
     request.state.refusal = refusal
     if refusal.status == 304:

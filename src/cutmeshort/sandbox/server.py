@@ -4,16 +4,17 @@ import threading
 from contextlib import ExitStack
 from typing import Optional
 
-from typing_extensions import Literal, Self
+from typing_extensions import Literal, Self, Unpack
 
 from ..checks import check_count, check_token
 from ..exceptions import ApiValueError
 from ..models import LeadPayload, SalePayload
 from .app import create_app
 from .background import BackgroundServer, listen
+from .comparison import LeadFields, SaleFields, find_event
 from .faults import Faults, check_error_status, make_fault
 from .rate_limit import RateLimit
-from .request_log import Refused, RequestLog
+from .request_log import Received, Refused, RequestLog
 from .response_formats import ERRORS, REJECTIONS, SUCCESSES, ErrorFormat, ResponseFormat
 from .service import Attribution, Service
 
@@ -93,7 +94,7 @@ class Sandbox:
             error_format=error_response,
         )
         self._faults = Faults(app, error_response)
-        self._requests = RequestLog(self._faults)
+        self._log = RequestLog(self._faults)
         self._lock = threading.Lock()
         self._running = False
         self._cleanup = ExitStack()
@@ -119,6 +120,16 @@ class Sandbox:
         return self._service.events(SalePayload)
 
     @property
+    def requests(self) -> list[Received]:
+        """
+        All requests to the operations, in the order of their responses.
+
+        Each attempt of a call is a separate request. A request appears when its response is sent or
+        its connection is closed. Only the newest 1,000 are kept.
+        """
+        return self._log.requests()
+
+    @property
     def refused(self) -> list[Refused]:
         """
         The error responses to requests to the operations, oldest first.
@@ -128,7 +139,33 @@ class Sandbox:
         is not included: the sandbox dropped the connection, or the client closed it first. Only the
         newest 1,000 are kept.
         """
-        return self._requests.refused()
+        return self._log.refused()
+
+    def assert_lead(self, **fields: Unpack[LeadFields]) -> LeadPayload:
+        """
+        Check that a lead with these fields was recorded, and return the first one.
+
+        Args:
+            fields: The fields to compare, converted as in a call; None means "not set". Without
+                any, every lead matches.
+
+        Raises:
+            AssertionError: There is none. The message shows how the recorded leads differ, and
+                which requests failed.
+            TypeError: A lead has no field of this name.
+            pydantic.ValidationError: A value is not valid, so no lead can have it.
+        """
+        __tracebackhide__ = True
+        return find_event(LeadPayload, self.leads, fields, self.requests)
+
+    def assert_sale(self, **fields: Unpack[SaleFields]) -> SalePayload:
+        """
+        Check that a sale with these fields was recorded, and return the first one.
+
+        Arguments and exceptions are those of `assert_lead`, with the fields of a sale.
+        """
+        __tracebackhide__ = True
+        return find_event(SalePayload, self.sales, fields, self.requests)
 
     def attribution(self, customer_external_id: str) -> list[Attribution]:
         """Return a customer's events by click, in the order of each click's first event."""
@@ -176,13 +213,13 @@ class Sandbox:
 
     def reset(self) -> None:
         """
-        Forget all events, customers' clicks, error responses and pending faults.
+        Forget all events, customers' clicks, requests and pending faults.
 
         Earlier requests no longer count towards the rate limit.
         """
         self._service.reset()
         self._rate_limit.reset()
-        self._requests.reset()
+        self._log.reset()
         self._faults.pending.clear()
 
     def __enter__(self) -> Self:
@@ -197,7 +234,7 @@ class Sandbox:
             self._url = None
             host, port = self._address
             listener = listen(host, port)
-            server = BackgroundServer(self._requests, listener)
+            server = BackgroundServer(self._log, listener)
             cleanup.callback(server.stop)
             server.start()
             url_host = f"[{host}]" if ":" in host else host
