@@ -191,8 +191,10 @@ class Awaitable:
         (_fail, "LookupError"),
         (lambda _request: Ambiguous(), "LookupError"),
         (lambda _request: Awaitable(), "ApiTypeError"),
+        (lambda _request: "no", "ApiTypeError"),
+        (lambda _request: 1, "ApiTypeError"),
     ],
-    ids=["raises", "is ambiguous", "is async"],
+    ids=["raises", "is ambiguous", "is async", "is text", "is a number"],
 )
 def test_a_failing_consent_function_is_no_consent(
     framework: str, consent: Any, error: str, caplog: pytest.LogCaptureFixture

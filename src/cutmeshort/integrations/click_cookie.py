@@ -35,15 +35,16 @@ class ClickIdOptions(TypedDict, total=False):
         model: The attribution model of your CutMeShort account, `last` or `first`.
         max_age: How long to keep the click in a cookie, in seconds, 1 to 34560000 (400 days).
             None, the default: only read.
-        consent: A function that gets the request and returns whether the visitor agreed to the
-            cookie. It must not be async. None, the default: no consent is needed.
+        consent: A function that gets the request and returns True if the visitor agreed to the
+            cookie, False or None if not. It must not be async. None, the default: no consent is
+            needed.
         domain: The domain of the cookie. None, the default: only the host that sets the cookie.
     """
 
     names: Union[str, Iterable[str]]
     model: Model
     max_age: Optional[int]
-    consent: Optional[Callable[[Any], object]]
+    consent: Optional[Callable[[Any], Optional[bool]]]
     domain: Optional[str]
 
 
@@ -91,7 +92,7 @@ class ClickCookie:
         names: Union[str, Iterable[str]] = NAMES,
         model: Model = "last",
         max_age: Optional[int] = None,
-        consent: Optional[Callable[[Any], object]] = None,
+        consent: Optional[Callable[[Any], Optional[bool]]] = None,
         domain: Optional[str] = None,
     ) -> None:
         self._parts = parts
@@ -181,6 +182,6 @@ def _check_names(names: Any) -> tuple[str, ...]:
 
 
 def _to_bool(agreed: object) -> bool:
-    if inspect.isawaitable(agreed):
-        raise ApiTypeError("consent must be a function that is not async", "consent")
+    if agreed and agreed is not True:  # such as the text "no", or an awaitable
+        raise ApiTypeError("consent must return True or False, and must not be async", "consent")
     return bool(agreed)
