@@ -283,6 +283,29 @@ def test_the_next_request_reads_the_click_id_or_no_cookie_is_set(
 
 
 @each_shop
+@pytest.mark.parametrize("value", ["new click", "a,b", "\u00e9", 'a"b', "a;b", "a\\b"])
+def test_a_click_id_that_no_cookie_can_keep_expires_an_older_click(
+    framework: str, value: str
+) -> None:
+    """The response expires the cookie, so that a later request does not credit the older click."""
+    target = f"/page?{urlencode({'cms_rf': value})}"
+    found = {}
+    for model in ("last", "first"):
+        for cookie in ("cms_rf=old", "cms_id=old", ""):
+            page = shop(framework, max_age=AGE, model=model)(target, cookie=cookie)
+            found[model, cookie] = (page.text, value_of(page))
+    assert found == {
+        ("last", "cms_rf=old"): (value, ""),
+        ("last", "cms_id=old"): (value, None),
+        ("last", ""): (value, None),
+        ("first", "cms_rf=old"): ("old", None),
+        ("first", "cms_id=old"): ("old", None),
+        ("first", ""): (value, None),
+    }
+    assert shop(framework)(target, cookie="cms_rf=old").cookies == []
+
+
+@each_shop
 @pytest.mark.parametrize(
     "value", ["A-Z_a.z~09", "aGVsbG8/d29ybGQ+Zm9v==", "!#$%&'()*/:<=>?@[]^`{|}"]
 )

@@ -119,16 +119,17 @@ class ClickCookie:
         except Exception:  # noqa: BLE001 - such as Django's TooManyFieldsSent
             return Decision(None, None)
         new = read(None, query, names=self._names)
+        expired = self._cookie("", 0, secure) if self._names[0] in cookies else None
         agreed = self._agreed(request)
         if not agreed:
-            withdrawn = agreed is False and self._names[0] in cookies
-            return Decision(new, self._cookie("", 0, secure) if withdrawn else None)
+            return Decision(new, expired if agreed is False else None)
         kept = read(cookies, names=self._names)
         if new is None or (self._first and kept is not None):
             return Decision(kept, None)
-        if self._max_age is None or not _STORABLE.fullmatch(new):
+        if self._max_age is None:
             return Decision(new, None)
-        return Decision(new, self._cookie(new, self._max_age, secure))
+        storable = _STORABLE.fullmatch(new)  # otherwise, expire the cookie of an older click
+        return Decision(new, self._cookie(new, self._max_age, secure) if storable else expired)
 
     def _agreed(self, request: Any) -> Optional[bool]:
         """Return whether the visitor agreed to the cookie; None if that is unknown."""
