@@ -223,6 +223,19 @@ def test_consent_is_asked_once_per_request(framework: str) -> None:
 
 
 @each_shop
+def test_consent_is_asked_only_if_there_is_a_click(framework: str) -> None:
+    """The integration calls the function for a request with a parameter or cookie of its names."""
+    calls: list[Any] = []
+    get = SHOPS[framework](max_age=AGE, consent=calls.append)
+    for query, cookie in (("", ""), ("other=new", "other=old"), ("cms_rf=", "")):
+        assert get(f"/page?{query}", cookie=cookie).text == "None"
+    assert not calls
+    for query, cookie in (("cms_id=new", ""), ("", "cms_rf=old"), ("", "cms_id=old")):
+        get(f"/page?{query}", cookie=cookie)
+    assert len(calls) == 3
+
+
+@each_shop
 @pytest.mark.parametrize(
     ("cache_control", "expected"),
     [

@@ -119,6 +119,8 @@ class ClickCookie:
         except Exception:  # noqa: BLE001 - such as Django's TooManyFieldsSent
             return Decision(None, None)
         new = read(None, query, names=self._names)
+        if new is None and not any(name in cookies for name in self._names):
+            return Decision(None, None)  # without a look-up of the consent
         expired = self._cookie("", 0, secure) if self._names[0] in cookies else None
         agreed = self._agreed(request)
         if not agreed:
