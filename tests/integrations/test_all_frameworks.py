@@ -93,6 +93,12 @@ def test_other_names_replace_the_default(
 
 
 @each_shop
+def test_the_last_of_several_parameters_counts(framework: str) -> None:
+    """A click id that a short link appends takes precedence over an older one in its target."""
+    assert shop(framework)("/page?cms_rf=old&x=1&cms_rf=new").text == "new"
+
+
+@each_shop
 def test_without_max_age_a_response_is_unchanged(framework: str) -> None:
     """The integration sets no header if it only reads."""
     page = shop(framework)("/page?cms_rf=new", cookie="cms_rf=old", x_cache_control="public")
