@@ -365,6 +365,7 @@ def _make(framework: str, options: Any) -> None:
         ({"max_age": 1, "consent": _agree_async}, "consent must be a function that is not async"),
         ({"max_age": 1, "domain": "a..b"}, "domain must be a host name"),
         ({"max_age": 1, "domain": 7}, "domain must be a host name"),
+        ({"max_age": 1, "domain": ".a.example"}, "without a dot at the start"),
         ({"consent": agreed}, "consent needs max_age"),
         ({"domain": "shop.example"}, "domain needs max_age"),
     ],

@@ -106,7 +106,8 @@ class ClickCookie:
         if consent is not None and (not callable(consent) or inspect.iscoroutinefunction(consent)):
             raise ApiTypeError("consent must be a function that is not async", "consent")
         self.consent = consent
-        self._domain = domain if domain is None else check_host_name("domain", domain)
+        expected = "a host name like shop.example, without a dot at the start"
+        self._domain = None if domain is None else check_host_name("domain", domain, expected)
         for option, value in (("consent", consent), ("domain", domain)):
             if max_age is None and value is not None:
                 raise ApiValueError(f"{option} needs max_age: without it, no cookie is set", option)
