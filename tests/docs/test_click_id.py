@@ -153,6 +153,7 @@ def test_the_options_for_90_days_are_those_of_the_frameworks() -> None:
         ("cms_rf=new%20click", "cms_rf=old", "new click"),
         ("", 'bad cookie {"a": 1}; a=b=c; cms_rf=old; x', "old"),
         ("cms_rf", "", None),
+        ("", 'x=1; cms_rf="a/b="; y=2', "a/b="),
     ],
 )
 def test_the_click_id_can_be_read_in_plain_wsgi(query: str, cookie: str, expected: Any) -> None:

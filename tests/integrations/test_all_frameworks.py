@@ -93,6 +93,12 @@ def test_other_names_replace_the_default(
 
 
 @each_shop
+def test_the_last_of_several_parameters_counts(framework: str) -> None:
+    """A click id that a short link appends takes precedence over an older one in its target."""
+    assert shop(framework)("/page?cms_rf=old&x=1&cms_rf=new").text == "new"
+
+
+@each_shop
 def test_without_max_age_a_response_is_unchanged(framework: str) -> None:
     """The integration sets no header if it only reads."""
     page = shop(framework)("/page?cms_rf=new", cookie="cms_rf=old", x_cache_control="public")
@@ -191,8 +197,10 @@ class Awaitable:
         (_fail, "LookupError"),
         (lambda _request: Ambiguous(), "LookupError"),
         (lambda _request: Awaitable(), "ApiTypeError"),
+        (lambda _request: "no", "ApiTypeError"),
+        (lambda _request: 1, "ApiTypeError"),
     ],
-    ids=["raises", "is ambiguous", "is async"],
+    ids=["raises", "is ambiguous", "is async", "is text", "is a number"],
 )
 def test_a_failing_consent_function_is_no_consent(
     framework: str, consent: Any, error: str, caplog: pytest.LogCaptureFixture
@@ -218,6 +226,19 @@ def test_consent_is_asked_once_per_request(framework: str) -> None:
     for path in PATHS:
         get(f"{path}?cms_rf=new")
     assert len(calls) == len(PATHS)
+
+
+@each_shop
+def test_consent_is_asked_only_if_there_is_a_click(framework: str) -> None:
+    """The integration calls the function for a request with a parameter or cookie of its names."""
+    calls: list[Any] = []
+    get = SHOPS[framework](max_age=AGE, consent=calls.append)
+    for query, cookie in (("", ""), ("other=new", "other=old"), ("cms_rf=", "")):
+        assert get(f"/page?{query}", cookie=cookie).text == "None"
+    assert not calls
+    for query, cookie in (("cms_id=new", ""), ("", "cms_rf=old"), ("", "cms_id=old")):
+        get(f"/page?{query}", cookie=cookie)
+    assert len(calls) == 3
 
 
 @each_shop
@@ -281,6 +302,29 @@ def test_the_next_request_reads_the_click_id_or_no_cookie_is_set(
 
 
 @each_shop
+@pytest.mark.parametrize("value", ["new click", "a,b", "\u00e9", 'a"b', "a;b", "a\\b"])
+def test_a_click_id_that_no_cookie_can_keep_expires_an_older_click(
+    framework: str, value: str
+) -> None:
+    """The response expires the cookie, so that a later request does not credit the older click."""
+    target = f"/page?{urlencode({'cms_rf': value})}"
+    found = {}
+    for model in ("last", "first"):
+        for cookie in ("cms_rf=old", "cms_id=old", ""):
+            page = shop(framework, max_age=AGE, model=model)(target, cookie=cookie)
+            found[model, cookie] = (page.text, value_of(page))
+    assert found == {
+        ("last", "cms_rf=old"): (value, ""),
+        ("last", "cms_id=old"): (value, None),
+        ("last", ""): (value, None),
+        ("first", "cms_rf=old"): ("old", None),
+        ("first", "cms_id=old"): ("old", None),
+        ("first", ""): (value, None),
+    }
+    assert shop(framework)(target, cookie="cms_rf=old").cookies == []
+
+
+@each_shop
 @pytest.mark.parametrize(
     "value", ["A-Z_a.z~09", "aGVsbG8/d29ybGQ+Zm9v==", "!#$%&'()*/:<=>?@[]^`{|}"]
 )
@@ -321,6 +365,7 @@ def _make(framework: str, options: Any) -> None:
         ({"max_age": 1, "consent": _agree_async}, "consent must be a function that is not async"),
         ({"max_age": 1, "domain": "a..b"}, "domain must be a host name"),
         ({"max_age": 1, "domain": 7}, "domain must be a host name"),
+        ({"max_age": 1, "domain": ".a.example"}, "without a dot at the start"),
         ({"consent": agreed}, "consent needs max_age"),
         ({"domain": "shop.example"}, "domain needs max_age"),
     ],

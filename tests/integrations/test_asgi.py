@@ -145,3 +145,21 @@ def test_several_headers_of_a_name_are_merged() -> None:
     ((_, cookie), *others) = sorted(sent[0]["headers"], key=lambda pair: pair[0] != b"set-cookie")
     assert cookie.startswith(b"cms_rf=new; ")
     assert sorted(others) == [(b"cache-control", b"private"), (b"vary", b"Accept, Origin, Cookie")]
+
+
+def test_the_message_of_the_application_stays() -> None:
+    """A message that the application sends to several visitors has no cookie of an earlier one."""
+    sent: list[Any] = []
+    start = {"type": "http.response.start", "status": 200, "headers": [(b"x-shop", b"one")]}
+
+    async def app(_scope: Any, _receive: Any, send: Any) -> None:
+        await send(start)
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    middleware: Any = ClickIdMiddleware(app, max_age=60)
+    for query in (b"cms_rf=new", b""):
+        scope = {"type": "http", "path": "/", "query_string": query, "headers": []}
+        asyncio.run(middleware(scope, None, send))
+    assert [len(message["headers"]) for message in sent] == [4, 1]

@@ -35,15 +35,16 @@ class ClickIdOptions(TypedDict, total=False):
         model: The attribution model of your CutMeShort account, `last` or `first`.
         max_age: How long to keep the click in a cookie, in seconds, 1 to 34560000 (400 days).
             None, the default: only read.
-        consent: A function that gets the request and returns whether the visitor agreed to the
-            cookie. It must not be async. None, the default: no consent is needed.
+        consent: A function that gets the request and returns True if the visitor agreed to the
+            cookie, False or None if not. It must not be async. None, the default: no consent is
+            needed.
         domain: The domain of the cookie. None, the default: only the host that sets the cookie.
     """
 
     names: Union[str, Iterable[str]]
     model: Model
     max_age: Optional[int]
-    consent: Optional[Callable[[Any], object]]
+    consent: Optional[Callable[[Any], Optional[bool]]]
     domain: Optional[str]
 
 
@@ -91,7 +92,7 @@ class ClickCookie:
         names: Union[str, Iterable[str]] = NAMES,
         model: Model = "last",
         max_age: Optional[int] = None,
-        consent: Optional[Callable[[Any], object]] = None,
+        consent: Optional[Callable[[Any], Optional[bool]]] = None,
         domain: Optional[str] = None,
     ) -> None:
         self._parts = parts
@@ -105,7 +106,8 @@ class ClickCookie:
         if consent is not None and (not callable(consent) or inspect.iscoroutinefunction(consent)):
             raise ApiTypeError("consent must be a function that is not async", "consent")
         self.consent = consent
-        self._domain = domain if domain is None else check_host_name("domain", domain)
+        expected = "a host name like shop.example, without a dot at the start"
+        self._domain = None if domain is None else check_host_name("domain", domain, expected)
         for option, value in (("consent", consent), ("domain", domain)):
             if max_age is None and value is not None:
                 raise ApiValueError(f"{option} needs max_age: without it, no cookie is set", option)
@@ -118,16 +120,19 @@ class ClickCookie:
         except Exception:  # noqa: BLE001 - such as Django's TooManyFieldsSent
             return Decision(None, None)
         new = read(None, query, names=self._names)
+        if new is None and not any(name in cookies for name in self._names):
+            return Decision(None, None)  # without a look-up of the consent
+        expired = self._cookie("", 0, secure) if self._names[0] in cookies else None
         agreed = self._agreed(request)
         if not agreed:
-            withdrawn = agreed is False and self._names[0] in cookies
-            return Decision(new, self._cookie("", 0, secure) if withdrawn else None)
+            return Decision(new, expired if agreed is False else None)
         kept = read(cookies, names=self._names)
         if new is None or (self._first and kept is not None):
             return Decision(kept, None)
-        if self._max_age is None or not _STORABLE.fullmatch(new):
+        if self._max_age is None:
             return Decision(new, None)
-        return Decision(new, self._cookie(new, self._max_age, secure))
+        storable = _STORABLE.fullmatch(new)  # otherwise, expire the cookie of an older click
+        return Decision(new, self._cookie(new, self._max_age, secure) if storable else expired)
 
     def _agreed(self, request: Any) -> Optional[bool]:
         """Return whether the visitor agreed to the cookie; None if that is unknown."""
@@ -181,6 +186,6 @@ def _check_names(names: Any) -> tuple[str, ...]:
 
 
 def _to_bool(agreed: object) -> bool:
-    if inspect.isawaitable(agreed):
-        raise ApiTypeError("consent must be a function that is not async", "consent")
+    if agreed and agreed is not True:  # such as the text "no", or an awaitable
+        raise ApiTypeError("consent must return True or False, and must not be async", "consent")
     return bool(agreed)

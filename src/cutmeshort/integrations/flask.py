@@ -47,4 +47,5 @@ class ClickId:
 
 
 def _parts(_request: Any) -> Parts:
-    return Parts(request.cookies, request.args, request.is_secure)
+    query = dict(request.args.items(multi=True))  # the last of several values, as in Django
+    return Parts(request.cookies, query, request.is_secure)
