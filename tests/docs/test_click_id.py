@@ -33,7 +33,7 @@ def create_user(email):
     return 42
 
 def charge(user_id):
-    return SimpleNamespace(id=f"inv_{user_id}", cents=4999)
+    return SimpleNamespace(id=f"inv_{user_id}", amount=4999, currency="USD")
 """
 DJANGO = """
 import django, settings

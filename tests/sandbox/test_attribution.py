@@ -61,3 +61,11 @@ def test_events_are_credited_to_their_clicks(sandbox: Sandbox, client: CMSClient
     assert (second.click_id, len(second.leads), len(second.sales)) == ("b", 0, 1)
     assert sandbox.attribution("unknown") == []
     assert isinstance(first, Attribution)
+
+
+def test_attribution_takes_the_id_as_a_call_does(sandbox: Sandbox, client: CMSClient) -> None:
+    """An id that is an int is found as the int and as text."""
+    lead(client, customer_external_id=42)
+    for customer in (42, "42"):
+        (attribution,) = sandbox.attribution(customer)
+        assert attribution.click_id == "click_1"

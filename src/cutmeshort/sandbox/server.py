@@ -8,7 +8,7 @@ from typing_extensions import Literal, Self, Unpack
 
 from ..checks import check_count, check_token
 from ..exceptions import ApiValueError
-from ..models import LeadPayload, SalePayload
+from ..models import ExternalId, LeadPayload, SalePayload
 from .app import create_app
 from .background import BackgroundServer, listen
 from .comparison import LeadFields, SaleFields, find_event
@@ -167,7 +167,7 @@ class Sandbox:
         __tracebackhide__ = True
         return find_event(SalePayload, self.sales, fields, self.requests)
 
-    def attribution(self, customer_external_id: str) -> list[Attribution]:
+    def attribution(self, customer_external_id: ExternalId) -> list[Attribution]:
         """Return a customer's events by click, in the order of each click's first event."""
         return self._service.attribution(customer_external_id)
 

@@ -8,7 +8,7 @@ import threading
 from dataclasses import dataclass, field
 from typing import Any, Callable, NamedTuple, TypeVar, Union
 
-from ..models import EventPayload, LeadPayload, SalePayload
+from ..models import EventPayload, ExternalId, LeadPayload, SalePayload
 from ..operations import OPERATIONS, TRACK_LEAD, TRACK_SALE, Operation
 from .refusal import Refusal
 
@@ -85,11 +85,12 @@ class Service:
         """Return the recorded events of one type, in the order of arrival."""
         return _of_type(model, [recorded.event for recorded in self._snapshot()])
 
-    def attribution(self, customer_external_id: str) -> list[Attribution]:
+    def attribution(self, customer_external_id: ExternalId) -> list[Attribution]:
         """Return a customer's events by click, in the order of each click's first event."""
+        customer = str(customer_external_id)  # as in a payload
         by_click: dict[str, list[Event]] = {}
         for event, click_id in self._snapshot():
-            if event.customer_external_id == customer_external_id:
+            if event.customer_external_id == customer:
                 by_click.setdefault(click_id, []).append(event)
         return [
             Attribution(click_id, _of_type(LeadPayload, events), _of_type(SalePayload, events))
