@@ -7,10 +7,12 @@ Every run of pytest imports this module, so it imports the SDK only in tests tha
 # No annotation is evaluated, as old versions of pytest do not export all of these classes.
 from __future__ import annotations
 
+import atexit
 import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import cache
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -130,15 +132,26 @@ def _start_if_all(config: pytest.Config) -> None:
     if mode == "off" or config in _sandboxes:
         return
     try:
-        from cutmeshort.sandbox import Sandbox
+        _sandboxes[config] = _start()
     except ModuleNotFoundError as error:
         raise pytest.UsageError(f"cms_sandbox = all: {error}") from None
+    config.pluginmanager.register(_EveryTest(), "cutmeshort_every_test")
+
+
+@cache
+def _start() -> Sandbox:
+    """
+    Start the sandbox that all clients use until the process ends.
+
+    A thread that a test has started, or an atexit function, may call a client after the run.
+    """
+    from cutmeshort.sandbox import Sandbox
+
     with ExitStack() as stack:
         sandbox = stack.enter_context(Sandbox())
         stack.enter_context(_used(sandbox))
-        config.add_cleanup(stack.pop_all().close)
-    _sandboxes[config] = sandbox
-    config.pluginmanager.register(_EveryTest(), "cutmeshort_every_test")
+        atexit.register(stack.pop_all().close)
+    return sandbox
 
 
 # Reports
