@@ -69,6 +69,8 @@ def cms_sandbox(request: pytest.FixtureRequest, _cms_server: Sandbox) -> Iterato
     _sandboxes[request.node] = _cms_server
     with _used(_cms_server):
         yield _cms_server
+    # Faults that are left must not affect fixtures of a broader scope. The report needs the rest.
+    _cms_server._faults.pending.clear()  # noqa: SLF001
 
 
 @pytest.fixture
