@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _MAX_REQUESTS = 50
 _MAX_HOSTS = 10
 _MAX_TESTS = 3
+_ADVICE = "Use the fixture cms_sandbox in these tests, or set cms_sandbox = all for every test."
 # The sandbox of each test that uses one, and of each session with `cms_sandbox = all`.
 _sandboxes: WeakKeyDictionary[pytest.Item | pytest.Config, Sandbox] = WeakKeyDictionary()
 
@@ -245,6 +246,8 @@ class _OtherHosts:
         more = len(self._calls) - _MAX_HOSTS
         if more > 0:
             terminalreporter.line(f"and {more} more hosts")
+        if self._config not in _sandboxes:
+            terminalreporter.line(_ADVICE)
 
 
 def _first(tests: list[str]) -> str:

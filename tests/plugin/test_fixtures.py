@@ -156,6 +156,7 @@ def test_the_summary_names_the_hosts_that_were_called(output: pytest.LineMatcher
             "*= CutMeShort =*",
             "Calls went to hosts other than the sandbox:",
             "real.example: 1 in test_shop.py::test_restored",
+            "Use the fixture cms_sandbox in these tests, or set cms_sandbox = all *",
             "*=*",
         ],
         consecutive=True,
