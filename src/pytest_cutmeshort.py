@@ -8,6 +8,7 @@ Every run of pytest imports this module, so it imports the SDK only in tests tha
 from __future__ import annotations
 
 import atexit
+import os
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -135,14 +136,14 @@ def _start_if_all(config: pytest.Config) -> None:
     if mode == "off" or config in _sandboxes:
         return
     try:
-        _sandboxes[config] = _start()
+        _sandboxes[config] = _start(os.getpid())
     except ModuleNotFoundError as error:
         raise pytest.UsageError(f"cms_sandbox = all: {error}") from None
     config.pluginmanager.register(_EveryTest(), "cutmeshort_every_test")
 
 
 @cache
-def _start() -> Sandbox:
+def _start(process: int) -> Sandbox:  # noqa: ARG001 - a forked child starts its own
     """
     Start the sandbox that all clients use until the process ends.
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from ..support.forking import forks
 from ..support.processes import run_python
 from .runs import ENVIRONMENT, run_pytest
 from .test_every_test import INI
@@ -118,6 +119,33 @@ def test_what_a_run_leaves_behind(mode: str, printed: str, project: pytest.Pytes
     project.makepyfile("def test_it(cms_client): assert cms_client")
     result = project.run(sys.executable, "-c", PROGRAM)
     result.stdout.re_match_lines([re.escape(printed)])
+
+
+# Runs pytest, and then again in a forked child, as tools for mutation tests do.
+FORKING = """
+import os
+
+import pytest
+
+assert pytest.main() == 0
+child = os.fork()
+if child == 0:
+    os._exit(pytest.main())
+print("child", os.waitpid(child, 0)[1])
+"""
+
+
+@forks
+def test_a_run_in_a_forked_child_has_its_own_sandbox(project: pytest.Pytester) -> None:
+    """With `all`, a forked child does not use the sandbox of a run in its parent."""
+    project.makeini(INI)
+    project.makepyfile("""
+        def test_it(cms_client, cms_sandbox):
+            cms_client.track_lead("Sign up", "user_42", "click_1")
+            cms_sandbox.assert_lead()
+    """)
+    result = project.run(sys.executable, "-c", FORKING)
+    result.stdout.fnmatch_lines(["child 0"])
 
 
 LATE = """
