@@ -7,10 +7,13 @@ Every run of pytest imports this module, so it imports the SDK only in tests tha
 # No annotation is evaluated, as old versions of pytest do not export all of these classes.
 from __future__ import annotations
 
+import atexit
+import os
 import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import cache
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
 _MAX_REQUESTS = 50
 _MAX_HOSTS = 10
 _MAX_TESTS = 3
+_ADVICE = "Use the fixture cms_sandbox in these tests, or set cms_sandbox = all for every test."
 # The sandbox of each test that uses one, and of each session with `cms_sandbox = all`.
 _sandboxes: WeakKeyDictionary[pytest.Item | pytest.Config, Sandbox] = WeakKeyDictionary()
 
@@ -67,6 +71,8 @@ def cms_sandbox(request: pytest.FixtureRequest, _cms_server: Sandbox) -> Iterato
     _sandboxes[request.node] = _cms_server
     with _used(_cms_server):
         yield _cms_server
+    # Faults that are left must not affect fixtures of a broader scope. The report needs the rest.
+    _cms_server._faults.pending.clear()  # noqa: SLF001
 
 
 @pytest.fixture
@@ -130,15 +136,26 @@ def _start_if_all(config: pytest.Config) -> None:
     if mode == "off" or config in _sandboxes:
         return
     try:
-        from cutmeshort.sandbox import Sandbox
+        _sandboxes[config] = _start(os.getpid())
     except ModuleNotFoundError as error:
         raise pytest.UsageError(f"cms_sandbox = all: {error}") from None
+    config.pluginmanager.register(_EveryTest(), "cutmeshort_every_test")
+
+
+@cache
+def _start(process: int) -> Sandbox:  # noqa: ARG001 - a forked child starts its own
+    """
+    Start the sandbox that all clients use until the process ends.
+
+    A thread that a test has started, or an atexit function, may call a client after the run.
+    """
+    from cutmeshort.sandbox import Sandbox
+
     with ExitStack() as stack:
         sandbox = stack.enter_context(Sandbox())
         stack.enter_context(_used(sandbox))
-        config.add_cleanup(stack.pop_all().close)
-    _sandboxes[config] = sandbox
-    config.pluginmanager.register(_EveryTest(), "cutmeshort_every_test")
+        atexit.register(stack.pop_all().close)
+    return sandbox
 
 
 # Reports
@@ -230,6 +247,8 @@ class _OtherHosts:
         more = len(self._calls) - _MAX_HOSTS
         if more > 0:
             terminalreporter.line(f"and {more} more hosts")
+        if self._config not in _sandboxes:
+            terminalreporter.line(_ADVICE)
 
 
 def _first(tests: list[str]) -> str:

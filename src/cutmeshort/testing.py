@@ -34,8 +34,8 @@ def redirect(url: str, token: str) -> Iterator[None]:
     to loopback. A closed client stays closed. Log records still name the client's own host.
 
     Clients that exist when the block begins are redirected and enabled, even if `CMS_ENABLED=0`. Of
-    those created in the block, a client of loopback is not redirected, as a test may create one for
-    a server of its own, and a disabled client stays disabled.
+    those created in the block, a client of another address on loopback is not redirected, as a test
+    may create one for a server of its own, and a disabled client stays disabled.
 
     Blocks can be nested: the one that began last applies. All threads are affected.
 
@@ -102,7 +102,11 @@ class _Redirect:
         if client not in self.created:
             return True
         settings = client.configuration
-        return settings.enabled and not is_loopback(urlsplit(settings.host).hostname or "")
+        # A client can have the host from CMS_HOST, and a token of its own.
+        is_own_server = settings.host != self._url and is_loopback(
+            urlsplit(settings.host).hostname or ""
+        )
+        return settings.enabled and not is_own_server
 
     def substitute(self, client: ApiClient) -> ApiClient:
         """Return the client that sends the calls of another one to the URL."""

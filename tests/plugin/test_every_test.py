@@ -63,6 +63,11 @@ class TestOfUnittest(unittest.TestCase):
         self.assertEqual(track()["data"], {"clickId": "click_1"})
 
 
+def test_outage(cms_sandbox):
+    cms_sandbox.fail_next(times=100, status=503)
+    assert track()["type"] == "service_unavailable"
+
+
 def test_broader_fixture(signed_up, cms_sandbox):
     assert cms_sandbox.leads == []  # the fixture of the module was set up before the test
     assert track()["data"] == {"clickId": "click_1"}

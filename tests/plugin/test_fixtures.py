@@ -63,6 +63,12 @@ def test_new_client(cms_sandbox):
     (lead,) = cms_sandbox.leads
 
 
+def test_new_client_with_a_token_of_its_own(cms_sandbox):
+    with CMSClient("real-token") as client:
+        assert track(client)["success"]
+    (lead,) = cms_sandbox.leads
+
+
 def test_environment(cms_sandbox):
     values = [cms_sandbox.url, cms_sandbox.token, "1"]
     assert [os.environ[name] for name in VARIABLES] == values
@@ -150,6 +156,7 @@ def test_the_summary_names_the_hosts_that_were_called(output: pytest.LineMatcher
             "*= CutMeShort =*",
             "Calls went to hosts other than the sandbox:",
             "real.example: 1 in test_shop.py::test_restored",
+            "Use the fixture cms_sandbox in these tests, or set cms_sandbox = all *",
             "*=*",
         ],
         consecutive=True,

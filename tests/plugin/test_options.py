@@ -1,11 +1,14 @@
 """The ini option, the command line, and runs of pytest that do not use the plugin."""
 
+import re
 import sys
+from pathlib import Path
 
 import pytest
 
+from ..support.forking import forks
 from ..support.processes import run_python
-from .runs import ENVIRONMENT
+from .runs import ENVIRONMENT, run_pytest
 from .test_every_test import INI
 
 pytest_plugins = ["pytester"]
@@ -29,7 +32,7 @@ def test_an_invalid_mode_is_a_usage_error(project: pytest.Pytester) -> None:
 
 @pytest.mark.parametrize("arguments", [["--collect-only"], ["--help"], ["--fixtures"]])
 def test_a_run_without_tests_ends_as_usual(arguments: list[str], project: pytest.Pytester) -> None:
-    """With `cms_sandbox = all`, a run that runs no test stops the sandbox."""
+    """With `cms_sandbox = all`, the sandbox does not keep a run without tests from ending."""
     project.makeini(INI)
     project.makepyfile("def test_it(): pass")
     result = project.runpytest_subprocess(*arguments, timeout=60)
@@ -89,7 +92,7 @@ def test_a_plugin_that_is_loaded_late_protects_the_tests(
     project.runpytest_subprocess(timeout=60).assert_outcomes(passed=1)
 
 
-# Runs pytest, and prints whether that has left anything behind.
+# Runs pytest twice, and prints what that has left behind.
 PROGRAM = """
 import os, threading
 
@@ -100,22 +103,77 @@ from cutmeshort import ApiClient
 
 def state():
     variables = {name: value for name, value in os.environ.items() if name.startswith("CMS_")}
-    return variables, ApiClient._send, ApiClient.__init__, threading.active_count()
+    return variables, ApiClient._send, ApiClient.__init__
 
 
-before = state()
-code = pytest.main()
-print("exit code", int(code), "restored", state() == before)
+before, threads = state(), threading.active_count()
+codes = [int(pytest.main()) for _ in range(2)]
+print(codes, state() == before, threading.active_count() - threads)
 """
 
 
-@pytest.mark.parametrize("mode", ["off", "all"])
-def test_a_run_restores_everything(mode: str, project: pytest.Pytester) -> None:
-    """At the end of a run, the environment and all clients are as before, and no thread is left."""
+@pytest.mark.parametrize(("mode", "printed"), [("off", "[0, 0] True 0"), ("all", "[0, 0] False 1")])
+def test_what_a_run_leaves_behind(mode: str, printed: str, project: pytest.Pytester) -> None:
+    """A run restores everything; with `all`, one sandbox serves all runs of the process."""
     project.makeini(f"[pytest]\ncms_sandbox = {mode}\n")
     project.makepyfile("def test_it(cms_client): assert cms_client")
     result = project.run(sys.executable, "-c", PROGRAM)
-    result.stdout.fnmatch_lines(["exit code 0 restored True"])
+    result.stdout.re_match_lines([re.escape(printed)])
+
+
+# Runs pytest, and then again in a forked child, as tools for mutation tests do.
+FORKING = """
+import os
+
+import pytest
+
+assert pytest.main() == 0
+child = os.fork()
+if child == 0:
+    os._exit(pytest.main())
+print("child", os.waitpid(child, 0)[1])
+"""
+
+
+@forks
+def test_a_run_in_a_forked_child_has_its_own_sandbox(project: pytest.Pytester) -> None:
+    """With `all`, a forked child does not use the sandbox of a run in its parent."""
+    project.makeini(INI)
+    project.makepyfile("""
+        def test_it(cms_client, cms_sandbox):
+            cms_client.track_lead("Sign up", "user_42", "click_1")
+            cms_sandbox.assert_lead()
+    """)
+    result = project.run(sys.executable, "-c", FORKING)
+    result.stdout.fnmatch_lines(["child 0"])
+
+
+LATE = """
+import atexit
+import threading
+
+import shop
+
+
+def track(when):
+    print(when, shop.client.track_lead("Sign up", "user_42", "click_1")["success"])
+
+
+def track_late():
+    threading.main_thread().join()
+    track("in a thread")
+
+
+def test_it():
+    atexit.register(track, "at exit")
+    threading.Thread(target=track_late).start()
+"""
+
+
+def test_no_call_after_the_run_reaches_the_service(tmp_path: Path) -> None:
+    """With `all`, the sandbox also gets the calls of threads that outlive the run, and at exit."""
+    output = run_pytest(tmp_path, files={"pytest.ini": INI, "test_late.py": LATE})
+    output.fnmatch_lines(["*1 passed*", "in a thread True", "at exit True"])
 
 
 UNUSED = """

@@ -166,6 +166,13 @@ def test_a_new_client_of_loopback_is_not_redirected(service: Server, sandbox: Se
     assert (len(service.requests), len(sandbox.requests)) == (1, 2)
 
 
+def test_a_new_client_of_the_url_does_not_send_its_own_token(sandbox: Server) -> None:
+    """A client with the host from the environment and a token of its own sends the given token."""
+    with redirect(f"{sandbox.url}/", TOKEN), CMSClient(SECRET, sandbox.url) as client:
+        assert lead(client)["success"]
+    assert authorizations(sandbox) == {f"Bearer {TOKEN}"}
+
+
 def test_the_innermost_block_applies(service: Server, sandbox: Server) -> None:
     """Blocks can be nested, and the end of each restores the one around it."""
     with Server(OK) as inner, client_of(service, max_retries=0) as client:

@@ -77,7 +77,8 @@ def find_event(
     __tracebackhide__ = True
     unknown = ", ".join(sorted(fields.keys() - model.model_fields.keys()))
     if unknown:
-        raise TypeError(f"{model.__name__} has no {unknown}: {', '.join(model.model_fields)}")
+        names = ", ".join(model.model_fields)
+        raise TypeError(f"{model.__name__} has no field {unknown}; it has: {names}")
     others = {name: _OTHER_FIELDS[name] for name in _OTHER_FIELDS if name in model.model_fields}
     expected = model.from_dict({**others, **fields})
     differences = [_differences(event, expected, fields) for event in events]
