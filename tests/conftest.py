@@ -16,6 +16,10 @@ from .support.events import TOKEN
 from .support.network import allow_loopback_only
 from .support.timing import Clock
 
+# Programs that a test starts are not workers of its run.
+for name in ("PYTEST_XDIST_WORKER", "PYTEST_XDIST_WORKER_COUNT", "PYTEST_XDIST_TESTRUNUID"):
+    os.environ.pop(name, None)
+
 settings.register_profile("suite", deadline=None, database=None, derandomize=True)
 settings.load_profile("suite")
 allow_loopback_only()

@@ -81,7 +81,9 @@ def celery_exception() -> Any:
 
 @each_operation
 @pytest.mark.parametrize(
-    "error", [lambda: JobTimeoutError, lambda: JobNetworkError, celery_exception], ids=str
+    "error",
+    [lambda: JobTimeoutError, lambda: JobNetworkError, celery_exception],
+    ids=["JobTimeoutError", "JobNetworkError", "SoftTimeLimitExceeded"],
 )
 @pytest.mark.parametrize("slow", [alarm_then(never_respond), raw(head_with_alarm, every=0.05)])
 def test_an_exception_of_a_signal_handler_is_raised(
