@@ -38,11 +38,10 @@ def test_a_rejected_sale_is_logged(cms_sandbox: Sandbox, caplog: pytest.LogCaptu
 
 def test_a_sale_during_an_outage_is_tracked_later(cms_sandbox: Sandbox) -> None:
     """The sale stays in the queue during the outage, and is then recorded once."""
-    cms_sandbox.fail_next(status=503)
-    cms_sandbox.fail_next(drop=True, recorded=True)
-    assert check_out(ORDER) == THANKS
-    work_off_queue()
-    assert queue == [ORDER]
+    with cms_sandbox.outage():
+        assert check_out(ORDER) == THANKS
+        work_off_queue()
+        assert queue == [ORDER]
     work_off_queue()
     assert queue == []
     assert len(cms_sandbox.sales) == 1

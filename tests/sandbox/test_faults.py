@@ -1,5 +1,6 @@
 """Faults that `fail_next` injects."""
 
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -103,3 +104,24 @@ def test_an_invalid_fault_is_an_error(
         sandbox.fail_next(**fault)
     assert caught.value.argument == argument
     assert lead(client, max_retries=0)["success"] is True
+
+
+def test_an_outage_lasts_until_its_block_ends(sandbox: Sandbox, client: CMSClient) -> None:
+    """All requests of the block fail, except for faults of `fail_next`, and no event is lost."""
+    sale(client, invoice_id="before")
+    with sandbox.outage():
+        sandbox.fail_next(status=429)
+        results = [sale(client, max_retries=0) for _ in range(3)]
+    assert [result.get("status_code") for result in results] == [429, 503, 503]
+    assert sale(client, max_retries=0)["success"] is True
+    with suppress(LookupError), sandbox.outage(status=500):
+        assert sale(client, max_retries=0).get("status_code") == 500
+        raise LookupError
+    assert sale(client, max_retries=0)["success"] is True
+    assert [recorded.invoice_id for recorded in sandbox.sales] == ["before", "inv_1"]
+
+
+def test_an_outage_needs_an_error_status(sandbox: Sandbox) -> None:
+    """A status that is not an error is rejected."""
+    with pytest.raises(ApiValueError, match="status"), sandbox.outage(status=200):
+        pass

@@ -95,12 +95,14 @@ class Faults:
 
     Attributes:
         pending: The faults to inject, one for each of the next requests to an operation.
+        lasting: The fault to inject if none is pending; None if there is none.
     """
 
     def __init__(self, app: ASGIApp, error_format: str) -> None:
         self._app = app
         self._error_format = error_format
         self.pending: deque[Fault] = deque()
+        self.lasting: Optional[Fault] = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Inject the next fault into a request to an operation; pass on any other request."""
@@ -135,7 +137,7 @@ class Faults:
         try:
             return self.pending.popleft()
         except IndexError:
-            return None
+            return self.lasting
 
 
 async def _disconnects_within(seconds: float, receive: Receive) -> bool:

@@ -1,7 +1,8 @@
 """The sandbox: the service, its settings and its server."""
 
 import threading
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Optional
 
 from typing_extensions import Literal, Self, Unpack
@@ -210,6 +211,27 @@ class Sandbox:
             retry_after=retry_after,
         )
         self._faults.pending.extend([fault] * times)
+
+    @contextmanager
+    def outage(self, status: int = 503) -> Iterator[None]:
+        """
+        Make all requests fail, without recording an event, until the `with` block ends.
+
+        Faults of `fail_next` take precedence.
+
+        Args:
+            status: Responds with this error status, from 300 to 599.
+
+        Raises:
+            ApiValueError: The status is invalid.
+        """
+        self._faults.lasting = make_fault(
+            status=status, drop=False, latency=0.0, recorded=None, retry_after=None
+        )
+        try:
+            yield
+        finally:
+            self._faults.lasting = None
 
     def reset(self) -> None:
         """
