@@ -2,9 +2,10 @@
 
 import pytest
 
-from cutmeshort.operations import OPERATIONS, Operation
+from cutmeshort.operations import Operation
 from cutmeshort.sandbox import Sandbox
 
+from ..support.operations import each_operation
 from ..support.paths import ROOT
 from ..support.processes import run_python
 from .pages import README, page
@@ -71,7 +72,7 @@ def test_every_example_is_tested() -> None:
     }
 
 
-@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
+@each_operation
 def test_every_operation_has_an_example(operation: Operation) -> None:
     """README, tutorial and quick start call each operation, and it has an example of its own."""
     call = f"client.{operation.name}("

@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from cutmeshort.cli import INTERRUPTED, main, track
-from cutmeshort.operations import OPERATIONS
+from cutmeshort.operations import Operation
 from cutmeshort.sandbox import Sandbox
 
+from ..support.operations import each_operation
 from ..support.platforms import not_on_windows
 from .pages import Block, Row, names, page
 
@@ -104,9 +105,9 @@ def test_the_table_of_commands_is_complete(capsys: pytest.CaptureFixture[str]) -
     assert _first(REFERENCE.table("Command line")) == commands
 
 
-@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
+@each_operation
 def test_the_table_of_arguments_is_complete(
-    operation: Any, capsys: pytest.CaptureFixture[str]
+    operation: Operation, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """It has each argument and option of the command, with the field that it sets."""
     command = operation.name.removeprefix("track_")
@@ -114,8 +115,8 @@ def test_the_table_of_arguments_is_complete(
     shown = re.findall(r"^  (--[\w-]+|[A-Z]+)\b", text, re.MULTILINE)
     rows = [
         row
-        for row in REFERENCE.table("Lead and sale")
-        if row["commands"] == "both" or command in names(row["commands"])
+        for row in REFERENCE.table("Track an event")
+        if row["commands"] == "all" or command in names(row["commands"])
     ]
     assert sorted(_first(rows)) == sorted(shown)
     fields = {field for row in rows for field in names(row["field or setting"])[:1]}

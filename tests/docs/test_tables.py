@@ -31,6 +31,7 @@ from cutmeshort.retry import INITIAL_WAIT, MAX_WAIT, is_retried, is_retryable
 from cutmeshort.sandbox import Sandbox
 
 from ..support.events import TOKEN, lead
+from ..support.operations import each_operation, full, minimal, recorded, track
 from ..support.paths import ROOT
 from ..support.processes import run_python
 from ..support.server import Server, respond
@@ -43,10 +44,6 @@ RESULTS = page("reference/results")
 SANDBOX = page("reference/sandbox")
 SETTINGS = page("reference/settings")
 DEDUPLICATION = page("explanation/deduplication-and-retries")
-
-each_operation = pytest.mark.parametrize(
-    "operation", OPERATIONS, ids=lambda operation: operation.name
-)
 
 
 def name(row: Row) -> str:
@@ -469,15 +466,6 @@ def test_the_table_of_the_command_line_is_complete() -> None:
 
 # Deduplication
 
-VALUE = {
-    "event_name": ("Event", "Other"),
-    "customer_external_id": ("user_1", "user_2"),
-    "invoice_id": ("inv_1", "inv_2"),
-    "amount": (100, 200),
-    "currency": ("USD", "EUR"),
-    "click_id": ("click_1", "click_2"),
-}
-
 
 @each_operation
 def test_the_table_of_keys_says_what_counts_as_the_same_event(operation: Operation) -> None:
@@ -487,16 +475,12 @@ def test_the_table_of_keys_says_what_counts_as_the_same_event(operation: Operati
         for row in DEDUPLICATION.table("What counts as the same event")
         if name(row) == operation.name
     )
-    sent = {
-        field: VALUE[field][0] for field in operation.request_model.model_fields if field in VALUE
-    }
-    for field in sent:
+    for field in minimal(operation):
         with Sandbox() as sandbox, CMSClient(sandbox.token, sandbox.url) as client:
-            track = getattr(client, operation.name)
-            for event in (sent, {**sent, field: VALUE[field][1]}):
-                assert track(**event)["success"]
-            recorded = len(sandbox.leads) + len(sandbox.sales)
-        assert recorded == (2 if field in key else 1)
+            for changes in ({}, {field: full(operation)[field]}):
+                assert track(client, operation, **changes)["success"]
+            counted = len(recorded(sandbox, operation))
+        assert counted == (2 if field in key else 1)
 
 
 def test_a_deferred_lead_counts_separately() -> None:

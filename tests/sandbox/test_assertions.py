@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from typing_extensions import get_type_hints
 
-from cutmeshort import CMSClient, LeadPayload, SalePayload
+from cutmeshort import CMSClient
 from cutmeshort.operations import Operation
 from cutmeshort.sandbox import Sandbox
-from cutmeshort.sandbox.comparison import LeadFields, SaleFields, explain_inequality
+from cutmeshort.sandbox.comparison import explain_inequality
 
 from ..support.events import lead, sale
-from ..support.operations import arguments, each_operation, payloads
+from ..support.operations import arguments, each_operation, full, payloads
 from .helpers import post
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=timezone.utc)
@@ -132,16 +132,30 @@ def test_a_value_that_no_event_can_have_is_a_validation_error(sandbox: Sandbox) 
         check(amount=49.99)
 
 
-@pytest.mark.parametrize(
-    ("model", "fields"), [(LeadPayload, LeadFields), (SalePayload, SaleFields)]
-)
-def test_the_keyword_arguments_are_the_fields_of_the_model(model: Any, fields: Any) -> None:
+def check_of(sandbox: Any, operation: Operation) -> Any:
+    """Return the method that checks the events of an operation, such as `assert_lead`."""
+    return getattr(sandbox, operation.name.replace("track_", "assert_"))
+
+
+@each_operation
+def test_the_keyword_arguments_are_the_fields_of_the_model(operation: Operation) -> None:
     """The types for editors have the fields of the models, which have the types of a call."""
-    hints = get_type_hints(fields)
-    assert hints.keys() == model.model_fields.keys()
-    name = model.__name__.removesuffix("Payload").lower()
-    arguments = inspect.signature(getattr(CMSClient, f"track_{name}")).parameters
+    (typed_dict,) = get_type_hints(check_of(Sandbox, operation))["fields"].__args__
+    hints = get_type_hints(typed_dict)
+    assert hints.keys() == operation.request_model.model_fields.keys()
+    arguments = inspect.signature(getattr(CMSClient, operation.name)).parameters
     assert hints == {field: arguments[field].annotation for field in hints}
+
+
+@each_operation
+def test_an_event_is_found_by_any_one_of_its_fields(
+    operation: Operation, sandbox: Sandbox, client: CMSClient
+) -> None:
+    """A check needs none of the other fields, not even those that a call requires."""
+    find, event = check_of(sandbox, operation), full(operation)
+    assert getattr(client, operation.name)(**event)["success"]
+    for field, value in event.items():
+        assert find(**{field: value}) == operation.request_model.from_dict(event)
 
 
 @each_operation
@@ -149,7 +163,7 @@ def test_every_event_matches_its_own_arguments(
     operation: Operation, sandbox: Sandbox, client: CMSClient
 ) -> None:
     """An event that was recorded is found by exactly the arguments of the call."""
-    find = getattr(sandbox, operation.name.replace("track_", "assert_"))
+    find = check_of(sandbox, operation)
 
     @settings(max_examples=50)
     @given(arguments(operation))

@@ -10,15 +10,16 @@ from collections.abc import Sequence
 from typing import Any, NoReturn, Optional
 
 from ..environment import read_text
+from ..operations import OPERATIONS
 from ..redaction import redact_token
 from .output import write
 
 INTERRUPTED = 130  # as a shell reports a program that SIGINT ended
 
+_EVENTS = [operation.name.removeprefix("track_") for operation in OPERATIONS]
 _COMMANDS = {
     "doctor": "Check the settings, the connection to the service, and the token.",
-    "lead": "Track one lead.",
-    "sale": "Track one sale.",
+    **{event: f"Track one {event}." for event in _EVENTS},
     "sandbox": "Run a local mock of the service.",
 }
 

@@ -1,4 +1,4 @@
-"""`cutmeshort lead` and `cutmeshort sale`: track one event."""
+"""`cutmeshort lead`, `cutmeshort sale`, and so on: track one event of an operation."""
 
 import argparse
 import json
@@ -22,10 +22,9 @@ RETRYABLE = 75  # EX_TEMPFAIL of sysexits.h
 
 # Instead of the descriptions that name types of Python.
 _HELP = {
-    "amount": "The amount paid, in the major unit: 49.99 for 49.99 USD, 500 for 500 JPY.",
+    "amount": "The amount, in the major unit: 49.99 for 49.99 USD, 500 for 500 JPY.",
     "customer_external_id": "The customer's id in your own system. 1 to 255 characters.",
-    "invoice_id": "Your own id for the invoice or payment; the service deduplicates sales by it. "
-    "1 to 255 characters.",
+    "invoice_id": "Your own id for the invoice or payment. 1 to 255 characters.",
     "timestamp": "When the event happened, in ISO 8601, like 2026-01-31T12:00:00+01:00. Without a "
     "UTC offset, it is UTC. Default: when the service receives the event.",
 }
