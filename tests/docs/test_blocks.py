@@ -5,7 +5,6 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,15 +21,6 @@ ELSEWHERE = {"docs/how-to/observability.md", "docs/how-to/upgrading.md"}
 # The shell commands of these pages are run by test_shell, except the sandbox.
 SHELL = {"docs/how-to/shell.md", "docs/reference/command-line.md"}
 LANGUAGES = {"python", "toml", "sh", "text", "json", "{toctree}", "{eval-rst}"}
-
-
-@pytest.fixture
-def environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
-    """A sandbox as the service that the code of a page talks to."""
-    with Sandbox() as sandbox:
-        monkeypatch.setenv("CMS_BEARER_TOKEN", sandbox.token)
-        monkeypatch.setenv("CMS_HOST", sandbox.url)
-        yield sandbox
 
 
 @pytest.fixture
@@ -73,14 +63,14 @@ def run_page(page: Page, folder: Path, queue: list[Any]) -> None:
     "page", [page for page in ALL if page.blocks("python") and str(page) not in ELSEWHERE], ids=str
 )
 def test_every_python_block_runs(
-    page: Page, environment: Sandbox, queue: list[Any], tmp_path: Path
+    page: Page, sandbox: Sandbox, queue: list[Any], tmp_path: Path
 ) -> None:
     """The blocks of a page run in order, and no event goes to the job queue."""
     run_page(page, tmp_path, queue)
     assert not queue
     if page is README:
-        assert [sale.invoice_id for sale in environment.sales] == ["inv_1001", "inv_1002"]
-        assert len(environment.leads) == 4
+        assert [sale.invoice_id for sale in sandbox.sales] == ["inv_1001", "inv_1002"]
+        assert len(sandbox.leads) == 4
 
 
 @pytest.mark.parametrize("page", ALL, ids=str)

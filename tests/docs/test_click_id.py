@@ -3,7 +3,6 @@
 import importlib
 import os
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -103,15 +102,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "urls.py").write_text(URLS, encoding="utf-8")
     monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
     return tmp_path
-
-
-@pytest.fixture
-def sandbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
-    """The service of the shops."""
-    with Sandbox() as sandbox:
-        monkeypatch.setenv("CMS_BEARER_TOKEN", sandbox.token)
-        monkeypatch.setenv("CMS_HOST", sandbox.url)
-        yield sandbox
 
 
 @pytest.mark.parametrize("shop", [DJANGO, FLASK, FASTAPI], ids=["django", "flask", "fastapi"])
