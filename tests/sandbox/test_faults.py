@@ -121,6 +121,16 @@ def test_an_outage_lasts_until_its_block_ends(sandbox: Sandbox, client: CMSClien
     assert [recorded.invoice_id for recorded in sandbox.sales] == ["before", "inv_1"]
 
 
+def test_an_outage_within_another_ends_first(sandbox: Sandbox, client: CMSClient) -> None:
+    """The status of the inner block applies until it ends, then that of the outer one."""
+    statuses = []
+    with sandbox.outage():
+        with sandbox.outage(status=500):
+            statuses.append(sale(client, max_retries=0).get("status_code"))
+        statuses.append(sale(client, max_retries=0).get("status_code"))
+    assert statuses == [500, 503]
+
+
 def test_an_outage_needs_an_error_status(sandbox: Sandbox) -> None:
     """A status that is not an error is rejected."""
     with pytest.raises(ApiValueError, match="status"), sandbox.outage(status=200):

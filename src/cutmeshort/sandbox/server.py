@@ -225,13 +225,12 @@ class Sandbox:
         Raises:
             ApiValueError: The status is invalid.
         """
-        self._faults.lasting = make_fault(
-            status=status, drop=False, latency=0.0, recorded=None, retry_after=None
-        )
+        fault = make_fault(status=status, drop=False, latency=0.0, recorded=None, retry_after=None)
+        outer, self._faults.lasting = self._faults.lasting, fault
         try:
             yield
         finally:
-            self._faults.lasting = None
+            self._faults.lasting = outer
 
     def reset(self) -> None:
         """
