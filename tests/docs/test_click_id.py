@@ -16,7 +16,7 @@ from cutmeshort.integrations.flask import ClickId
 from cutmeshort.sandbox import Sandbox
 
 from ..integrations.shops import asgi_get, django_shop, flask_get, flask_shop, starlette_app
-from ..support.paths import ROOT
+from ..support.paths import ROOT, SOURCE
 from ..support.processes import run_program
 from .pages import names, page
 from .test_guides import code_with
@@ -177,10 +177,17 @@ def test_the_table_of_options_is_complete() -> None:
 
 
 def test_the_table_of_the_middleware_is_complete() -> None:
-    """It has each class with its extra, and the oldest version that the extra allows."""
+    """It has the class of each integration, its extra, and the oldest version of the framework."""
     project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
-    for row in REFERENCE.table("Middleware"):
-        module, _, class_name = names(row["class"])[0].rpartition(".")
+    rows = {names(row["class"])[0]: row for row in REFERENCE.table("Middleware")}
+    modules = {
+        f"cutmeshort.integrations.{path.stem}"
+        for path in (SOURCE / "integrations").glob("*.py")
+        if "import ClickCookie" in path.read_text(encoding="utf-8")
+    }
+    assert {path.rpartition(".")[0] for path in rows} == modules
+    for path, row in rows.items():
+        module, _, class_name = path.rpartition(".")
         assert hasattr(importlib.import_module(module), class_name)
         (extra,) = names(row["extra"])
         ((package, floor),) = re.findall(rf'^{extra} = \["(\w+)>=([\d.]+)"\]$', project, re.M)

@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cutmeshort import ApiTypeError, ApiValueError, click_id
-from cutmeshort.integrations import asgi, django, flask
 
 from .shops import PATHS, SHOPS, Get, Page, cookies_of
 
@@ -335,16 +334,7 @@ def test_usual_click_ids_are_kept(framework: str, value: str) -> None:
     assert get("/page", cookie=header.partition(";")[0]).text == value
 
 
-def _make(framework: str, options: Any) -> None:
-    if framework == "django":
-        django.ClickIdMiddleware(lambda _request: None, **options)
-    elif framework == "flask":
-        flask.ClickId(**options)
-    else:
-        asgi.ClickIdMiddleware(lambda *_: _agree_async(), **options)  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize("framework", ["django", "flask", "asgi"])
+@each_shop
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -375,11 +365,11 @@ def test_an_invalid_option_is_rejected_at_set_up(
 ) -> None:
     """The integration raises an exception that says what is valid."""
     with pytest.raises((ApiTypeError, ApiValueError), match=message.replace("(", r"\(")):
-        _make(framework, options)
+        SHOPS[framework](**options)
 
 
-@pytest.mark.parametrize("framework", ["django", "flask", "asgi"])
+@each_shop
 def test_an_unknown_option_is_rejected(framework: str) -> None:
     """A misspelt option is a TypeError."""
     with pytest.raises(TypeError, match="maxage"):
-        _make(framework, {"maxage": 1})
+        SHOPS[framework](maxage=1)
