@@ -145,14 +145,13 @@ def _observe(client: ApiClient) -> _Seen:
 
 def _check_connection(seen: _Seen, failure: str, host: str, proxy: Optional[Proxy]) -> list[Check]:
     """Return the checks up to the first that failed, with the failure of the call as its reason."""
-    checks: list[Check] = []
     if seen.peer is None:
         failed = _failed("tcp", failure, _ADVICE["tcp" if proxy is None else "proxy"])
         message = f"{failed.message} {seen.failure}." if seen.failure else failed.message
         return [failed._replace(message=message)]
     peer = "the proxy" if proxy else "the service"
     address, port = seen.peer[:2]
-    checks.append(Check("tcp", "ok", f"Connected to {peer} at {address}, port {port}."))
+    checks = [Check("tcp", "ok", f"Connected to {peer} at {address}, port {port}.")]
     if proxy is None:
         checks.append(Check("tunnel", "skipped", "There is no proxy."))
     elif seen.tunnel:

@@ -10,7 +10,7 @@ from ..client import CMSClient
 from ..exceptions import ApiValueError
 from ..models import EventPayload
 from ..money import to_minor_units
-from ..operations import OPERATIONS
+from ..operations import OPERATIONS, Operation
 from ..results import TrackResult
 from .output import write
 
@@ -53,8 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser, command: str) -> None:
         help="Maximum number of retries. Default: CMS_MAX_RETRIES, then 3.",
     )
     parser.add_argument("--json", action="store_true", help="Print the result as JSON.")
-    fields = tuple(operation.request_model.model_fields)
-    parser.set_defaults(run=partial(_run, operation.name, fields))
+    parser.set_defaults(run=partial(_run, operation))
 
 
 def _add_fields(parser: argparse.ArgumentParser, model: type[EventPayload]) -> None:
@@ -69,9 +68,9 @@ def _add_fields(parser: argparse.ArgumentParser, model: type[EventPayload]) -> N
             parser.add_argument(f"--{option}", dest=name, metavar=metavar, help=text)
 
 
-def _run(operation: str, fields: tuple[str, ...], arguments: argparse.Namespace) -> int:
+def _run(operation: Operation, arguments: argparse.Namespace) -> int:
     parser: argparse.ArgumentParser = arguments.parser
-    event = {name: getattr(arguments, name) for name in fields}
+    event = {name: getattr(arguments, name) for name in operation.request_model.model_fields}
     try:
         if "amount" in event:
             event["amount"] = to_minor_units(event["amount"], event["currency"])
@@ -82,7 +81,7 @@ def _run(operation: str, fields: tuple[str, ...], arguments: argparse.Namespace)
     except ApiValueError as error:
         parser.exit(WRONG_USAGE, f"{parser.prog}: {error}\n")
     with client:
-        result: TrackResult = getattr(client, operation)(**event)
+        result: TrackResult = getattr(client, operation.name)(**event)
     if arguments.json:
         write(json.dumps(result), sys.stdout)
     else:
