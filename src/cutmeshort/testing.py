@@ -35,8 +35,8 @@ def redirect(url: str, token: str) -> Iterator[None]:
     own host.
 
     Clients that exist when the block begins are redirected and enabled, even if `CMS_ENABLED=0`. A
-    client that is created in the block stays disabled if it is. If its host is another address on
-    loopback, it is not redirected, as a test may create it for a server of its own.
+    disabled client that is created in the block stays disabled. A client that is created in the
+    block for another address on loopback is not redirected, as that may be a server of the test.
 
     Blocks can be nested: the one that began last applies. All threads are affected.
 
