@@ -1,4 +1,4 @@
-"""A small checkout, which tracks each sale and queues those to send again; see test_checkout.py."""
+"""A checkout that tracks each sale, and queues a sale to send it again; see test_checkout.py."""
 
 import logging
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ def check_out(order: Order) -> str:
     return f"Thank you! Order {order.number} is paid."
 
 
-def work_off_queue() -> None:
+def process_queue() -> None:
     """Track the sales in the queue; those that fail again return to it."""
     orders, queue[:] = queue[:], []
     for order in orders:
@@ -37,7 +37,7 @@ def work_off_queue() -> None:
 
 
 def track(order: Order) -> None:
-    """Track the sale. Queue it if it may succeed later, or else log why it was not tracked."""
+    """Track the sale. If that fails, queue it if it may succeed later; otherwise log the reason."""
     result = client.track_sale(
         "Purchase", order.customer, order.number, order.amount, "USD", order.click_id
     )

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from checkout import Order, check_out, queue, work_off_queue
+from checkout import Order, check_out, process_queue, queue
 
 from cutmeshort.sandbox import Sandbox
 
@@ -40,8 +40,8 @@ def test_a_sale_during_an_outage_is_tracked_later(cms_sandbox: Sandbox) -> None:
     """The sale stays in the queue during the outage, and is then recorded once."""
     with cms_sandbox.outage():
         assert check_out(ORDER) == THANKS
-        work_off_queue()
+        process_queue()
         assert queue == [ORDER]
-    work_off_queue()
+    process_queue()
     assert queue == []
     assert len(cms_sandbox.sales) == 1

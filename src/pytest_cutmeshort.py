@@ -1,5 +1,5 @@
 """
-The pytest plugin of CutMeShort: fixtures with which tests use a sandbox instead of the service.
+The pytest plugin of CutMeShort: fixtures that make tests use a sandbox instead of the service.
 
 Every run of pytest imports this module, so it imports the SDK only in tests that need it.
 """
@@ -71,7 +71,7 @@ def cms_sandbox(request: pytest.FixtureRequest, _cms_server: Sandbox) -> Iterato
     _sandboxes[request.node] = _cms_server
     with _used(_cms_server):
         yield _cms_server
-    # Faults that are left must not affect fixtures of a broader scope. The report needs the rest.
+    # Pending faults must not affect fixtures with a broader scope. The report needs the requests.
     _cms_server._faults.pending.clear()  # noqa: SLF001
 
 
@@ -223,7 +223,7 @@ class _OtherHosts:
 
     @pytest.hookimpl(hookwrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item) -> Any:
-        """Add the hosts to the report, with which xdist sends them to the main process."""
+        """Add the hosts to the report, which xdist sends to the main process."""
         report = (yield).get_result()
         hosts, self._hosts = self._hosts, []
         counted = [host for host, local in hosts if item in _sandboxes or not local]

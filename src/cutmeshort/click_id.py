@@ -19,7 +19,7 @@ def read(
     model: Model = "last",
 ) -> Optional[str]:
     """
-    Return the click id of a request; None if there is none. Raise no exception.
+    Return the click id of a request; None if there is none. Never raise an exception.
 
     A click id has 1 to 255 printable characters, after white space at both ends is stripped. Any
     other value counts as absent. So does an argument of the wrong type, and a mapping that raises
@@ -48,5 +48,5 @@ def _find(source: Any, key: str) -> Optional[str]:
         value = source.get(key)
         text = value.strip() if isinstance(value, str) else ""
         return text if text.isprintable() and 1 <= len(text) <= MAX_LENGTH else None
-    except Exception:  # noqa: BLE001 - a mapping may raise any
+    except Exception:  # noqa: BLE001 - a mapping may raise any exception
         return None

@@ -8,8 +8,8 @@ from typing import Union
 from .exceptions import ApiValueError
 from .models.fields import MAX_AMOUNT
 
-# The currencies of ISO 4217 (January 2026) that do not have two decimal places. Babel and stockholm
-# have other data: Babel, for example, 0 places for IQD, MGA and RSD, stockholm 2 for BHD and BIF.
+# The currencies of ISO 4217 (January 2026) that do not have two decimal places. The packages
+# Babel and stockholm differ: Babel has 0 places for IQD, MGA and RSD, stockholm 2 for BHD and BIF.
 _DECIMAL_PLACES = {
     **dict.fromkeys(["BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF"], 0),
     **dict.fromkeys(["UGX", "UYI", "VND", "VUV", "XAF", "XOF", "XPF"], 0),
@@ -29,7 +29,7 @@ def to_minor_units(amount: Union[Decimal, int, str], currency: str) -> int:
 
     The conversion is exact: `to_minor_units(Decimal("49.99"), "USD")` is 4999, and
     `to_minor_units(500, "JPY")` is 500. The decimal places are those of ISO 4217; a code that is
-    not in ISO 4217 counts as a currency with two.
+    not in ISO 4217 is assumed to have two.
 
     Args:
         amount: The amount in the major unit, such as dollars: a Decimal, an int, or a str like
@@ -41,8 +41,8 @@ def to_minor_units(amount: Union[Decimal, int, str], currency: str) -> int:
 
     Raises:
         ApiValueError: The amount is a float, negative, not finite or too large, or has more decimal
-            places than the currency; or the currency is not a code, or has no minor unit. The
-            message says what to pass; it does not show the amount.
+            places than the currency; or the currency is not a three-letter code, or has no minor
+            unit. The message says what to pass; it does not show the amount.
     """
     places = _decimal_places(currency)
     number = _read_number(amount)
@@ -50,7 +50,7 @@ def to_minor_units(amount: Union[Decimal, int, str], currency: str) -> int:
         return 0
     if number < 0:
         raise ApiValueError("amount must be 0 or more: a sale can't be negative", "amount")
-    # The first conditions keep huge exponents, which need much memory, away from Fraction.
+    # The first conditions keep huge exponents, which need a lot of memory, away from Fraction.
     if number.adjusted() + places > len(str(MAX_AMOUNT)):
         raise _too_large()
     if number.adjusted() < -places or (Fraction(number) * 10**places).denominator > 1:
@@ -80,8 +80,8 @@ def from_minor_units(amount: int, currency: str) -> Decimal:
         The amount in the major unit, with as many decimal places as the currency has.
 
     Raises:
-        ApiValueError: The amount is not an int in that range; or the currency is not a code, or has
-            no minor unit.
+        ApiValueError: The amount is not an int in that range; or the currency is not a three-letter
+            code, or has no minor unit.
     """
     places = _decimal_places(currency)
     if not isinstance(amount, int) or isinstance(amount, bool) or not 0 <= amount <= MAX_AMOUNT:

@@ -28,14 +28,15 @@ def redirect(url: str, token: str) -> Iterator[None]:
     """
     Send the calls of all clients of this process to another URL until the `with` block ends.
 
-    A redirected call sends `token`, and never the client's own token: a `_request_auth`, and an
-    `Authorization` in `_headers`, are left out. It uses the client's timeouts, retries and default
-    headers, without the client's proxy and TLS settings; a proxy of the environment applies, except
-    to loopback. A closed client stays closed. Log records still name the client's own host.
+    A redirected call sends `token`, and never the client's own token: `_request_auth`, and
+    `Authorization` in `_headers`, are left out. The call uses the client's timeouts, retries and
+    default headers, without the client's proxy and TLS settings. A proxy from the environment
+    applies, except to loopback. A closed client stays closed. Log records still name the client's
+    own host.
 
-    Clients that exist when the block begins are redirected and enabled, even if `CMS_ENABLED=0`. Of
-    those created in the block, a client of another address on loopback is not redirected, as a test
-    may create one for a server of its own, and a disabled client stays disabled.
+    Clients that exist when the block begins are redirected and enabled, even if `CMS_ENABLED=0`. A
+    disabled client that is created in the block stays disabled. A client that is created in the
+    block for another address on loopback is not redirected, as that may be a server of the test.
 
     Blocks can be nested: the one that began last applies. All threads are affected.
 
@@ -44,7 +45,7 @@ def redirect(url: str, token: str) -> Iterator[None]:
         token: The bearer token to send, such as `Sandbox.token`.
 
     Raises:
-        ApiValueError: `url` or `token` is not valid.
+        ApiValueError: `url` or `token` is invalid.
     """
     active = _Redirect(check_host("url", url), check_token("token", token))
     with _lock:

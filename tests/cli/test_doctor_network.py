@@ -80,7 +80,7 @@ def test_the_empty_event_is_sent_as_a_call_sends_it(doctor: Any) -> None:
 
 @pytest.mark.usefixtures("_trusted")
 def test_tls_is_described(doctor: Any, authority: trustme.CA) -> None:
-    """The report has the version of TLS and the days until the certificate expires."""
+    """The report shows the TLS version and the days until the certificate expires."""
     later = datetime.now(timezone.utc) + timedelta(days=90, hours=1)
     with Server(SERVICE, tls=context_for(authority, "127.0.0.1", not_after=later)) as server:
         checks = doctor(server.url)
@@ -91,7 +91,7 @@ def test_tls_is_described(doctor: Any, authority: trustme.CA) -> None:
 
 @pytest.mark.usefixtures("_trusted")
 def test_a_certificate_that_expires_soon_is_a_warning(doctor: Any, authority: trustme.CA) -> None:
-    """A certificate that expires within a week is a warning, with which the command passes."""
+    """A certificate that expires within a week is a warning, and the exit code is 0."""
     soon = datetime.now(timezone.utc) + timedelta(days=3, hours=1)
     with Server(SERVICE, tls=context_for(authority, "127.0.0.1", not_after=soon)) as server:
         checks = doctor(server.url)
@@ -112,7 +112,7 @@ def test_a_certificate_that_expires_soon_is_a_warning(doctor: Any, authority: tr
 def test_a_certificate_that_is_rejected_has_advice(
     names: Any, age: Any, reason: str, advice: str, doctor: Any, authority: trustme.CA
 ) -> None:
-    """The report says why the certificate was rejected and what to do, and skips the rest."""
+    """The report says why the certificate is rejected and what to do, and the rest are skipped."""
     validity = {} if age is None else {"not_after": datetime.now(timezone.utc) - age}
     issuer = authority if names else trustme.CA()
     context = context_for(issuer, *(names or ["127.0.0.1"]), **validity)
@@ -143,7 +143,7 @@ def test_a_port_without_tls_is_reported(doctor: Any) -> None:
 
 
 def test_a_port_on_which_nothing_listens_is_reported(doctor: Any) -> None:
-    """A rejected connection fails the check of TCP, and the later ones are skipped."""
+    """A rejected connection fails the TCP check, and the later checks are skipped."""
     with Server() as server:
         pass
     checks = doctor(server.url)
@@ -157,7 +157,7 @@ def test_a_port_on_which_nothing_listens_is_reported(doctor: Any) -> None:
 
 @pytest.mark.parametrize("proxy", ["", "http://missing.example:3128"])
 def test_a_name_that_does_not_exist_is_reported(proxy: str, doctor: Any) -> None:
-    """The failed look-up names the service's host or the proxy's, and the rest is skipped."""
+    """The failed check names the service's host or the proxy's, and the rest are skipped."""
     checks = doctor("https://service.example", HTTPS_PROXY=proxy)
     assert statuses(checks) == "fsssss"
     name = "missing.example (the proxy)" if proxy else "service.example (the service)"
@@ -166,7 +166,7 @@ def test_a_name_that_does_not_exist_is_reported(proxy: str, doctor: Any) -> None
 
 
 def test_a_name_has_its_addresses(doctor: Any) -> None:
-    """The report has the addresses of a name."""
+    """The report shows the addresses of a name."""
     with Server(SERVICE) as server:
         checks = doctor(f"http://localhost:{server.port}")
     assert statuses(checks) == "oossso"
@@ -203,7 +203,7 @@ def test_an_address_that_does_not_respond_ends_in_time(doctor: Any) -> None:
 
 @pytest.mark.parametrize("tls", [False, True])
 def test_a_service_that_never_responds_ends_in_time(tls: bool, doctor: Any) -> None:
-    """Without a response, TLS fails or the token is not known, and the command ends in time."""
+    """Without a response, the TLS or the token check fails, and the command ends in time."""
     with Server(never_respond, on_connect=[never_respond]) as server:
         host = server.url.replace("http:", "https:") if tls else server.url
         checks, seconds = timed(lambda: doctor(host, "--timeout", "0.2"))
@@ -215,15 +215,15 @@ def test_a_service_that_never_responds_ends_in_time(tls: bool, doctor: Any) -> N
 
 @pytest.mark.parametrize("step", [drop, reset, raw(b"\0" * 999), raw(b"HTTP/1.1 200 OK\r\n")])
 def test_a_broken_response_is_reported(step: Any, doctor: Any) -> None:
-    """A connection that is closed early, or data that is not HTTP, leaves the token unknown."""
+    """If the connection is closed early, or the data is not HTTP, the token check fails."""
     with Server(step) as server:
         checks = doctor(server.url)
     assert statuses(checks) == "oosssf"
-    assert checks["token_accepted"]["message"].startswith("Not known: ")
+    assert checks["token_accepted"]["message"].startswith("Unknown: ")
 
 
-# Status, body and headers of a response; the verdict, and a part of its message and advice.
-VERDICTS: list[Any] = [
+# Status, body and headers of a response; the check's status, and a part of its message and advice.
+RESPONSES: list[Any] = [
     (422, REJECTED, {}, "ok", "rejected only the empty event", ""),
     (400, {"message": "eventName"}, {}, "ok", "rejected only the empty event, with 400", ""),
     (422, b"", {}, "ok", "rejected only the empty event", ""),
@@ -246,46 +246,46 @@ VERDICTS: list[Any] = [
 ]
 
 
-@pytest.mark.parametrize(("status", "body", "headers", "verdict", "message", "advice"), VERDICTS)
-def test_each_response_has_a_verdict(
+@pytest.mark.parametrize(("status", "body", "headers", "expected", "message", "advice"), RESPONSES)
+def test_each_response_has_a_status(
     status: int,
     body: Any,
     headers: dict[str, str],
-    verdict: str,
+    expected: str,
     message: str,
     advice: str,
     doctor: Any,
 ) -> None:
-    """The status and the body tell whether the token is accepted, rejected or not known."""
+    """The status and the body tell whether the token is accepted, rejected or unknown."""
     content = body if isinstance(body, bytes) else json.dumps(body)
     with Server(respond(status, content, headers)) as server:
         check = doctor(server.url)["token_accepted"]
-    assert check["status"] == verdict
+    assert check["status"] == expected
     assert message in check["message"]
     assert advice in check.get("advice", "")
 
 
 @pytest.mark.parametrize("token", ["", "Bearer not-valid"])
-@pytest.mark.parametrize(("status", "verdict"), [(401, "s"), (422, "s"), (404, "f")])
+@pytest.mark.parametrize(("status", "expected"), [(401, "s"), (422, "s"), (404, "f")])
 def test_without_a_token_the_network_is_checked(
-    token: str, status: int, verdict: str, doctor: Any
+    token: str, status: int, expected: str, doctor: Any
 ) -> None:
-    """Without a valid token, none is sent; the other checks run, and the token's is skipped."""
+    """Without a valid token, a substitute is sent, whose rejection skips the token check."""
     date = {"Date": formatdate(usegmt=True)}
     with Server(respond(status, "{}", date)) as server:
         checks = doctor(server.url, CMS_BEARER_TOKEN=token)
-    assert statuses(checks) == f"oosso{verdict}"
+    assert statuses(checks) == f"oosso{expected}"
     assert server.requests[0].headers["authorization"] == ["Bearer none"]
 
 
-def test_settings_that_are_not_valid_skip_the_network(doctor: Any) -> None:
-    """Without a valid host, no check of the network runs."""
+def test_invalid_settings_skip_the_network(doctor: Any) -> None:
+    """Without a valid host, no network check runs."""
     checks = doctor("ftp://service.example")
     assert statuses(checks) == "ssssss"
 
 
 def test_disabled_tracking_does_not_skip_the_network(doctor: Any, sandbox: Sandbox) -> None:
-    """With CMS_ENABLED=0, the checks of the network run."""
+    """With CMS_ENABLED=0, the network checks run."""
     assert statuses(doctor(sandbox.url, CMS_ENABLED="0")) == "oossoo"
 
 
@@ -299,7 +299,7 @@ def test_disabled_tracking_does_not_skip_the_network(doctor: Any, sandbox: Sandb
     ],
 )
 def test_the_clock_is_compared(seconds: int, status: str, message: str, doctor: Any) -> None:
-    """A difference of more than a minute to the Date header fails, with advice."""
+    """A clock that differs from the Date header by more than a minute fails, with advice."""
     date = formatdate(time.time() - seconds, usegmt=True)
     with Server(respond(422, json=REJECTED, headers={"Date": date})) as server:
         check = doctor(server.url)["clock"]
@@ -311,7 +311,7 @@ def test_the_clock_is_compared(seconds: int, status: str, message: str, doctor: 
     "headers", [{}, {"Date": ""}, {"Date": "yesterday"}, {"Date": "Thu, 01 Jan 99999 00:00:00 GMT"}]
 )
 def test_the_clock_is_skipped_without_a_valid_date(headers: Any, doctor: Any) -> None:
-    """Without a valid Date header, the clock's check is skipped with the reason."""
+    """Without a valid Date header, the clock check is skipped with the reason."""
     with Server(respond(422, json=REJECTED, headers=headers)) as server:
         checks = doctor(server.url)
     assert statuses(checks) == "oossso"
@@ -341,7 +341,7 @@ def target(tls: ssl.SSLContext, _trusted: None) -> Any:
 
 
 def test_a_proxy_is_checked_first(doctor: Any, target: Server) -> None:
-    """With a proxy, the look-up and TCP are those of the proxy, and TLS is that of the service."""
+    """With a proxy, the DNS and TCP checks are for the proxy, and the TLS check for the service."""
     with Server(tunnel_to(target)) as proxy:
         checks = doctor(target.url, HTTPS_PROXY=f"http://ann:secret@localhost:{proxy.port}")
     assert statuses(checks) == "ooooso"
@@ -368,7 +368,7 @@ def test_a_proxy_with_tls_is_checked(doctor: Any, target: Server, tls: ssl.SSLCo
 def test_a_proxy_that_opens_no_tunnel_is_reported(
     step: Any, message: str, advice: str, doctor: Any
 ) -> None:
-    """The check of the tunnel has the proxy's status, and advice."""
+    """The tunnel check shows the proxy's status, and advice."""
     with Server(step) as proxy:
         checks = doctor("https://127.0.0.1:1", HTTPS_PROXY=proxy.url)
     assert statuses(checks) == "oofsss"
@@ -377,7 +377,7 @@ def test_a_proxy_that_opens_no_tunnel_is_reported(
 
 
 def test_a_proxy_that_does_not_listen_is_reported(doctor: Any) -> None:
-    """If nothing listens at the proxy's address, the check of TCP names the proxy."""
+    """If nothing listens at the proxy's address, the TCP check names the proxy."""
     with Server() as proxy:
         pass
     checks = doctor("https://127.0.0.1:1", HTTPS_PROXY=proxy.url)

@@ -32,7 +32,7 @@ def check(run: Run, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def test_valid_settings_are_described(check: Any) -> None:
-    """The report has the source of each setting, and of the token only length and last four."""
+    """The report shows the source of each setting, and only the token's length and last four."""
     code, checks = check()
     assert code == 0
     assert {name: check["message"] for name, check in checks.items()} == {
@@ -56,7 +56,7 @@ def test_valid_settings_are_described(check: Any) -> None:
     ],
 )
 def test_a_short_token_is_not_shown(token: str, shown: str, check: Any) -> None:
-    """Of a token with less than 16 characters, the report has only the length."""
+    """The report shows only the length of a token with fewer than 16 characters."""
     code, checks = check(CMS_BEARER_TOKEN=token)
     assert code == 0
     assert checks["token"]["message"] == f"CMS_BEARER_TOKEN is set: {shown}"
@@ -75,7 +75,7 @@ def test_a_short_token_is_not_shown(token: str, shown: str, check: Any) -> None:
 def test_a_token_that_is_not_valid_has_advice(
     token: str, message: str, advice: str, check: Any
 ) -> None:
-    """The report says what is wrong with the token, and shows nothing of it."""
+    """The report says what is wrong with the token, and shows no part of it."""
     code, checks = check(CMS_BEARER_TOKEN=token)
     assert (code, checks["token"]["status"]) == (1, "failed")
     assert checks["token"]["message"].startswith(message)
@@ -93,7 +93,7 @@ def test_quotes_around_the_token_are_a_warning(quote: str, check: Any) -> None:
 
 
 def test_all_problems_are_reported(check: Any) -> None:
-    """Each setting that is not valid is reported, not only the first one."""
+    """Each invalid setting is reported, not only the first one."""
     code, checks = check(
         CMS_BEARER_TOKEN="not valid",
         CMS_HOST="http://api.example",
@@ -111,7 +111,7 @@ def test_all_problems_are_reported(check: Any) -> None:
 
 
 def test_a_proxy_is_shown_without_its_password(check: Any) -> None:
-    """The report has the proxy's address, and whether it has a user and password."""
+    """The report shows the proxy's address, and whether it has a user and password."""
     _, checks = check(HTTPS_PROXY="http://ann:secret@proxy.example:3128")
     shown = "http://proxy.example:3128 (from the environment, with user and password)."
     assert checks["proxy"]["message"] == shown

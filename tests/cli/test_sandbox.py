@@ -61,7 +61,7 @@ def test_a_machine_without_a_browser_is_reported() -> None:
 
 @pytest.mark.parametrize("module", ["cutmeshort", "cutmeshort.sandbox"])
 def test_the_usage_names_the_command_as_it_was_started(module: str) -> None:
-    """The usage has the name of the command or of the module, whichever the user started."""
+    """The usage names the command or the module, whichever the user started."""
     started = {"cutmeshort": ["cutmeshort", "sandbox"], "cutmeshort.sandbox": [module]}[module]
     done = subprocess.run(
         [sys.executable, "-m", *started, "--help"], capture_output=True, text=True, check=True

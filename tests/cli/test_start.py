@@ -54,7 +54,7 @@ def test_the_script_and_the_module_are_the_same_command() -> None:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_a_command_has_a_help(command: str, run: Run) -> None:
+def test_a_command_has_help(command: str, run: Run) -> None:
     """The help of a command names it as the user started it, and exits with 0."""
     done = run(command, "--help")
     assert (done.code, done.err) == (0, "")
@@ -79,8 +79,8 @@ def test_a_command_has_a_help(command: str, run: Run) -> None:
     ],
     ids=" ".join,
 )
-def test_wrong_usage_exits_with_2(arguments: list[str], run: Run) -> None:
-    """Wrong usage prints the usage on stderr and nothing on stdout."""
+def test_a_usage_error_exits_with_2(arguments: list[str], run: Run) -> None:
+    """A usage error prints the usage on stderr and nothing on stdout."""
     done = run(*arguments)
     assert (done.code, done.out) == (2, "")
     assert done.err.startswith("usage: cutmeshort")
@@ -93,7 +93,7 @@ def test_wrong_usage_exits_with_2(arguments: list[str], run: Run) -> None:
 def test_a_token_in_an_option_is_not_printed(
     option: str, command: str, before: bool, run: Run
 ) -> None:
-    """A user who passes the token in an option learns of the variable, and no log has the token."""
+    """A token in an option is not printed; the error for `--token` names the variable to set."""
     values = {"doctor": [], "lead": ["a", "b"], "sale": ["a", "b", "c", "1", "USD"]}[command]
     given = f"{option}={TOKEN}"
     done = run(given, command, *values) if before else run(command, *values, given)
@@ -108,7 +108,7 @@ def test_a_token_in_an_option_is_not_printed(
 def test_a_token_in_the_place_of_another_value_is_not_printed(
     before: tuple[str, ...], run: Run
 ) -> None:
-    """The message about a value that is not valid has a substitute for the token."""
+    """The message about an invalid value has a substitute for the token."""
     done = run(*before, TOKEN)
     assert (done.code, done.out) == (2, "")
     assert "invalid" in done.err
@@ -222,7 +222,7 @@ def test_a_full_disk_does_not_change_the_exit_code(sandbox: Sandbox) -> None:
 @not_on_windows("it uses a POSIX shell")
 @pytest.mark.parametrize("arguments", [["doctor"], LEAD, [*LEAD, "--json"]])
 def test_a_closed_output_is_no_error(arguments: list[str], sandbox: Sandbox) -> None:
-    """With a closed stdout, the command prints nothing, and its exit code has its meaning."""
+    """With a closed stdout, the command prints nothing, and its exit code does not change."""
     done = subprocess.run(
         ["sh", "-c", 'exec "$@" >&-', "sh", sys.executable, "-m", "cutmeshort", *arguments],
         capture_output=True,

@@ -92,7 +92,7 @@ def test_an_amount_is_in_the_major_unit(
         ("1", "dollars", "currency must be a three-letter code"),
     ],
 )
-def test_an_amount_that_can_not_be_converted_is_wrong_usage(
+def test_an_amount_that_can_not_be_converted_is_a_usage_error(
     amount: str, currency: str, reason: str, sandbox: Sandbox, run: Run
 ) -> None:
     """The command says what to write, exits with 2, and sends nothing."""
@@ -138,7 +138,7 @@ def test_a_failure_is_printed_with_what_to_do(run: Run, monkeypatch: pytest.Monk
 
 
 def test_options_limit_the_call(sandbox: Sandbox, run: Run) -> None:
-    """`--timeout` and `--max-retries` are those of the call."""
+    """`--timeout` and `--max-retries` apply to the call."""
     sandbox.fail_next(latency=60)
     done = run(*LEAD, "--timeout", "0.2", "--max-retries", "5", "--json")
     assert done.code == 75
@@ -149,7 +149,7 @@ def test_options_limit_the_call(sandbox: Sandbox, run: Run) -> None:
 
 
 def test_the_result_is_printed_as_json(sandbox: Sandbox, run: Run) -> None:
-    """`--json` prints the result dict and nothing else, also if the SDK rejects a field."""
+    """`--json` prints the result dict and nothing else, even if the SDK rejects a field."""
     done = run(*LEAD, "--email", "not an address", "--json")
     result = json.loads(done.out)
     assert (done.code, done.err, result["success"]) == (0, "", True)
@@ -191,7 +191,7 @@ def test_a_setting_that_is_not_valid_exits_with_2(
 
 @pytest.mark.parametrize("option", ["--timeout=-1", "--max-retries=-1"])
 def test_an_option_out_of_range_exits_with_2(option: str, run: Run) -> None:
-    """An option that is a number, but out of range, is wrong usage."""
+    """An option that is a number, but out of range, is a usage error."""
     done = run(*LEAD, option)
     assert (done.code, done.out) == (2, "")
     assert "must be a" in done.err

@@ -1,4 +1,4 @@
-"""The guide and the reference of the click id: the shops of the guide work, the tables are true."""
+"""The guide and the reference of the click id: the examples work, and the tables are correct."""
 
 import importlib
 import os
@@ -92,7 +92,7 @@ client.close()
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The files of the guide, beside those that a reader has."""
+    """The files of the guide, together with those that a reader has."""
     for block in GUIDE.blocks("python"):
         file = re.match(r"# (\w+\.py)\n", block.text)
         if file is not None:
@@ -147,7 +147,7 @@ def test_the_options_for_90_days_are_those_of_the_frameworks() -> None:
     ],
 )
 def test_the_click_id_can_be_read_in_plain_wsgi(query: str, cookie: str, expected: Any) -> None:
-    """The function of the guide reads query and cookies of an environ, also malformed ones."""
+    """The function of the guide reads query and cookies of an environ, even malformed ones."""
     namespace: dict[str, Any] = {"click_id": click_id}
     exec(code_with(GUIDE, "def click_of"), namespace)
     assert namespace["click_of"]({"QUERY_STRING": query, "HTTP_COOKIE": cookie}) == expected

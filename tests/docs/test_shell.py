@@ -144,5 +144,5 @@ def test_the_table_of_checks_is_complete(
 def test_the_table_of_exit_codes_is_complete() -> None:
     """It has each exit code."""
     codes = {int(row["code"]) for row in REFERENCE.table("Exit codes")}
-    own = {track.TRACKED, track.NOT_TRACKED, track.WRONG_USAGE, track.TOKEN_REJECTED}
+    own = {track.TRACKED, track.NOT_TRACKED, track.USAGE_ERROR, track.TOKEN_REJECTED}
     assert codes == own | {track.RETRYABLE, INTERRUPTED}

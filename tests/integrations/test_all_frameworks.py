@@ -107,7 +107,7 @@ def test_without_max_age_a_response_is_unchanged(framework: str) -> None:
 @each_shop
 @pytest.mark.parametrize("path", PATHS)
 def test_every_response_sets_the_cookie(framework: str, path: str) -> None:
-    """Errors, redirects and streams keep the click, too."""
+    """Error responses, redirects and streams also set the cookie."""
     page = shop(framework, max_age=AGE)(f"{path}?cms_rf=new", cookie="cms_rf=old")
     assert (page.status, value_of(page)) == (PATHS[path], "new")
     assert page.cache_control == "private"
@@ -218,8 +218,8 @@ def test_a_failing_consent_function_is_no_consent(
 
 
 @each_shop
-def test_consent_is_asked_once_per_request(framework: str) -> None:
-    """The integration calls the function once for each request, also for errors and redirects."""
+def test_consent_is_looked_up_once_per_request(framework: str) -> None:
+    """The integration calls the function once for each request, even for errors and redirects."""
     calls: list[Any] = []
     get = SHOPS[framework](max_age=AGE, consent=calls.append)
     for path in PATHS:
@@ -228,7 +228,7 @@ def test_consent_is_asked_once_per_request(framework: str) -> None:
 
 
 @each_shop
-def test_consent_is_asked_only_if_there_is_a_click(framework: str) -> None:
+def test_consent_is_looked_up_only_if_there_is_a_click(framework: str) -> None:
     """The integration calls the function for a request with a parameter or cookie of its names."""
     calls: list[Any] = []
     get = SHOPS[framework](max_age=AGE, consent=calls.append)

@@ -67,7 +67,7 @@ def test_a_websocket_only_reads(agreed: bool, expected: str) -> None:
 
 
 def test_the_lifespan_and_its_state_stay() -> None:
-    """The application starts and stops, and its state is available beside the click id."""
+    """The application starts and stops, and its state is available together with the click id."""
     events: list[str] = []
     sent: list[Any] = []
     to_receive = [{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}]

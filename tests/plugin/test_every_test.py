@@ -129,7 +129,7 @@ def test_every_test_uses_an_empty_sandbox(name: str, output: pytest.LineMatcher)
 
 
 def test_each_process_has_one_sandbox(folder: Path) -> None:
-    """All tests of a process, which may be a worker of xdist, have the same server."""
+    """All tests of a process, which may be an xdist worker, use the same server."""
     found = [path.stem.split("-") for path in folder.glob("*-*.txt")]
     assert len({process for _, process, _ in found}) == len(found)
     assert len({port for *_, port in found}) == len(found)
@@ -138,7 +138,7 @@ def test_each_process_has_one_sandbox(folder: Path) -> None:
 
 
 def test_a_failed_test_shows_its_requests_in_every_process(output: pytest.LineMatcher) -> None:
-    """The report of a test that does not name the fixture has its requests, also with xdist."""
+    """The report of a test that does not name the fixture has its requests, even with xdist."""
     assert failure(output, "test_that_fails")[-1] == "track_lead 200 ok: Lead tracked successfully"
 
 

@@ -140,7 +140,7 @@ def output(tmp_path_factory: pytest.TempPathFactory) -> pytest.LineMatcher:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_fixtures_work(name: str, output: pytest.LineMatcher) -> None:
-    """Each test of the project passes, and with it what its name says about the fixtures."""
+    """Each test of the project passes: its name says what the fixtures do."""
     assert any(re.fullmatch(rf"PASSED test_shop.py::.*\b{name}", line) for line in output.lines)
 
 

@@ -171,7 +171,7 @@ def test_it():
 
 
 def test_no_call_after_the_run_reaches_the_service(tmp_path: Path) -> None:
-    """With `all`, the sandbox also gets the calls of threads that outlive the run, and at exit."""
+    """With `all`, the sandbox also gets calls of threads and `atexit` functions after the run."""
     output = run_pytest(tmp_path, files={"pytest.ini": INI, "test_late.py": LATE})
     output.fnmatch_lines(["*1 passed*", "in a thread True", "at exit True"])
 
@@ -193,7 +193,7 @@ def test_modules():
 
 
 def test_a_run_that_does_not_use_the_plugin_imports_nothing(project: pytest.Pytester) -> None:
-    """The plugin's hooks, also those for a failed test, import nothing of the SDK."""
+    """The plugin's hooks, including those for a failed test, import nothing of the SDK."""
     project.makepyfile(UNUSED)
     result = project.runpytest_subprocess()
     result.assert_outcomes(passed=1, failed=1)

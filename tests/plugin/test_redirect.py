@@ -141,7 +141,7 @@ def test_invalid_arguments_are_rejected_as_without_a_redirect(
 
 
 def test_a_closed_client_stays_closed(service: Server, sandbox: Server) -> None:
-    """A client that is closed before or in the block returns the usual error."""
+    """A client that is closed before or in the block returns `client_closed`."""
     closed, client = client_of(service), client_of(service)
     closed.close()
     with redirect(sandbox.url, TOKEN):

@@ -32,8 +32,8 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         argv: The arguments, without the name of the program; by default, those of the process.
 
     Raises:
-        SystemExit: The arguments are wrong (2), a setting is not valid (2), an extra is not
-            installed (1), or the help was printed (0).
+        SystemExit: An argument or a setting is invalid (2), an extra is not installed (1), or the
+            help was printed (0).
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
@@ -62,7 +62,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        """Exit with 2 and a message, which may have a value of a wrong argument: not the token."""
+        """Exit with 2 and the message, in which an invalid value may be the token: redact it."""
         token = read_text("CMS_BEARER_TOKEN")
         super().error(redact_token(message, token) if token else message)
 
@@ -95,7 +95,7 @@ def _make_parser(command: str = "") -> _Parser:
 
 
 def _reject_token(parser: argparse.ArgumentParser) -> None:
-    """Say how to pass the token, because an error for an unknown option would show it."""
+    """Add an option that users may try, and whose error says how to pass the token."""
 
     def reject(_value: str) -> None:
         raise argparse.ArgumentTypeError("there is no such option: set CMS_BEARER_TOKEN instead")

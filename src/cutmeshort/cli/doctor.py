@@ -46,7 +46,7 @@ def _run(arguments: argparse.Namespace) -> int:
     checks = list(settings.checks)
     if not arguments.offline:
         if settings.client is None:
-            checks += skip_network("The settings are not valid.")
+            checks += skip_network("The settings are invalid.")
         else:
             with settings.client as client:
                 checks += check_network(client, settings.token, settings.proxy, arguments.timeout)

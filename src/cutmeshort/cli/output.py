@@ -1,4 +1,4 @@
-"""Prints text, even if the terminal lacks a character, or the output is closed."""
+"""Prints text, even if the encoding lacks a character, or the output is closed."""
 
 import io
 import os
@@ -8,7 +8,7 @@ from typing import Any
 
 def write(text: str, stream: Any, *, end: str = "\n") -> None:
     """
-    Print text. If that is not possible, the exit code of the command still has its meaning.
+    Print text. If that is not possible, the exit code of the command does not change.
 
     Args:
         text: The text.

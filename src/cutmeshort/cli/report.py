@@ -16,7 +16,7 @@ class Check(NamedTuple):
 
     Attributes:
         name: What was checked.
-        status: The verdict.
+        status: The result.
         message: What was found, in one line, without the token.
         advice: What to do about it; may be empty.
     """

@@ -31,15 +31,15 @@ def check_clock(outcome: Outcome) -> Check:
     direction = "behind" if ahead < 0 else "ahead of"
     message = f"This machine's clock is {abs(ahead)} s {direction} the service's."
     if abs(ahead) > _MAX_CLOCK_DIFFERENCE:
-        advice = "Set the clock, for example with NTP: timestamps of events are wrong."
+        advice = "Set the clock, for example with NTP. Timestamps of events are wrong until then."
         return Check("clock", "failed", message, advice)
     return Check("clock", "ok", message)
 
 
 def check_token(outcome: Outcome, token: Optional[str]) -> Check:
-    """Tell from the response whether the service accepts the token; None if there is no token."""
+    """Check from the response whether the service accepts the token; None if there is none."""
     if isinstance(outcome, ApiResponse):
-        message = f"Not known: the host accepted an empty event, with status {outcome.status_code}."
+        message = f"Unknown: the host accepted an empty event, with status {outcome.status_code}."
         return Check("token_accepted", "failed", message, _NOT_THE_SERVICE)
     status = outcome.status
     # Below, if `data` is None, the body is not the service's.
@@ -54,15 +54,15 @@ def check_token(outcome: Outcome, token: Optional[str]) -> Check:
         if outcome.data is None:
             advice = f"{advice} {_NOT_THE_SERVICE}"
         return Check("token_accepted", "failed", message, advice)
-    message = f"Not known: {outcome.message}"
+    message = f"Unknown: {outcome.message}"
     if status:
         request_id = f", request id {outcome.request_id}" if outcome.request_id else ""
-        message = f"Not known: the response has status {status} ({outcome.type}{request_id})."
+        message = f"Unknown: the response has status {status} ({outcome.type}{request_id})."
     return Check("token_accepted", "failed", message, _advice(outcome))
 
 
 def _parse_date(text: str) -> Optional[float]:
-    """Return an HTTP date in seconds since the epoch; None if it is not valid."""
+    """Return an HTTP date in seconds since the epoch; None if it is invalid."""
     parts = parsedate_tz(text)
     try:
         return None if parts is None else float(mktime_tz(parts))

@@ -12,10 +12,10 @@ from ..exceptions import ApiValueError
 from ..proxies import Proxy, find_proxy
 from .report import Check
 
-# With fewer characters, the last four would be too much of a token.
+# The last four characters would be too much of a shorter token.
 _MIN_LENGTH_TO_SHOW = 16
 _SUBSTITUTE_TOKEN = "none"  # noqa: S105 - it is not a secret
-# Valid values, with which the other settings can be checked although one is not valid.
+# Valid values that replace an invalid one, so that the other settings can be checked.
 _SUBSTITUTES: dict[str, Any] = {
     "host": DEFAULT_HOST,
     "access_token": _SUBSTITUTE_TOKEN,
@@ -31,9 +31,9 @@ class Settings(NamedTuple):
 
     Attributes:
         checks: What was found.
-        client: A client with these settings, which is enabled; None if they are not valid. It has
+        client: A client with these settings, which is enabled; None if they are invalid. It has
             a token even if the environment has none, because a client needs one.
-        token: The token of the environment; None if there is none, or it is not valid.
+        token: The token of the environment; None if there is none, or it is invalid.
         proxy: The proxy that the client uses.
     """
 
@@ -69,7 +69,7 @@ def check_settings() -> Settings:
 
 
 def _read(given: dict[str, Any]) -> tuple[Configuration, dict[str, str]]:
-    """Return the configuration, with substitutes for what is not valid, and the problems."""
+    """Return the configuration, with substitutes for invalid values, and the problems."""
     try:
         return Configuration(**given), {}
     except ApiValueError as error:
@@ -109,7 +109,7 @@ def _check_host(host: str, problem: Optional[str]) -> Check:
 
 def _check_proxy(proxy: Optional[Proxy], problems: dict[str, str]) -> Check:
     if "host" in problems:
-        return Check("proxy", "skipped", "The host is not valid.")
+        return Check("proxy", "skipped", "The host is invalid.")
     if "proxy" in problems:
         return Check("proxy", "failed", problems["proxy"], "Correct or remove the variable.")
     if proxy is None:

@@ -16,11 +16,11 @@ from .output import write
 
 TRACKED = 0
 NOT_TRACKED = 1
-WRONG_USAGE = 2
+USAGE_ERROR = 2
 TOKEN_REJECTED = 4
 RETRYABLE = 75  # EX_TEMPFAIL of sysexits.h
 
-# Instead of the descriptions that name types of Python.
+# These replace descriptions that name Python types.
 _HELP = {
     "amount": "The amount, in the major unit: 49.99 for 49.99 USD, 500 for 500 JPY.",
     "customer_external_id": "The customer's id in your own system. 1 to 255 characters.",
@@ -29,9 +29,9 @@ _HELP = {
     "UTC offset, it is UTC. Default: when the service receives the event.",
 }
 _EPILOG = (
-    f"Exit codes: {TRACKED} tracked, {NOT_TRACKED} not tracked, {WRONG_USAGE} wrong usage or "
-    f"settings, {TOKEN_REJECTED} token rejected, {RETRYABLE} retryable failure. The token is read "
-    "from CMS_BEARER_TOKEN."
+    f"Exit codes: {TRACKED} tracked, {NOT_TRACKED} not tracked, {USAGE_ERROR} usage error or "
+    f"invalid setting, {TOKEN_REJECTED} token rejected, {RETRYABLE} retryable failure. The token "
+    "is read from CMS_BEARER_TOKEN."
 )
 
 
@@ -79,7 +79,7 @@ def _run(operation: Operation, arguments: argparse.Namespace) -> int:
     try:
         client = CMSClient(timeout=arguments.timeout, max_retries=arguments.max_retries)
     except ApiValueError as error:
-        parser.exit(WRONG_USAGE, f"{parser.prog}: {error}\n")
+        parser.exit(USAGE_ERROR, f"{parser.prog}: {error}\n")
     with client:
         result: TrackResult = getattr(client, operation.name)(**event)
     if arguments.json:

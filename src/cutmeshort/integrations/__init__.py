@@ -1,1 +1,1 @@
-"""Integrations with other packages. Each module imports the package that it is named after."""
+"""Integrations with Django, Flask and ASGI frameworks. Each needs the extra of its name."""

@@ -36,7 +36,7 @@ class ClickIdMiddleware:
             if message["type"] == "http.response.start" and cookie is not None:
                 cookie_response = Response()
                 cookie_response.set_cookie(**cookie)
-                message = {"headers": [], **message}  # the application may send its own again
+                message = {"headers": [], **message}  # the application may send the same dict again
                 headers = MutableHeaders(scope=message)
                 headers.append("Set-Cookie", cookie_response.headers["Set-Cookie"])
                 joined = (", ".join(headers.getlist(name)) for name in ("Vary", "Cache-Control"))

@@ -71,7 +71,7 @@ class Decision(NamedTuple):
 
 class ClickCookie:
     """
-    Decides for each request. It never raises.
+    Decides for each request. `decide` never raises an exception.
 
     Args:
         parts: Returns the parts of a request of the framework.
@@ -82,7 +82,7 @@ class ClickCookie:
 
     Raises:
         ApiTypeError: `consent` is not a function, or is async.
-        ApiValueError: An option is not valid, or needs `max_age`.
+        ApiValueError: An option is invalid, or needs `max_age`.
     """
 
     def __init__(
@@ -140,7 +140,7 @@ class ClickCookie:
             return True
         try:
             return _to_bool(self.consent(request))
-        except Exception as error:  # noqa: BLE001 - the application's function may raise any
+        except Exception as error:  # noqa: BLE001 - the application's function may raise any exception
             if next(self._failures) == 0:
                 log_failure("consent", error)
             return None

@@ -41,7 +41,7 @@ def run(arguments: argparse.Namespace, name: str) -> int:
                 stop.wait(1)  # on Windows, a wait without a timeout can't be interrupted
     except (ApiValueError, OSError) as error:
         print(f"{name}: {error}", file=sys.stderr)
-        sys.exit(2 if isinstance(error, ApiValueError) else 1)  # 2: wrong usage
+        sys.exit(2 if isinstance(error, ApiValueError) else 1)  # 2: usage error
     return 0
 
 

@@ -12,7 +12,7 @@ from .request_log import Received
 
 _MAX_EVENTS = 3
 _MAX_REQUESTS = 5
-# Valid values, with which the expected ones become a valid payload.
+# Valid values for required fields that are not compared.
 _OTHER_FIELDS = {
     "event_name": "-",
     "customer_external_id": "-",
@@ -72,7 +72,7 @@ def find_event(
     Raises:
         AssertionError: No event has these fields.
         TypeError: The model has no field of this name.
-        pydantic.ValidationError: An expected value is not valid, so no event can have it.
+        pydantic.ValidationError: An expected value is invalid, so no event can have it.
     """
     __tracebackhide__ = True
     unknown = ", ".join(sorted(fields.keys() - model.model_fields.keys()))

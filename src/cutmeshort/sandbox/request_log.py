@@ -31,7 +31,7 @@ class Received:
             `disconnected` if the client closed it before the response; else as in Refused.
         message: What happened, human-readable.
         time: When the response was sent, or the connection closed, in UTC.
-        request_id: The request id in the response, which the SDK's result has, too.
+        request_id: The request id in the response, which is also in the SDK's result.
     """
 
     operation: str
@@ -63,7 +63,7 @@ class Refused(Received):
         message: Human-readable reason, as in the response if its format has one. With status 200 it
             names the `response` of the sandbox.
         time: When the response was sent, in UTC.
-        request_id: The request id in the response, which the SDK's result has, too.
+        request_id: The request id in the response, which is also in the SDK's result.
     """
 
     status: int

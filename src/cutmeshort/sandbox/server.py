@@ -154,7 +154,7 @@ class Sandbox:
             AssertionError: There is none. The message shows how the recorded leads differ, and
                 which requests failed.
             TypeError: A lead has no field of this name.
-            pydantic.ValidationError: A value is not valid, so no lead can have it.
+            pydantic.ValidationError: A value is invalid, so no lead can have it.
         """
         __tracebackhide__ = True
         return find_event(LeadPayload, self.leads, fields, self.requests)
