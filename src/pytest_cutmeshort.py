@@ -33,9 +33,6 @@ _ADVICE = "Use the fixture cms_sandbox in these tests, or set cms_sandbox = all 
 _sandboxes: WeakKeyDictionary[pytest.Item | pytest.Config, Sandbox] = WeakKeyDictionary()
 
 
-# Fixtures
-
-
 @pytest.fixture(scope="session")
 def cms_sandbox_options() -> dict[str, Any]:
     """Arguments of the Sandbox; override this fixture in the top-level conftest.py."""
@@ -105,9 +102,6 @@ def _used(sandbox: Sandbox) -> Iterator[None]:
         yield
 
 
-# Configuration
-
-
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the ini option."""
     parser.addini(
@@ -156,9 +150,6 @@ def _start(process: int) -> Sandbox:  # noqa: ARG001 - a forked child starts its
         stack.enter_context(_used(sandbox))
         atexit.register(stack.pop_all().close)
     return sandbox
-
-
-# Reports
 
 
 def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str] | None:
