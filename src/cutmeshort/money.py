@@ -49,7 +49,7 @@ def to_minor_units(amount: Union[Decimal, int, str], currency: str) -> int:
     if not number:
         return 0
     if number < 0:
-        raise ApiValueError("amount must be 0 or more: a sale can't be negative", "amount")
+        raise ApiValueError('amount must be 0 or more, like Decimal("49.99")', "amount")
     # The first conditions keep huge exponents, which need a lot of memory, away from Fraction.
     if number.adjusted() + places > len(str(MAX_AMOUNT)):
         raise _too_large()
@@ -122,7 +122,7 @@ def _read_number(amount: Union[Decimal, int, str]) -> Decimal:
             "amount",
         )
     if not amount.is_finite():
-        raise ApiValueError("amount must be finite, not NaN or infinity", "amount")
+        raise ApiValueError('amount must be finite, like Decimal("49.99")', "amount")
     return amount
 
 

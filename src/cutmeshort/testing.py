@@ -89,7 +89,7 @@ class _Redirect:
     """
 
     def __init__(self, url: str, token: str) -> None:
-        self._url = url
+        self.url = url
         self._token = token
         self._substitutes: weakref.WeakKeyDictionary[ApiClient, ApiClient] = (
             weakref.WeakKeyDictionary()
@@ -103,11 +103,10 @@ class _Redirect:
         if client not in self.created:
             return True
         settings = client.configuration
-        # A client can have the host from CMS_HOST, and a token of its own.
-        is_own_server = settings.host != self._url and is_loopback(
-            urlsplit(settings.host).hostname or ""
-        )
-        return settings.enabled and not is_own_server
+        # A client can have its host from a CMS_HOST that was set for this block or an outer one.
+        is_redirect = settings.host in [each.url for each in _redirects]
+        is_local = is_loopback(urlsplit(settings.host).hostname or "")
+        return settings.enabled and (is_redirect or not is_local)
 
     def substitute(self, client: ApiClient) -> ApiClient:
         """Return the client that sends the calls of another one to the URL."""
@@ -128,7 +127,7 @@ class _Redirect:
         none = dict.fromkeys((*tls, "tls_server_name", "verify_ssl", "proxy", "proxy_headers"))
         settings: dict[str, Any] = {
             **none,
-            "host": self._url,
+            "host": self.url,
             "access_token": self._token,
             "allow_insecure_http": True,
             "enabled": True,

@@ -172,7 +172,7 @@ def test_warnings_are_printed(sandbox: Sandbox, run: Run) -> None:
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
-        ("CMS_BEARER_TOKEN", "", "there is no token"),
+        ("CMS_BEARER_TOKEN", "", "CMS_BEARER_TOKEN is not set"),
         ("CMS_BEARER_TOKEN", "Bearer x", "token (or CMS_BEARER_TOKEN) must be"),
         ("CMS_HOST", "http://api.example", "host (or CMS_HOST) must begin with https://"),
         ("CMS_TIMEOUT", "soon", "CMS_TIMEOUT must be"),

@@ -68,7 +68,8 @@ def test_an_amount_becomes_minor_units(amount: Any, currency: str, expected: int
 WRITE_DECIMAL = r'write Decimal\("49.99"\) or "49.99"'
 PLAIN = 'number like "49.99": digits'
 TOO_LARGE = r"at most 2\*\*53 - 1 in the minor unit"
-NEGATIVE = "0 or more"
+FINITE = r'finite, like Decimal\("49.99"\)'
+NEGATIVE = r'0 or more, like Decimal\("49.99"\)'
 CODE = 'three-letter code, like "USD"'
 
 
@@ -80,9 +81,9 @@ CODE = 'three-letter code, like "USD"'
         (True, "USD", WRITE_DECIMAL),
         (None, "USD", WRITE_DECIMAL),
         (b"49.99", "USD", WRITE_DECIMAL),
-        (Decimal("NaN"), "USD", "finite, not NaN or infinity"),
-        (Decimal("sNaN"), "USD", "finite, not NaN or infinity"),
-        (Decimal("Infinity"), "USD", "finite, not NaN or infinity"),
+        (Decimal("NaN"), "USD", FINITE),
+        (Decimal("sNaN"), "USD", FINITE),
+        (Decimal("Infinity"), "USD", FINITE),
         (Decimal("-0.01"), "USD", NEGATIVE),
         ("-49.99", "USD", NEGATIVE),
         (-(10**5000), "USD", NEGATIVE),

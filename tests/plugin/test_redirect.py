@@ -188,6 +188,14 @@ def test_the_innermost_block_applies(service: Server, sandbox: Server) -> None:
         assert [len(each.requests) for each in (inner, sandbox, service)] == [1, 1, 1]
 
 
+def test_a_new_client_of_the_outer_url_is_redirected_too(sandbox: Server) -> None:
+    """A client whose host was read from the environment of the outer block is redirected."""
+    with Server(OK) as outer, redirect(outer.url, "outer"), redirect(sandbox.url, TOKEN):
+        with CMSClient("outer", outer.url) as client:
+            assert lead(client)["success"]
+    assert (len(outer.requests), len(sandbox.requests)) == (0, 1)
+
+
 def test_blocks_of_threads_can_overlap(service: Server, sandbox: Server) -> None:
     """A block can end before one that began later, which then still applies."""
     first, second = redirect(sandbox.url, "first"), redirect(sandbox.url, "second")

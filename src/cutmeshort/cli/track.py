@@ -7,6 +7,7 @@ import sys
 from functools import partial
 
 from ..client import CMSClient
+from ..configuration import Configuration
 from ..exceptions import ApiValueError
 from ..models import EventPayload
 from ..money import to_minor_units
@@ -77,7 +78,12 @@ def _run(operation: Operation, arguments: argparse.Namespace) -> int:
     except ApiValueError as error:
         parser.error(str(error))
     try:
-        client = CMSClient(timeout=arguments.timeout, max_retries=arguments.max_retries)
+        settings = Configuration()
+        if settings.access_token is None and settings.enabled:  # the client names its arguments
+            parser.exit(USAGE_ERROR, f"{parser.prog}: CMS_BEARER_TOKEN is not set\n")
+        client = CMSClient(
+            configuration=settings, timeout=arguments.timeout, max_retries=arguments.max_retries
+        )
     except ApiValueError as error:
         parser.exit(USAGE_ERROR, f"{parser.prog}: {error}\n")
     with client:
