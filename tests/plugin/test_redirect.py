@@ -190,9 +190,13 @@ def test_the_innermost_block_applies(service: Server, sandbox: Server) -> None:
 
 def test_a_new_client_of_the_outer_url_is_redirected_too(sandbox: Server) -> None:
     """A client whose host was read from the environment of the outer block is redirected."""
-    with Server(OK) as outer, redirect(outer.url, "outer"), redirect(sandbox.url, TOKEN):
-        with CMSClient("outer", outer.url) as client:
-            assert lead(client)["success"]
+    with (
+        Server(OK) as outer,
+        redirect(outer.url, "outer"),
+        redirect(sandbox.url, TOKEN),
+        CMSClient("outer", outer.url) as client,
+    ):
+        assert lead(client)["success"]
     assert (len(outer.requests), len(sandbox.requests)) == (0, 1)
 
 
