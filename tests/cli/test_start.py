@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import sysconfig
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,11 @@ import pytest
 
 import cutmeshort
 from cutmeshort.cli import main
-from cutmeshort.client import CMSClient
 from cutmeshort.sandbox import Sandbox
 
 from ..support.platforms import linux_only, not_on_windows
 from ..support.processes import run_program, run_python
+from ..support.server import Connection, Server, never_respond
 from .conftest import TOKEN, Run
 
 SCRIPT = shutil.which("cutmeshort", path=sysconfig.get_path("scripts"))
@@ -156,14 +157,19 @@ def test_a_command_imports_only_what_it_needs(argument: str) -> None:
     assert not loaded & {"cutmeshort.sandbox", "fastapi", "uvicorn", "webbrowser"}
 
 
+def press_ctrl_c(connection: Connection) -> bool:
+    """Interrupt the main thread while it waits for a response."""
+    signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+    return never_respond(connection)
+
+
+@not_on_windows("needs signals of a thread")
 def test_ctrl_c_exits_with_130_and_no_traceback(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """A command that Ctrl-C interrupts prints nothing and exits with 130."""
-
-    def interrupt(*_arguments: Any, **_options: Any) -> None:
-        signal.raise_signal(signal.SIGINT)
-
-    monkeypatch.setattr(CMSClient, "track_lead", interrupt)
-    assert run("lead", "Sign up", "user_42") == (130, "", "")
+    with Server(press_ctrl_c) as server:
+        monkeypatch.setenv("CMS_HOST", server.url)
+        assert run("lead", "Sign up", "user_42") == (130, "", "")
+        assert len(server.requests) == 1
 
 
 def test_a_character_that_the_terminal_lacks_is_escaped() -> None:
