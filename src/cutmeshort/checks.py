@@ -1,5 +1,6 @@
 """Checks for settings and options. A check raises ApiValueError if the value is not valid."""
 
+import inspect
 import ipaddress
 import os
 import re
@@ -149,6 +150,13 @@ def is_loopback(hostname: str) -> bool:
     """Return whether a host is `localhost` or a loopback address."""
     address = parse_address(hostname)
     return hostname == "localhost" or (address is not None and address.is_loopback)
+
+
+def is_sync_callable(hook: object) -> bool:
+    """Return whether a hook of the application can be called, and is not async."""
+    return callable(hook) and not any(
+        inspect.iscoroutinefunction(function) for function in (hook, type(hook).__call__)
+    )
 
 
 def _split(url: Any) -> Optional[SplitResult]:

@@ -1,7 +1,6 @@
 """CMSClient: tracks leads and sales, and returns the outcome as a dict."""
 
 import dataclasses
-import inspect
 import logging
 import threading
 import time
@@ -15,6 +14,7 @@ from .api import TrackingApi
 from .api_client import ApiClient
 from .api_response import ApiResponse
 from .arguments import Arguments, read_arguments
+from .checks import is_sync_callable
 from .configuration import Configuration
 from .exceptions import ApiException, ApiTypeError, ApiValueError, is_application_error
 from .logs import OutcomeLog, logger
@@ -94,7 +94,7 @@ class CMSClient:
             raise ApiTypeError("configuration must be a Configuration")
         if settings.access_token is None and settings.enabled:
             raise ApiValueError("there is no token: pass token=... or set CMS_BEARER_TOKEN")
-        if on_outcome is not None and not _is_sync_callable(on_outcome):
+        if on_outcome is not None and not is_sync_callable(on_outcome):
             raise ApiTypeError("on_outcome must be a function, not async, that takes an Outcome")
         self.api_client = ApiClient(settings)
         self.tracking_api = TrackingApi(self.api_client)
@@ -292,9 +292,3 @@ class CMSClient:
             except Exception as error:  # noqa: BLE001 - the application's function may raise any
                 if self._first_hook_failure.acquire(blocking=False):
                     self._log.failure("on_outcome", error)
-
-
-def _is_sync_callable(hook: object) -> bool:
-    return callable(hook) and not any(
-        inspect.iscoroutinefunction(function) for function in (hook, type(hook).__call__)
-    )

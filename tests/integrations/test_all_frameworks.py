@@ -175,6 +175,14 @@ async def _agree_async() -> bool:
     return True
 
 
+class AgreesAsync:
+    """An object whose call is async."""
+
+    async def __call__(self, _request: Any) -> bool:
+        """Agree."""
+        return True
+
+
 class Ambiguous:
     """An object that is neither true nor false."""
 
@@ -353,6 +361,7 @@ def test_usual_click_ids_are_kept(framework: str, value: str) -> None:
         ({"max_age": 34_560_001}, "max_age must be at most 34560000 seconds"),
         ({"max_age": 1, "consent": True}, "consent must be a function that is not async"),
         ({"max_age": 1, "consent": _agree_async}, "consent must be a function that is not async"),
+        ({"max_age": 1, "consent": AgreesAsync()}, "consent must be a function that is not async"),
         ({"max_age": 1, "domain": "a..b"}, "domain must be a host name"),
         ({"max_age": 1, "domain": 7}, "domain must be a host name"),
         ({"max_age": 1, "domain": ".a.example"}, "without a dot at the start"),

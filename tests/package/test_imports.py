@@ -30,6 +30,7 @@ IMPORTS = {
         "api_client",
         "api_response",
         "arguments",
+        "checks",
         "configuration",
         "exceptions",
         "logs",

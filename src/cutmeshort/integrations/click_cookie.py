@@ -3,7 +3,6 @@ What the integrations with web frameworks share: which click id a request has, a
 response sets.
 """
 
-import inspect
 import itertools
 import re
 from collections.abc import Iterable, Mapping
@@ -12,7 +11,7 @@ from typing import Any, Callable, NamedTuple, Optional, Union
 
 from typing_extensions import TypedDict
 
-from ..checks import check_count, check_host_name
+from ..checks import check_count, check_host_name, is_sync_callable
 from ..click_id import NAMES, Model, read
 from ..exceptions import ApiTypeError, ApiValueError
 from ..logs import log_failure
@@ -103,7 +102,7 @@ class ClickCookie:
         if max_age is not None and check_count("max_age", max_age, 1) > MAX_AGE:
             raise ApiValueError(f"max_age must be at most {MAX_AGE} seconds (400 days)", "max_age")
         self._max_age = max_age
-        if consent is not None and (not callable(consent) or inspect.iscoroutinefunction(consent)):
+        if consent is not None and not is_sync_callable(consent):
             raise ApiTypeError("consent must be a function that is not async", "consent")
         self.consent = consent
         expected = "a host name like shop.example, without a dot at the start"
