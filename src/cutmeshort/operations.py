@@ -21,6 +21,11 @@ class Operation(NamedTuple):
     path: str
     request_model: type[EventPayload]
 
+    @property
+    def event(self) -> str:
+        """What it tracks: `lead` or `sale`."""
+        return self.name.removeprefix("track_")
+
 
 TRACK_LEAD = Operation("track_lead", "POST", "/track/lead", LeadPayload)
 TRACK_SALE = Operation("track_sale", "POST", "/track/sale", SalePayload)

@@ -56,9 +56,8 @@ def test_a_command_sends_each_field(operation: Operation, sandbox: Sandbox, run:
         f"--{name.removeprefix('customer_').replace('_', '-')}={given.pop(name)}"
         for name in optional(operation)
     ]
-    command = operation.name.removeprefix("track_")
-    assert run(command, *map(str, given.values()), *options).code == 0
-    recorded = getattr(sandbox, f"assert_{command}")()
+    assert run(operation.event, *map(str, given.values()), *options).code == 0
+    recorded = getattr(sandbox, f"assert_{operation.event}")()
     assert recorded == operation.request_model.from_dict(event)
     assert recorded.model_fields_set == event.keys()
 

@@ -21,11 +21,6 @@ FORMS = {
 }
 
 
-def noun(operation: Operation) -> str:
-    """Return what an operation tracks, like `lead`."""
-    return operation.name.replace("track_", "")
-
-
 def argument_descriptions(function: Any) -> dict[str, str]:
     """Return the description of each argument in the docstring of a function."""
     section = re.search(
@@ -68,7 +63,7 @@ def test_the_clients_method_describes_each_argument(operation: Operation) -> Non
     method = getattr(CMSClient, operation.name)
     names = list(inspect.signature(method).parameters)[1:]
     assert list(argument_descriptions(method)) == names
-    assert inspect.getdoc(method).startswith(f"Track a {noun(operation)}: ")  # type: ignore[union-attr]
+    assert inspect.getdoc(method).startswith(f"Track a {operation.event}: ")  # type: ignore[union-attr]
 
 
 @each_operation
@@ -89,12 +84,12 @@ def test_the_api_has_three_methods(operation: Operation, form: str) -> None:
     """Each of the three methods takes a payload and RequestOptions, and has a docstring."""
     method = getattr(TrackingApi, operation.name + form)
     arguments = parameters(method, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    assert [each.name for each in arguments] == [f"{noun(operation)}_payload"]
+    assert [each.name for each in arguments] == [f"{operation.event}_payload"]
     assert len(parameters(method, inspect.Parameter.VAR_KEYWORD)) == 1
     hints = get_type_hints(method)
-    assert operation.request_model in hints[f"{noun(operation)}_payload"].__args__
+    assert operation.request_model in hints[f"{operation.event}_payload"].__args__
     assert hints["return"] == FORMS[form]
-    assert f"Track a {noun(operation)} and return" in (inspect.getdoc(method) or "")
+    assert f"Track a {operation.event} and return" in (inspect.getdoc(method) or "")
 
 
 def test_the_options_of_the_api_are_described() -> None:
@@ -117,7 +112,7 @@ def test_an_operations_model_is_public(operation: Operation) -> None:
     model = operation.request_model
     assert model.__name__ in cutmeshort.__all__
     assert getattr(cutmeshort, model.__name__) is model
-    assert model.__module__ == f"cutmeshort.models.{noun(operation)}_payload"
+    assert model.__module__ == f"cutmeshort.models.{operation.event}_payload"
 
 
 @each_operation

@@ -5,7 +5,6 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,8 @@ from cutmeshort.sandbox import Sandbox
 
 from ..support.operations import each_operation
 from ..support.platforms import not_on_windows
-from .pages import Block, Row, names, page
+from .pages import Block, names, page
+from .test_tables import all_names
 
 REFERENCE = page("reference/command-line")
 # What differs between runs: ports, ids, the clock, versions.
@@ -27,19 +27,13 @@ VARIABLE = re.compile(
 
 
 @pytest.fixture
-def environment(tmp_path: Path) -> Iterator[dict[str, str]]:
+def environment(sandbox: Sandbox, tmp_path: Path) -> dict[str, str]:  # noqa: ARG001 - sets variables
     """The environment of a shell that has the command and a sandbox."""
     # The script may be missing if the tests run in an environment without the package.
     script = tmp_path / "cutmeshort"
     script.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m cutmeshort "$@"\n', encoding="utf-8")
     script.chmod(0o755)
-    with Sandbox() as sandbox:
-        yield {
-            **os.environ,
-            "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}",
-            "CMS_HOST": sandbox.url,
-            "CMS_BEARER_TOKEN": sandbox.token,
-        }
+    return {**os.environ, "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"}
 
 
 def _examples(name: str) -> list[tuple[Block, Block]]:
@@ -95,14 +89,10 @@ def _help(command: str, capsys: pytest.CaptureFixture[str]) -> str:
     return capsys.readouterr().out
 
 
-def _first(rows: list[Row]) -> list[str]:
-    return [names(next(iter(row.values())))[0] for row in rows]
-
-
 def test_the_table_of_commands_is_complete(capsys: pytest.CaptureFixture[str]) -> None:
     """It has each command."""
     commands = re.findall(r"^    (\w+) ", _help("", capsys), re.MULTILINE)
-    assert _first(REFERENCE.table("Command line")) == commands
+    assert all_names(REFERENCE.table("Command line")) == commands
 
 
 @each_operation
@@ -110,7 +100,7 @@ def test_the_table_of_arguments_is_complete(
     operation: Operation, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """It has each argument and option of the command, with the field that it sets."""
-    command = operation.name.removeprefix("track_")
+    command = operation.event
     text = _help(command, capsys)
     shown = re.findall(r"^  (--[\w-]+|[A-Z]+)\b", text, re.MULTILINE)
     rows = [
@@ -118,7 +108,7 @@ def test_the_table_of_arguments_is_complete(
         for row in REFERENCE.table("Track an event")
         if row["commands"] == "all" or command in names(row["commands"])
     ]
-    assert sorted(_first(rows)) == sorted(shown)
+    assert sorted(all_names(rows)) == sorted(shown)
     fields = {field for row in rows for field in names(row["field or setting"])[:1]}
     assert operation.request_model.model_fields.keys() <= fields
     (usage,) = re.findall(rf"^cutmeshort {command} (.*) \[OPTIONS\]$", REFERENCE.text, re.M)
@@ -128,7 +118,7 @@ def test_the_table_of_arguments_is_complete(
 def test_the_table_of_doctors_options_is_complete(capsys: pytest.CaptureFixture[str]) -> None:
     """It has each option of the command."""
     shown = re.findall(r"^  (--[\w-]+)\b", _help("doctor", capsys), re.MULTILINE)
-    assert _first(REFERENCE.table("Doctor")) == shown
+    assert all_names(REFERENCE.table("Doctor")) == shown
 
 
 def test_the_table_of_checks_is_complete(
@@ -138,7 +128,7 @@ def test_the_table_of_checks_is_complete(
     monkeypatch.setenv("CMS_HOST", "not a URL")
     main(["doctor", "--json"])
     checks = json.loads(capsys.readouterr().out)["checks"]
-    assert _first(REFERENCE.table("Doctor", 1)) == [check["name"] for check in checks]
+    assert all_names(REFERENCE.table("Doctor", 1)) == [check["name"] for check in checks]
 
 
 def test_the_table_of_exit_codes_is_complete() -> None:

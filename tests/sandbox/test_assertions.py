@@ -134,7 +134,7 @@ def test_a_value_that_no_event_can_have_is_a_validation_error(sandbox: Sandbox) 
 
 def check_of(sandbox: Any, operation: Operation) -> Any:
     """Return the method that checks the events of an operation, such as `assert_lead`."""
-    return getattr(sandbox, operation.name.replace("track_", "assert_"))
+    return getattr(sandbox, f"assert_{operation.event}")
 
 
 @each_operation

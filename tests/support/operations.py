@@ -142,5 +142,5 @@ def track(client: CMSClient, operation: Operation, **changes: Any) -> Any:
 
 def recorded(sandbox: Sandbox, operation: Operation) -> list[str]:
     """Return the identities of an operation's events that a sandbox has recorded."""
-    events = getattr(sandbox, operation.name.replace("track_", "") + "s")
+    events = getattr(sandbox, f"{operation.event}s")
     return [getattr(event, example(operation).identity) for event in events]

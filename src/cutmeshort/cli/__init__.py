@@ -16,10 +16,9 @@ from .output import write
 
 INTERRUPTED = 130  # as a shell reports a program that SIGINT ended
 
-_EVENTS = [operation.name.removeprefix("track_") for operation in OPERATIONS]
 _COMMANDS = {
     "doctor": "Check the settings, the connection to the service, and the token.",
-    **{event: f"Track one {event}." for event in _EVENTS},
+    **{operation.event: f"Track one {operation.event}." for operation in OPERATIONS},
     "sandbox": "Run a local mock of the service.",
 }
 

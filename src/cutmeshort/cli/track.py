@@ -39,7 +39,7 @@ _EPILOG = (
 def add_arguments(parser: argparse.ArgumentParser, command: str) -> None:
     """Add the fields of the command's operation, and the options of a call."""
     parser.epilog = _EPILOG
-    (operation,) = (each for each in OPERATIONS if each.name == f"track_{command}")
+    (operation,) = (each for each in OPERATIONS if each.event == command)
     _add_fields(parser, operation.request_model)
     parser.add_argument(
         "--timeout",

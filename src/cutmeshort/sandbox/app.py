@@ -58,8 +58,7 @@ def create_app(
 def _make_endpoint(
     service: Service, operation: Operation, response_format: str
 ) -> Callable[[Request, EventPayload], Coroutine[Any, Any, Response]]:
-    event_type = operation.name.removeprefix("track_").capitalize()
-    message = f"{event_type} tracked successfully"
+    message = f"{operation.event.capitalize()} tracked successfully"
 
     async def track(request: Request, payload: EventPayload) -> Response:
         data = service.record(operation, payload)
