@@ -4,7 +4,6 @@ import threading
 import weakref
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import wraps
 from typing import Any, Callable, Optional, Union
 from urllib.parse import SplitResult, urlsplit
@@ -123,16 +122,20 @@ class _Redirect:
             substitute.close()
 
     def _make_substitute(self, client: ApiClient) -> ApiClient:
-        tls = ("ssl_ca_cert", "ca_cert_data", "cert_file", "key_file", "assert_hostname")
-        none = dict.fromkeys((*tls, "tls_server_name", "verify_ssl", "proxy", "proxy_headers"))
-        settings: dict[str, Any] = {
-            **none,
-            "host": self.url,
-            "access_token": self._token,
-            "allow_insecure_http": True,
-            "enabled": True,
-        }
-        return ApiClient(replace(client.configuration, **settings))
+        settings = client.configuration
+        return ApiClient(
+            Configuration(
+                self.url,
+                self._token,
+                timeout=settings.timeout,
+                request_timeout=settings.request_timeout,
+                retries=settings.retries,
+                connection_pool_maxsize=settings.connection_pool_maxsize,
+                socket_options=settings.socket_options,
+                allow_insecure_http=True,
+                enabled=True,
+            )
+        )
 
 
 def _patch() -> None:
