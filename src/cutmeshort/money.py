@@ -50,20 +50,21 @@ def to_minor_units(amount: Union[Decimal, int, str], currency: str) -> int:
         return 0
     if number < 0:
         raise ApiValueError('amount must be 0 or more, like Decimal("49.99")', "amount")
-    # The first conditions keep huge exponents, which need a lot of memory, away from Fraction.
+    # The checks of the exponent come first, because a huge one needs a lot of memory in Fraction.
     if number.adjusted() + places > len(str(MAX_AMOUNT)):
         raise _too_large()
-    if number.adjusted() < -places or (Fraction(number) * 10**places).denominator > 1:
-        step = f"0.{'1':0>{places}}" if places else "1"
-        raise ApiValueError(
-            f"amount must not have more decimal places than {currency.upper()} has ({places}): "
-            f'round it first, for example with Decimal(amount).quantize(Decimal("{step}"))',
-            "amount",
-        )
-    minor_units = int(Fraction(number) * 10**places)
-    if minor_units > MAX_AMOUNT:
-        raise _too_large()
-    return minor_units
+    if number.adjusted() >= -places:
+        minor_units = Fraction(number) * 10**places
+        if minor_units.denominator == 1:
+            if minor_units > MAX_AMOUNT:
+                raise _too_large()
+            return int(minor_units)
+    step = f"0.{'1':0>{places}}" if places else "1"
+    raise ApiValueError(
+        f"amount must not have more decimal places than {currency.upper()} has ({places}): "
+        f'round it first, for example with Decimal(amount).quantize(Decimal("{step}"))',
+        "amount",
+    )
 
 
 def from_minor_units(amount: int, currency: str) -> Decimal:
