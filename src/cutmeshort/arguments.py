@@ -7,6 +7,7 @@ from pydantic import ValidationError
 from .checks import check_count, check_seconds
 from .exceptions import ApiValueError
 from .models import DROPPABLE_FIELDS, EventPayload, read_timestamp
+from .operations import OPERATIONS, Operation
 
 
 class Arguments(NamedTuple):
@@ -14,6 +15,7 @@ class Arguments(NamedTuple):
     The arguments of one call.
 
     Attributes:
+        operation: The operation of the payload; None if there is none.
         payload: The event; None if one of its fields was rejected.
         options: The options of the request, as in RequestOptions.
         errors: Why arguments were rejected; empty if none were.
@@ -21,6 +23,7 @@ class Arguments(NamedTuple):
             UTC: dicts with `field` and `message`.
     """
 
+    operation: Optional[Operation]
     payload: Optional[EventPayload]
     options: dict[str, Any]
     errors: list[Union[ApiValueError, ValidationError]]
@@ -28,7 +31,7 @@ class Arguments(NamedTuple):
 
 
 def read_arguments(
-    model: type[EventPayload],
+    operation: Operation,
     fields: dict[str, Any],
     timeout: Optional[float],
     max_retries: Optional[int],
@@ -39,14 +42,38 @@ def read_arguments(
     DROPPABLE_FIELDS that are not valid are left out of the event.
     """
     payload: Optional[EventPayload] = None
-    options: dict[str, Any] = {}
     errors: list[Union[ApiValueError, ValidationError]] = []
     warnings: list[dict[str, str]] = []
-    # Without their tracebacks, which refer to this frame and its locals.
     try:
-        payload = _make_payload(model, fields, warnings)
+        payload = _make_payload(operation.request_model, fields, warnings)
     except ValidationError as error:
-        errors.append(error.with_traceback(None))
+        errors.append(error.with_traceback(None))  # it refers to this frame and its locals
+    options = _read_options(timeout, max_retries, errors)
+    return Arguments(operation, payload, options, errors, warnings)
+
+
+def read_payload(
+    operation: Optional[Operation],
+    payload: EventPayload,
+    timeout: Optional[float],
+    max_retries: Optional[int],
+) -> Arguments:
+    """Check the options of a call with a payload, whose operation is None if it is not one."""
+    errors: list[Union[ApiValueError, ValidationError]] = []
+    if operation is None:
+        names = " or a ".join(each.request_model.__name__ for each in OPERATIONS)
+        errors.append(ApiValueError(f"payload must be a {names}", "payload"))
+    options = _read_options(timeout, max_retries, errors)
+    return Arguments(operation, payload, options, errors, [])
+
+
+def _read_options(
+    timeout: Optional[float],
+    max_retries: Optional[int],
+    errors: list[Union[ApiValueError, ValidationError]],
+) -> dict[str, Any]:
+    """Return the options that are given and valid, and add the errors of the others."""
+    options: dict[str, Any] = {}
     try:
         if timeout is not None:
             options["_deadline"] = check_seconds("timeout", timeout)
@@ -57,7 +84,7 @@ def read_arguments(
             options["_max_retries"] = check_count("max_retries", max_retries)
     except ApiValueError as error:
         errors.append(error.with_traceback(None))
-    return Arguments(payload, options, errors, warnings)
+    return options
 
 
 def _make_payload(

@@ -73,7 +73,7 @@ class OutcomeLog:
 
     def outcome(self, outcome: "Outcome", explanation: str) -> None:
         """
-        Log an outcome: at DEBUG if the event was tracked, else at `warning_level`.
+        Log an outcome: at DEBUG if the event was tracked or queued, else at `warning_level`.
 
         Args:
             outcome: The outcome, also the attribute `cms` of the log record.
@@ -83,6 +83,10 @@ class OutcomeLog:
             return
         attempts = f"{outcome.attempts} attempt{'' if outcome.attempts == 1 else 's'}"
         summary = f"after {attempts} in {_duration(outcome.seconds)}"
+        if outcome.success and not outcome.attempts:
+            text = "%s queued in %s"
+            _log(logging.DEBUG, text, outcome.operation, _duration(outcome.seconds), cms=outcome)
+            return
         if outcome.success:
             text = "%s tracked: %d %s"
             _log(logging.DEBUG, text, outcome.operation, outcome.status_code, summary, cms=outcome)

@@ -179,17 +179,19 @@ def make_error(error: Exception, payload: Optional[EventPayload], *, sent: bool)
 def make_outcome(
     operation: str,
     result: Union[TrackSuccess, TrackError],
-    response: Optional[ApiResponse[TrackResponse]],
+    *,
+    status_code: int,
+    attempts: int,
     seconds: float,
 ) -> Outcome:
-    """Create the Outcome of a call from its result and, if the event was tracked, its response."""
+    """Create the Outcome of a call. An error has its own status code and number of attempts."""
     error: Any = {} if result["success"] else result
     return Outcome(
         operation=operation,
         success=result["success"],
         type=error.get("type"),
-        status_code=error.get("status_code", getattr(response, "status_code", 0)),
-        attempts=error.get("attempts", getattr(response, "attempts", 0)),
+        status_code=error.get("status_code", status_code),
+        attempts=error.get("attempts", attempts),
         seconds=seconds,
         retryable=error.get("retryable", False),
         retry_after=error.get("retry_after"),

@@ -101,7 +101,7 @@ def test_the_options_of_the_api_are_described() -> None:
 @pytest.mark.parametrize("owner", [CMSClient, TrackingApi])
 def test_each_method_belongs_to_an_operation(owner: type) -> None:
     """Each tracking method belongs to an operation."""
-    methods = {name for name in vars(owner) if name.startswith("track_")}
+    methods = {name for name in dir(owner) if name.startswith("track_")}
     forms = FORMS if owner is TrackingApi else [""]
     assert methods == {operation.name + form for operation in OPERATIONS for form in forms}
 

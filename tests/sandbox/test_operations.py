@@ -45,7 +45,7 @@ def test_each_operation_is_named_in_refused(operation: Operation, sandbox: Sandb
 
 def test_an_operation_without_rules_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     """A sandbox that lacks the rules of an operation can't be created, and the error names it."""
-    refund = Operation("track_refund", "POST", "/track/refund", LeadPayload)
+    refund = Operation("track_refund", "POST", "/track/refund", LeadPayload, ("event_name",))
     monkeypatch.setattr(service, "OPERATIONS", (*OPERATIONS, refund))
     with pytest.raises(LookupError, match="no rules for track_refund"):
         Sandbox()
@@ -56,7 +56,7 @@ def test_the_openapi_description_has_the_wire_names(sandbox: Sandbox) -> None:
     api = request(sandbox, "GET", "/openapi.json").json()
     assert request(sandbox, "GET", "/docs").status == 200
     assert set(api["paths"]) == {operation.path for operation in OPERATIONS}
-    for name, method, path, _ in OPERATIONS:
+    for name, method, path, *_ in OPERATIONS:
         assert api["paths"][path][method.lower()]["operationId"] == name
     operation = api["paths"]["/track/sale"]["post"]
     assert set(operation["responses"]) == {"200", "400", "401", "409", "422", "429"}

@@ -104,7 +104,7 @@ class Service:
     def _record_lead(self, lead: LeadPayload) -> dict[str, Any]:
         customer = lead.customer_external_id
         deferred = lead.mode == "deferred"
-        key = ("lead", customer, lead.event_name, lead.mode)
+        key = (TRACK_LEAD.name, *TRACK_LEAD.key_of(lead))
         # A customer keeps the click of the first deferred lead. The same deferred lead again does
         # not conflict with that: it is a duplicate.
         duplicate = deferred and key in self._recorded
@@ -122,7 +122,8 @@ class Service:
         return data
 
     def _record_sale(self, sale: SalePayload) -> dict[str, Any]:
-        return self._record(("sale", sale.invoice_id), sale, "a sale with this invoiceId")
+        key = (TRACK_SALE.name, *TRACK_SALE.key_of(sale))
+        return self._record(key, sale, "a sale with this invoiceId")
 
     def _record(self, key: tuple[object, ...], event: Event, description: str) -> dict[str, Any]:
         """Record an event, unless one with the same deduplication key is recorded."""

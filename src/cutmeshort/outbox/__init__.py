@@ -1,0 +1,8 @@
+"""Durable delivery: events are queued where no restart loses them, and delivered in order."""
+
+from .events import QueuedEvent
+from .outbox import Outbox
+from .policy import Action, Decision, Streak, decide
+from .queue_tracker import QueueTracker
+
+__all__ = ["Action", "Decision", "Outbox", "QueueTracker", "QueuedEvent", "Streak", "decide"]

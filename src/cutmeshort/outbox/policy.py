@@ -1,0 +1,164 @@
+"""
+The delivery policy: what to do with an event after an attempt. It has no clock and no I/O.
+
+All engines use it: the outbox, Celery, and your own code for another queue.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Optional
+
+from ..models import EventPayload, LeadPayload
+from ..results import TrackResult
+
+EVENT_WAIT = 5.0  # seconds, doubled with each failure of the event
+MAX_EVENT_WAIT = 900.0
+PAUSE = 1.0  # seconds, doubled with each failure in a row
+MAX_PAUSE = 300.0
+RATE_LIMIT_PAUSE = 60.0  # seconds, without a Retry-After
+MAX_RATE_LIMIT_PAUSE = 3600.0
+JITTER = 0.25  # of a pause for the rate limit, at most
+SET_UP_PAUSE = 300.0  # seconds between two attempts while the set-up is wrong
+MAX_AGE = 30 * 86_400.0  # seconds
+MAX_REJECTED_IN_A_ROW = 20
+
+_MAX_DOUBLINGS = 30  # the limits apply long before; many more would overflow a float
+_SET_UP_STATUSES = frozenset({401, 402, 403, 404, 405, 407})
+_SET_UP_TYPES = frozenset({"client_closed", "disabled", "invalid_response", "tls_error"})
+
+
+class Action(Enum):
+    """What to do with an event."""
+
+    DONE = "done"
+    DEAD_LETTER = "dead_letter"
+    RETRY = "retry"
+
+
+@dataclass(frozen=True)
+class Decision:
+    """
+    What to do after an attempt to deliver an event.
+
+    Attributes:
+        action: What to do with the event.
+        reason: The result's `type`; None if the event was tracked.
+        wait: Seconds until the event may be sent again; 0 unless `action` is RETRY.
+        pause: Seconds until any event may be sent; 0 for no pause.
+        is_transient: Whether the attempt failed with a transient error, which counts as a failure
+            of the event.
+        is_rate_limited: Whether the service limited the rate (429).
+        is_rejected: Whether the service rejected the event itself.
+        is_set_up_wrong: Whether a person must correct the set-up, such as the token or the host.
+    """
+
+    action: Action
+    reason: Optional[str] = None
+    wait: float = 0.0
+    pause: float = 0.0
+    is_transient: bool = False
+    is_rate_limited: bool = False
+    is_rejected: bool = False
+    is_set_up_wrong: bool = False
+
+
+@dataclass(frozen=True)
+class Streak:
+    """
+    How the latest attempts ended, over all events.
+
+    Attributes:
+        failures: The number of transient errors in a row.
+        rate_limits: The number of 429s in a row.
+        rejections: The number of rejected events since an event was last tracked.
+    """
+
+    failures: int = 0
+    rate_limits: int = 0
+    rejections: int = 0
+
+    def after(self, decision: Decision) -> "Streak":
+        """Return the streak after one more attempt."""
+        rejections = 0 if decision.action is Action.DONE else self.rejections
+        return Streak(
+            failures=self.failures + 1 if decision.is_transient else 0,
+            rate_limits=self.rate_limits + 1 if decision.is_rate_limited else 0,
+            rejections=rejections + 1 if decision.is_rejected else rejections,
+        )
+
+
+def decide(
+    result: TrackResult,
+    payload: EventPayload,
+    *,
+    attempts: int = 0,
+    failures: int = 0,
+    streak: Streak = Streak(),
+    jitter: float = 0.0,
+) -> Decision:
+    """
+    Decide what to do with an event after an attempt.
+
+    Args:
+        result: The result of `CMSClient.track`, called with `max_retries=0`.
+        payload: The event.
+        attempts: The number of earlier attempts of this event. Each must be noted before it is
+            sent: if the process dies during one, the service may have recorded the event.
+        failures: The number of earlier attempts of this event that were transient errors.
+        streak: How the latest attempts ended, over all events. Without it, no pause is longer than
+            that of a first failure.
+        jitter: A random number from 0 to 1, which extends a pause for the rate limit, so that
+            several senders do not continue at the same time.
+    """
+    if result["success"]:
+        return Decision(Action.DONE)
+    reason, status = result["type"], result["status_code"]
+    if status == 409 and _is_recorded(reason, payload, attempts):
+        return Decision(Action.DONE, reason)
+    if status == 429:
+        retry_after = result.get("retry_after", RATE_LIMIT_PAUSE)
+        pause = _rate_limit_pause(retry_after, streak.rate_limits + 1, jitter)
+        return Decision(Action.RETRY, reason, pause=pause, is_rate_limited=True)
+    if status in _SET_UP_STATUSES or status // 100 == 3 or reason in _SET_UP_TYPES:
+        return Decision(Action.RETRY, reason, pause=SET_UP_PAUSE, is_set_up_wrong=True)
+    if result["retryable"] or status // 100 == 5:
+        wait = _doubled(EVENT_WAIT, failures, MAX_EVENT_WAIT)
+        pause = min(result.get("retry_after", 0.0), MAX_PAUSE)
+        if streak.failures:
+            pause = max(pause, _doubled(PAUSE, streak.failures - 1, MAX_PAUSE))
+        return Decision(Action.RETRY, reason, wait, pause, is_transient=True)
+    return _reject(reason, streak.rejections + 1)
+
+
+def is_expired(created_at: float, now: float) -> bool:
+    """Return whether an event is too old to be sent; both times are seconds since the epoch."""
+    return now - created_at > MAX_AGE
+
+
+def _is_recorded(reason: str, payload: EventPayload, attempts: int) -> bool:
+    """
+    Return whether a 409 proves that the service has the event.
+
+    A lead with a click may conflict with another click of the customer instead.
+    """
+    has_click = isinstance(payload, LeadPayload) and payload.click_id is not None
+    return reason == "duplicate_event" or (attempts > 0 and not has_click)
+
+
+def _rate_limit_pause(retry_after: float, in_a_row: int, jitter: float) -> float:
+    pause = max(retry_after, _doubled(2.0, in_a_row - 1, MAX_PAUSE))
+    return min(pause, MAX_RATE_LIMIT_PAUSE) * (1 + jitter * JITTER)
+
+
+def _reject(reason: str, in_a_row: int) -> Decision:
+    if in_a_row < MAX_REJECTED_IN_A_ROW:
+        return Decision(Action.DEAD_LETTER, reason, is_rejected=True)
+    # So many rejections have a common cause. The event after them waits, and the next attempt uses
+    # another event, in case this one is invalid.
+    action = Action.DEAD_LETTER if in_a_row == MAX_REJECTED_IN_A_ROW else Action.RETRY
+    wait = MAX_EVENT_WAIT if action is Action.RETRY else 0.0
+    return Decision(action, reason, wait, SET_UP_PAUSE, is_rejected=True, is_set_up_wrong=True)
+
+
+def _doubled(seconds: float, times: int, limit: float) -> float:
+    return min(seconds * 2.0 ** min(times, _MAX_DOUBLINGS), limit)
