@@ -70,9 +70,9 @@ class QueueTracker(Tracker):
 
     def _send(
         self,
-        operation: Operation,
+        operation: Operation,  # noqa: ARG002
         payload: EventPayload,
-        options: dict[str, Any],  # noqa: ARG002
+        options: dict[str, Any],
     ) -> Sent:
         if not self._enabled:
             raise ApiException(0, "disabled", _DISABLED)
