@@ -16,7 +16,7 @@ from cutmeshort.proxies import find_proxy
 from ..support.events import TOKEN, client_of, lead
 from ..support.paths import ROOT
 from ..support.server import Server, respond
-from .pages import README, Page, names, page
+from .pages import Page, names, page
 
 RESULTS = page("how-to/handle-results")
 CLICK_ID = page("how-to/click-id")
@@ -45,7 +45,6 @@ SIGN_UPS = [
     (503, {}, "queued"),
 ]
 QUEUE_EXAMPLES = [
-    (README, "track_purchase"),
     (RESULTS, "track_purchase"),
     (RESULTS, "track_sign_up"),
 ]
@@ -94,7 +93,6 @@ class QueueExample:
 @pytest.mark.parametrize(
     ("source", "function", "status", "body", "outcome"),
     [
-        *((README, "track_purchase", *case) for case in PURCHASES),
         *((RESULTS, "track_purchase", *case) for case in PURCHASES),
         *((RESULTS, "track_sign_up", *case) for case in SIGN_UPS),
     ],
