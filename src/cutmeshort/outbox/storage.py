@@ -104,6 +104,15 @@ class Storage:
         self._delivered_memory = delivered_memory
         self._prune_at = -math.inf
 
+    def check(self, timeout: float) -> None:
+        """Open the file, and write to it."""
+        statement = "UPDATE delivery SET value = value WHERE name = 'delivered'"
+
+        def work(connection: Connection) -> None:
+            connection.execute(statement)
+
+        self._database.write(work, timeout)
+
     def put(
         self, events: Iterable[QueuedEvent], timeout: float, *, may_be_recorded: bool = False
     ) -> list[bool]:
