@@ -50,7 +50,7 @@ class StoredEvent(NamedTuple):
 
 class ListedEvent(NamedTuple):
     """
-    An event in a list for people.
+    An event with what a person needs to know about it.
 
     Attributes:
         id: Increases in the order of hand-over.
