@@ -5,7 +5,6 @@ import logging
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Callable
 
@@ -23,13 +22,6 @@ from ..support.timing import Clock
 from .fast import dead_letters, deliver, query, waiting
 
 DAY = 86_400.0
-
-
-@pytest.fixture
-def outbox(tmp_path: Path) -> Iterator[Outbox]:
-    """An outbox in a new file."""
-    with Outbox(tmp_path / "cms.db") as outbox:
-        yield outbox
 
 
 def add(outbox: Outbox, number: int, customer: str = "user_42") -> None:
@@ -356,10 +348,10 @@ def test_a_bug_does_not_end_delivery(
     assert TOKEN not in error
 
 
-def test_a_full_outbox_is_delivered(tmp_path: Path, clock: Clock) -> None:
+def test_a_full_outbox_is_delivered(path: Path, clock: Clock) -> None:
     """An outbox at its size limit accepts no event, but its events are delivered."""
     number = 0
-    with Outbox(tmp_path / "cms.db", max_bytes=65_536) as outbox:
+    with Outbox(path, max_bytes=65_536) as outbox:
         while sale(outbox, invoice_id=number, customer_name="x" * 250)["success"]:
             number += 1
         assert number > 20
@@ -367,6 +359,23 @@ def test_a_full_outbox_is_delivered(tmp_path: Path, clock: Clock) -> None:
             deliver(outbox, client, clock)
             assert len(server.requests) == number
         assert sale(outbox, invoice_id=number)["success"]
+
+
+@pytest.mark.parametrize("remove", [Path.unlink, lambda path: path.rename(f"{path}.old")])
+def test_the_file_is_replaced_during_a_call(
+    outbox: Outbox, clock: Clock, path: Path, remove: Callable[[Path], object]
+) -> None:
+    """If the file is deleted or moved during a call, an event in the new file is delivered, too."""
+
+    def step(connection: Connection) -> bool:
+        remove(path)
+        add(outbox, 2)
+        return OK(connection)
+
+    add(outbox, 1)
+    with Server(step, OK) as server, client_of(server) as client:
+        deliver(outbox, client, clock)
+        assert invoices(server) == ["inv_1", "inv_2"]
 
 
 @pytest.mark.parametrize("value", [-1, 1.5, "50", None])

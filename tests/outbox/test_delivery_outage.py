@@ -40,13 +40,13 @@ class Outage:
 @pytest.mark.parametrize(
     ("failure", "number"), [("503", 300), ("connection closed", 5), ("connection reset", 1)]
 )
-def test_an_outage(tmp_path: Path, clock: Clock, failure: str, number: int) -> None:
+def test_an_outage(path: Path, clock: Clock, failure: str, number: int) -> None:
     """In four hours, at most 100 requests are sent, and delivery resumes within five minutes."""
     on_connect, step = Outage(clock, reset, accept), Outage(clock, respond(503), OK)
     if failure == "connection closed":
         step = Outage(clock, drop, OK)
     connects = (on_connect,) if failure == "connection reset" else (accept,)
-    with Outbox(tmp_path / "cms.db") as outbox:
+    with Outbox(path) as outbox:
         for each in range(number):
             # Some customers have more than one event.
             sale(outbox, invoice_id=each, customer_external_id=each // 2)
