@@ -370,9 +370,7 @@ def _put(connection: Connection, event: QueuedEvent, attempts: int) -> bool:
 
 
 def _count_delivered(connection: Connection, change: int) -> None:
-    connection.execute(
-        "UPDATE delivery SET value = value + ? WHERE name = 'delivered'", [change]
-    )
+    connection.execute("UPDATE delivery SET value = value + ? WHERE name = 'delivered'", [change])
 
 
 def _promote(connection: Connection, customer: str) -> None:
