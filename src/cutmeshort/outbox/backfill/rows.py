@@ -18,13 +18,17 @@ from ..events import QueuedEvent
 from .files import OWN_COLUMNS, Row
 
 _REQUIRED = {
-    each.name: [name for name, info in each.request_model.model_fields.items() if info.is_required()]
-    for each in OPERATIONS
+    operation.name: [
+        name for name, info in operation.request_model.model_fields.items() if info.is_required()
+    ]
+    for operation in OPERATIONS
 }
 _SHARED = EventPayload.model_fields.keys()
 FIELDS = tuple(
     dict.fromkeys(name for each in OPERATIONS for name in each.request_model.model_fields)
 )
+_ADVICE = ". With --now, events without a timestamp are recorded as of today"
+_NO_CLICK = "click_id: Not set: the service needs it, unless the customer has a deferred lead"
 # As shops export it: 2026-01-31 12:00:00 +0100, or with "UTC" at the end.
 _SPACED_TIME = re.compile(r"(\d{4}-\d\d-\d\d) (\d\d:\d\d(?::\d\d(?:\.\d+)?)?) (UTC|[+-]\d\d:?\d\d)")
 
@@ -113,6 +117,8 @@ class Converter:
             return Converted(None, make_validation_error(arguments.errors)["error"])
         for each in arguments.warnings:
             self.warnings[f"{each['field']}: {each['message']}"] += 1
+        if values["click_id"] in (None, ""):
+            self.warnings[_NO_CLICK] += 1
         return Converted(QueuedEvent.create(arguments.payload))
 
     def _check(self, columns: Sequence[str]) -> None:
@@ -127,13 +133,15 @@ class Converter:
             raise ApiValueError(f"there are two columns {twice[0]!r}: rename one of them")
         own = self._read(dict.fromkeys(columns))
         operation = self._choose(own)
-        for name in self._required(operation):
-            if name not in own and name not in self._options.constants:
-                raise ApiValueError(
-                    f"a {operation.event} needs {name}: name its column with --map {name}=COLUMN, "
-                    f"or set it for all rows with --set {name}=VALUE"
-                    f"{_advice(name)}; the columns are: {shown}"
-                )
+        known = own.keys() | self._options.constants.keys()
+        missing = [name for name in self._required(operation) if name not in known]
+        if missing:
+            raise ApiValueError(
+                f"no column for {', '.join(missing)}, which a {operation.event} needs: name the "
+                f"column with --map {missing[0]}=COLUMN, or set the value of all rows with --set "
+                f"{missing[0]}=VALUE{_ADVICE if 'timestamp' in missing else ''}. The columns are: "
+                f"{shown}"
+            )
 
     def _read(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Return the fields for which a row has a column."""
@@ -147,10 +155,10 @@ class Converter:
     def _choose(self, own: Iterable[str]) -> Operation:
         """Return the first operation of which the row has a required field, else the first."""
         for operation in OPERATIONS:
-            if self._options.event == operation.event:
-                return operation
             special = set(_REQUIRED[operation.name]) - _SHARED
-            if self._options.event is None and special & set(own):
+            if self._options.event in (operation.event, None) and (
+                self._options.event or special & set(own)
+            ):
                 return operation
         return OPERATIONS[0]
 
@@ -173,16 +181,10 @@ class Converter:
             values["amount"] = int(amount)
         elif not isinstance(amount, int):
             raise ApiValueError(
-                "amount must be a whole number of the currency's minor unit (cents), like 4999; for "
-                "amounts like 49.99, use --major-units",
+                "amount must be a whole number of the currency's minor unit (cents), like 4999; "
+                "for amounts like 49.99, use --major-units",
                 "amount",
             )
 
     def _note_ignored(self, values: Iterable[str]) -> None:
         self.ignored.update(name for name in values if name not in self._used)
-
-
-def _advice(name: str) -> str:
-    if name != "timestamp":
-        return ""
-    return ". To record all events as of today instead, use --now"

@@ -1,5 +1,6 @@
 """The state of a backfill: an outbox file beside the input."""
 
+import errno
 import json
 from collections.abc import Iterable
 from contextlib import suppress
@@ -7,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from hashlib import blake2b
 from itertools import islice
 from pathlib import Path
-from typing import Optional
+from typing import Any, Optional
 
 from ...exceptions import ApiValueError
 from ..events import QueuedEvent
@@ -54,7 +55,7 @@ class Counts:
 
 class State:
     """
-    The outbox file of a backfill, which exists from the end of the import to the end of a clean run.
+    The outbox file of a backfill. It exists from the end of the import to that of the delivery.
 
     Args:
         path: The input.
@@ -93,9 +94,11 @@ class State:
         """
         if not self.path.exists():
             return None
-        known = self.storage.reported(TIMEOUT)
+        known = self.storage.summary(TIMEOUT)
         if _COUNTS not in known:
-            raise ApiValueError(f"{self.path.name} is not the state of a backfill: move it away")
+            raise ApiValueError(
+                f"{self.path.name} exists, and is not the state of a backfill: move it away"
+            )
         input_hash, options_hash = self._fingerprint
         for changed, name in (
             (known[_INPUT] != input_hash, f"{self._input.name} has changed"),
@@ -108,6 +111,19 @@ class State:
                     "deduplicates what was sent"
                 )
         return Counts(**json.loads(known[_COUNTS]))
+
+    def summary(self) -> dict[str, Any]:
+        """
+        Return the summary of the storage.
+
+        Raises:
+            OSError: The file was deleted or replaced.
+        """
+        values = self.storage.summary(TIMEOUT)
+        if _COUNTS not in values:  # the storage has created a new file
+            _remove(self.path)
+            raise FileNotFoundError(errno.ENOENT, "it was deleted during the run")
+        return values
 
     def create(self, events: Iterable[QueuedEvent], counts: Counts) -> None:
         """Import all events. If the process dies meanwhile, the next run begins again."""
