@@ -162,12 +162,8 @@ class _Command:
         """Send the events, and print a summary."""
         started = time.monotonic()
         with self._create_client() as client:
+            run = self._start(backfill)
             try:
-                run = backfill.start(self._note_error)
-            finally:
-                self._print_errors()
-            try:
-                self._print_start(run, backfill)
                 with choose_display(self._name) as display:
                     progress = run.deliver(client, self._arguments.per_minute, display.show)
                 if progress.is_set_up_wrong:
@@ -179,6 +175,19 @@ class _Command:
                 run.close()
         self._print_summary(progress, run.counts, rejects, time.monotonic() - started)
         return DELIVERED if rejects is None else REJECTED
+
+    def _start(self, backfill: Backfill) -> Run:
+        try:
+            run = backfill.start(self._note_error)
+        except KeyboardInterrupt:
+            self.fail(INTERRUPTED, "interrupted; nothing was sent")
+        finally:
+            self._print_errors()
+        if run.is_resumed:
+            write(f"Continues the run that {run.state_file.name} belongs to.", sys.stderr)
+        else:
+            self._print_contents(run.counts, backfill, sys.stderr)
+        return run
 
     def _create_client(self) -> CMSClient:
         try:
@@ -212,12 +221,6 @@ class _Command:
             write(f"Columns that are not used: {_list(backfill.converter.ignored)}", stream)
         for message, number in backfill.converter.warnings.items():
             write(f"Warning, {_plural(number, 'row')}: {message}", stream)
-
-    def _print_start(self, run: Run, backfill: Backfill) -> None:
-        if run.is_resumed:
-            write(f"Continues the run that {run.state_file.name} belongs to.", sys.stderr)
-        else:
-            self._print_contents(run.counts, backfill, sys.stderr)
 
     def _print_summary(
         self, progress: Progress, counts: Counts, rejects: Optional[Path], seconds: float

@@ -154,15 +154,17 @@ class State:
             )
 
     def remove(self) -> None:
-        """Delete the file, its journal and its lock."""
+        """Delete the file and its journal, and close the state."""
         self.storage.close()
         _remove(self.path)
-        Path(self._lock.path).unlink()
         self.close()
 
     def close(self) -> None:
-        """Close the file and release the lock."""
+        """Close the file and release the lock, whose file stays only beside that of the state."""
         self.storage.close()
+        if not self.path.exists():
+            with suppress(OSError):  # Windows does not delete an open file
+                Path(self._lock.path).unlink()
         self._lock.release()
 
     def _read_fingerprint(self) -> tuple[str, str]:
