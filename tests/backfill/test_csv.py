@@ -77,7 +77,7 @@ def test_a_file_that_is_not_csv_is_rejected(
 @pytest.mark.parametrize("missing", ["sales.csv", "."])
 def test_a_file_that_cannot_be_read_is_reported(missing: str, tmp_path: Path) -> None:
     """A missing file, and a folder, are reported with the reason of the operating system."""
-    with pytest.raises(ApiValueError, match="can't be read: (No such file|Is a directory)"):
+    with pytest.raises(ApiValueError, match=r"can't be read: (No such file|Is a directory)"):
         CsvFile(tmp_path / missing)
 
 
@@ -85,7 +85,7 @@ def test_a_file_that_disappears_is_reported(tmp_path: Path) -> None:
     """A file that was deleted since the header was read is reported in the same way."""
     file = read(tmp_path, "a\n1\n")
     (tmp_path / "sales.csv").unlink()
-    with pytest.raises(ApiValueError, match="sales.csv can't be read: No such file"):
+    with pytest.raises(ApiValueError, match=r"sales\.csv can't be read: No such file"):
         list(file.rows())
 
 

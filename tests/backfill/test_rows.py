@@ -1,7 +1,6 @@
 """How rows become events."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
