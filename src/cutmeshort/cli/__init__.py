@@ -20,6 +20,7 @@ _COMMANDS = {
     "doctor": "Check the settings, the connection to the service, and the token.",
     **{operation.event: f"Track one {operation.event}." for operation in OPERATIONS},
     "deliver": "Deliver the events of an outbox file.",
+    "outbox": "Show and manage the events of an outbox file.",
     "backfill": "Send the past events of a CSV or JSON Lines file.",
     "sandbox": "Run a local mock of the service.",
 }
@@ -116,6 +117,10 @@ def _add_arguments(command: str, parser: argparse.ArgumentParser) -> None:
         from . import deliver
 
         deliver.add_arguments(parser)
+    elif command == "outbox":
+        from . import outbox
+
+        outbox.add_arguments(parser)
     elif command == "backfill":
         from . import backfill
 
