@@ -73,10 +73,10 @@ def check(path: Path, sandbox: Sandbox, rows: int) -> None:
 
 def test_no_event_is_lost_over_kills(tmp_path: Path) -> None:
     """After some kills, the same command has delivered all events, each once."""
-    path = write_sales(tmp_path, range(200))
+    path = write_sales(tmp_path, range(100))
     with Sandbox(token=TOKEN) as sandbox:
-        kill_and_resume(path, sandbox, 200, 3)
-        check(path, sandbox, 200)
+        kill_and_resume(path, sandbox, 100, 2)
+        check(path, sandbox, 100)
 
 
 @pytest.mark.soak

@@ -18,7 +18,7 @@ from .json_lines import JsonLinesFile
 from .rows import Converter, RowOptions
 from .state import TIMEOUT, Counts, State
 
-POLL = 0.2  # seconds between two looks at the progress
+POLL = 0.1  # seconds between two looks at the progress
 
 OnReject = Callable[[int, str], object]
 
