@@ -29,9 +29,10 @@ def in_child(storage: Storage, number: int) -> int:
     return child
 
 
-def succeeded(child: int) -> bool:
-    """Wait for a child, and return whether it handed its event over."""
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+def succeeded(*children: int) -> bool:
+    """Wait for children, and return whether each has handed its event over."""
+    codes = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
+    return not any(codes)
 
 
 @forks
@@ -54,7 +55,7 @@ def test_a_process_can_fork_while_its_threads_hand_events_over(
         thread.start()
     try:
         children = [in_child(storage, number) for number in range(ROUNDS)]
-        assert all([succeeded(child) for child in children])
+        assert succeeded(*children)
     finally:
         stop.set()
         for thread in threads:
@@ -76,7 +77,7 @@ def test_a_process_can_fork_while_it_delivers(storage: Storage, path: Path) -> N
         children.append(in_child(storage, 100 + number))
         storage.delivered(stored, LONG)
         delivered.append(name_of(stored.event))
-    assert all([succeeded(child) for child in children])
+    assert succeeded(*children)
     expected = {f"Event {number}" for number in [*range(ROUNDS), *range(100, 100 + ROUNDS)]}
     assert {*delivered, *deliver_all(storage)} == expected
     assert is_intact(path)
@@ -113,9 +114,7 @@ def _count(base: database.Database) -> int:
 
 
 @forks
-def test_a_fork_does_not_wait_for_ever(
-    storage: Storage, path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_fork_does_not_wait_for_ever(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
     """If a call of another thread takes long, the fork succeeds, and the child hangs nowhere."""
     monkeypatch.setattr(database, "_FORK_WAIT", 0.1)
     put(storage, queued(1))
@@ -145,9 +144,9 @@ def test_a_child_does_not_keep_its_parents_file_open(storage: Storage) -> None:
     put(storage, queued(1))
     child = os.fork()
     if child == 0:
-        links = [os.readlink(f"/proc/self/fd/{name}") for name in os.listdir("/proc/self/fd")
-                 if os.path.islink(f"/proc/self/fd/{name}")]
-        os._exit(int(storage.path in links))
+        links = list(Path("/proc/self/fd").iterdir())
+        found = {os.path.realpath(link) for link in links}
+        os._exit(int(storage.path in found))
     assert succeeded(child)
 
 
