@@ -131,11 +131,11 @@ def test_another_worker_takes_over(tmp_path: Path) -> None:
 
 def test_usage_errors(run: Run, tmp_path: Path) -> None:
     """Without a usable file or rate, the command exits with 2 and says why."""
-    foreign = tmp_path / "foreign.db"
-    foreign.write_text("some text " * 1000, encoding="utf-8")
+    other = tmp_path / "other.db"
+    other.write_text("some text " * 1000, encoding="utf-8")
     path = str(tmp_path / "cms.db")
     for arguments, message in (
-        ([str(foreign)], "not an outbox"),
+        ([str(other)], "not an outbox"),
         ([str(tmp_path / "missing" / "cms.db")], "directory"),
         ([path, "--per-minute", "-1"], "per_minute must be"),
         ([path, "--per-minute", "fast"], "--per-minute"),

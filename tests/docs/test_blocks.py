@@ -18,8 +18,12 @@ from .pages import ALL, README, Page
 
 # The Python of these pages is run by test_recipes and test_upgrading.
 ELSEWHERE = {"docs/how-to/observability.md", "docs/how-to/upgrading.md"}
-# The shell commands of these pages are run by test_shell, except the sandbox.
-SHELL = {"docs/how-to/shell.md", "docs/reference/command-line.md"}
+# The shell commands of these pages are run by test_shell and test_service_down, except the sandbox.
+SHELL = {
+    "docs/how-to/service-down.md",
+    "docs/how-to/shell.md",
+    "docs/reference/command-line.md",
+}
 LANGUAGES = {"python", "toml", "sh", "text", "json", "{toctree}", "{eval-rst}"}
 
 

@@ -1,14 +1,15 @@
-"""Runs the real Deliverer in fast motion: its waits advance a fake clock."""
+"""Runs the real Deliverer in fast motion, where its waits advance a fake clock; reads the file."""
 
 import sqlite3
 import threading
+import time
 from typing import Any, Callable
 
 from cutmeshort import CMSClient
 from cutmeshort.outbox import Outbox
 from cutmeshort.outbox.delivery import Deliverer
 
-from ..support.timing import Clock
+from ..support.timing import LONG, Clock
 
 
 class FastStop(threading.Event):
@@ -31,6 +32,14 @@ class FastStop(threading.Event):
         if self._until():
             self.set()
         return self.is_set()
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    """Wait for what another process does to a file."""
+    deadline = time.monotonic() + LONG
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def query(outbox: Outbox, statement: str) -> list[Any]:

@@ -18,6 +18,7 @@ from cutmeshort.sandbox import Sandbox
 
 from ..support.platforms import not_on_windows
 from ..support.timing import LONG
+from .fast import wait_until
 from .processes import CUSTOMERS, Processes
 
 TIMEOUT = 0.4  # seconds, of the workers' calls
@@ -101,9 +102,9 @@ class Kills:
         self._sandbox._faults.pending.clear()
         worker = self._processes.start("worker")
         with closing(sqlite3.connect(self._path, timeout=LONG)) as connection:
-            _wait_until(lambda: self._count(connection, "SELECT count(*) FROM events") == 0)
+            wait_until(lambda: self._count(connection, "SELECT count(*) FROM events") == 0)
             os.kill(worker, signal.SIGTERM)
-            _wait_until(lambda: not is_locked(self._path))
+            wait_until(lambda: not is_locked(self._path))
             assert self._count(connection, "PRAGMA integrity_check") == "ok"
 
     def _count(self, connection: sqlite3.Connection, statement: str) -> Any:
@@ -113,14 +114,6 @@ class Kills:
     def worker_log(self) -> str:
         """Return what the workers logged."""
         return Path(f"{self._log}.worker").read_text(encoding="utf-8")
-
-
-def _wait_until(condition: Callable[[], bool]) -> None:
-    """Wait for other processes."""
-    deadline = time.monotonic() + LONG
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def check(folder: Path, rounds: int, seconds: float) -> str:

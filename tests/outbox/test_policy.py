@@ -45,7 +45,7 @@ class Case(NamedTuple):
 
     result: Any
     action: Action
-    kind: str = ""
+    flag: str = ""
 
     def __str__(self) -> str:
         return f"{self.result.get('status_code', 200)} {self.result.get('type', '')}"
@@ -77,7 +77,7 @@ CASES = [
     Case(error(503, "validation_error", retryable=True), RETRY, "transient"),
     Case(make_validation_error([]), DEAD, "rejected"),
 ]
-KINDS = ("transient", "rate_limited", "rejected", "set_up_wrong")
+FLAGS = ("transient", "rate_limited", "rejected", "set_up_wrong")
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
@@ -87,11 +87,11 @@ def test_the_first_attempt_of_an_event(case: Case, payload: Optional[EventPayloa
     decision = decide(case.result, payload)
     assert decision.action is case.action
     assert decision.reason == case.result.get("type")
-    assert [kind for kind in KINDS if getattr(decision, f"is_{kind}")] == [case.kind][
-        : bool(case.kind)
+    assert [flag for flag in FLAGS if getattr(decision, f"is_{flag}")] == [case.flag][
+        : bool(case.flag)
     ]
     waits = {"set_up_wrong": (0, 300), "transient": (5, 0), "rate_limited": (0, 60)}
-    assert (decision.wait, decision.pause) == waits.get(case.kind, (0, 0))
+    assert (decision.wait, decision.pause) == waits.get(case.flag, (0, 0))
 
 
 @pytest.mark.parametrize(
