@@ -1,18 +1,23 @@
 """The page on past events: its commands work in their order, and print what it shows."""
 
+import json
 import os
 import re
 import subprocess
 import sys
 from pathlib import Path
 
-from cutmeshort.cli import backfill
+import pytest
+
+from cutmeshort.cli import backfill, main
 from cutmeshort.sandbox import Sandbox
 
 from ..support.platforms import not_on_windows
-from .pages import page
+from .pages import names, page
+from .test_tables import all_names
 
 PAGE = page("how-to/backfill")
+REFERENCE = page("reference/command-line")
 TOOK = re.compile(r"(?<=this run took )\d+ s")
 
 
@@ -57,3 +62,30 @@ def test_the_table_of_exit_codes_is_complete() -> None:
         *(backfill.DELIVERED, backfill.REJECTED, backfill.BAD_INPUT, backfill.SET_UP_WRONG),
         backfill.INTERRUPTED,
     }
+
+
+def test_the_table_of_options_is_complete(capsys: pytest.CaptureFixture[str]) -> None:
+    """The reference has each option of the command."""
+    with pytest.raises(SystemExit):
+        main(["backfill", "--help"])
+    shown = re.findall(r"^  (--[\w-]+)\b", capsys.readouterr().out, re.MULTILINE)
+    documented = [name.split()[0] for name in all_names(REFERENCE.table("Backfill"))]
+    assert documented == ["FILE", *shown]
+
+
+@pytest.mark.parametrize(("where", "options"), [("run", ()), ("dry run", ("--dry-run",))])
+def test_the_table_of_keys_is_complete(
+    where: str,
+    options: tuple[str, ...],
+    sandbox: Sandbox,  # noqa: ARG001 - sets variables
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The reference has each key of the summaries."""
+    path = tmp_path / "events.jsonl"
+    event = {"event_name": "Sign up", "customer_external_id": 1, "click_id": "c"}
+    path.write_text(json.dumps({**event, "timestamp": "2026-01-31"}), encoding="utf-8")
+    assert main(["backfill", str(path), "--json", *options]) == 0
+    rows = REFERENCE.table("Backfill", 1)
+    documented = {names(row["key"])[0] for row in rows if row["in"] in ("both", where)}
+    assert json.loads(capsys.readouterr().out).keys() == documented

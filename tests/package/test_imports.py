@@ -76,12 +76,14 @@ IMPORTS = {
     "integrations": {"checks", "click_id", "exceptions", "logs"},
     "money": {"exceptions", "models"},
     "outbox": {
+        "arguments",
         "checks",
         "client",
         "environment",
         "exceptions",
         "logs",
         "models",
+        "money",
         "operations",
         "results",
         "tracker",
@@ -160,4 +162,4 @@ def test_the_import_loads_no_extra_and_nothing_heavy() -> None:
     loaded = set(run_python("-c", code).split())
     assert "cutmeshort.client" in loaded
     assert not loaded & {"cutmeshort.integrations", "cutmeshort.sandbox", "django", "flask"}
-    assert not loaded & {"fastapi", "starlette", "uvicorn", "urllib.request"}
+    assert not loaded & {"fastapi", "rich", "starlette", "uvicorn", "urllib.request"}
