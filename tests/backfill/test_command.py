@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable
 
 import pytest
 
@@ -17,6 +17,7 @@ from cutmeshort.sandbox import Sandbox
 
 from ..cli.conftest import TOKEN, Run
 from ..support.platforms import not_on_windows
+from ..support.server import OK, Connection, Server, respond
 from ..support.timing import LONG
 from .files import HEADER, SALE, sale_line, write_sales
 
@@ -109,6 +110,7 @@ def test_a_dry_run_prints_json(run: Run, tmp_path: Path) -> None:
         (f"{HEADER}\n", ("--map", "email=x"), "--map needs FIELD=..., with one of the fields"),
         (f"{HEADER}\n", ("--set", "currency"), "--set needs FIELD=..., with one of the fields"),
         (f"{HEADER}\n", ("--set", "mode=x", "--set", "mode=y"), "--set has mode twice"),
+        (f"{HEADER}\n", ("--per-minute", "-1"), "--per-minute must be a whole number, 0 or more"),
         (f"{HEADER}\n", ("--set", "clickId=x", "--map", "click_id=y"), "both --map and --set"),
     ],
     ids=str,
@@ -289,6 +291,18 @@ def test_many_rejections_stop_the_run(run: Run, tmp_path: Path) -> None:
     ) in done.err
 
 
+def test_a_rejected_token_after_rejected_events_is_named(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The message names the reason that stopped the run, and not earlier rejections."""
+    path = write_sales(tmp_path, range(3))
+    with Server(respond(422), respond(401)) as server:
+        monkeypatch.setenv("CMS_HOST", server.url)
+        done = run("backfill", str(path), "--per-minute", "0")
+    assert done.code == 3
+    assert "stopped: unauthorized." in done.err
+
+
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
@@ -344,26 +358,23 @@ def test_a_changed_input_is_rejected(
     assert sandbox.sales
 
 
-@pytest.mark.usefixtures("sandbox")
 def test_an_input_that_changes_during_the_run_is_reported(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """If the lines of rejected rows are not known any more, the state is kept."""
-    path = write_sales(tmp_path, range(3), INVALID)
-    delivered = "cutmeshort.outbox.backfill.run.Run.deliver"
-    original = __import__("cutmeshort.outbox.backfill.run", fromlist=["Run"]).Run.deliver
+    path = write_sales(tmp_path, range(1), INVALID)
 
-    def deliver(*arguments: Any) -> Any:
-        try:
-            return original(*arguments)
-        finally:
-            path.write_text("changed", encoding="utf-8")
+    def change(connection: Connection) -> bool:
+        path.write_text("changed", encoding="utf-8")
+        return OK(connection)
 
-    monkeypatch.setattr(delivered, deliver)
-    done = run("backfill", str(path), "--per-minute", "0")
-    assert done.code == 2
+    with Server(change) as server:
+        monkeypatch.setenv("CMS_HOST", server.url)
+        done = run("backfill", str(path), "--per-minute", "0")
+    assert done.code == 3
     assert "sales.csv was changed during the run: restore it" in done.err
-    assert (tmp_path / "sales.csv.outbox").exists()
+    assert {"sales.csv", "sales.csv.outbox"} <= set(left(tmp_path))
+    assert not (tmp_path / "sales.csv.rejected.csv").exists()
 
 
 @pytest.mark.usefixtures("sandbox")
@@ -390,22 +401,49 @@ def test_a_file_that_is_no_state_is_kept(run: Run, tmp_path: Path) -> None:
     assert state.read_bytes() == b"another program's data" * 100
 
 
+def start(path: Path, host: str) -> "subprocess.Popen[str]":
+    """Start the command in a process."""
+    return subprocess.Popen(
+        [*(sys.executable, "-W", "error", "-m", "cutmeshort"), "backfill", str(path)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "CMS_BEARER_TOKEN": TOKEN, "CMS_HOST": host},
+    )
+
+
+def wait_until(condition: Callable[[], object]) -> None:
+    """Wait until a condition holds."""
+    deadline = time.monotonic() + LONG
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
 @not_on_windows("sends SIGINT")
 def test_ctrl_c_keeps_the_state(run: Run, sandbox: Sandbox, tmp_path: Path) -> None:
     """Ctrl-C exits with 130 and says how to continue; the same command then sends the others."""
     path = write_sales(tmp_path, range(5))
-    command = [sys.executable, "-W", "error", "-m", "cutmeshort", "backfill", str(path)]
-    environment = {**os.environ, "CMS_BEARER_TOKEN": TOKEN, "CMS_HOST": sandbox.url}
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
-    ) as process:
-        deadline = time.monotonic() + LONG
-        while not sandbox.sales and time.monotonic() < deadline:
-            time.sleep(0.01)
+    with start(path, sandbox.url) as process:
+        wait_until(lambda: sandbox.sales)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=LONG)
     assert (process.returncode, out) == (130, "")
-    assert "cutmeshort backfill: interrupted.\nThe events that were not sent are kept in " in err
+    assert f"cutmeshort backfill: interrupted.\n{KEPT.format(f'{path}.outbox')}\n" in err
     assert len(sandbox.sales) < 5
     assert run("backfill", str(path), "--per-minute", "0").code == 0
     assert invoices(sandbox) == [f"inv_{number}" for number in range(5)]
+
+
+@not_on_windows("sends SIGINT")
+def test_ctrl_c_during_the_import_leaves_nothing(sandbox: Sandbox, tmp_path: Path) -> None:
+    """Ctrl-C during the import exits with 130, and removes what was imported."""
+    path = write_sales(tmp_path, range(100_000))
+    with start(path, sandbox.url) as process:
+        wait_until((tmp_path / "sales.csv.outbox.part").exists)
+        process.send_signal(signal.SIGINT)
+        done = process.communicate(timeout=LONG)
+    assert process.returncode == 130
+    assert done == ("", "cutmeshort backfill: interrupted; nothing was sent\n")
+    assert left(tmp_path) == ["sales.csv"]
+    assert not sandbox.requests

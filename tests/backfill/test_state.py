@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from cutmeshort import ApiValueError
+from cutmeshort import ApiValueError, CMSClient
 from cutmeshort.outbox import Outbox
-from cutmeshort.outbox.backfill import Backfill, RowOptions
+from cutmeshort.outbox.backfill import Backfill, BackfillError, Progress, RowOptions
 from cutmeshort.sandbox import Sandbox
 
 from ..cli.conftest import Run
@@ -31,22 +31,6 @@ def test_an_unfinished_import_begins_again(run: Run, sandbox: Sandbox, tmp_path:
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_an_import_that_is_interrupted_leaves_nothing(
-    run: Run, sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Ctrl-C during the import exits with 130, and removes what was imported."""
-    path = write_sales(tmp_path, range(3))
-
-    def interrupt(_self: object) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("cutmeshort.outbox.backfill.csv_file.CsvFile.rows", interrupt)
-    done = run("backfill", str(path))
-    assert done == (130, "", "cutmeshort backfill: interrupted; nothing was sent\n")
-    assert list(tmp_path.iterdir()) == [path]
-    assert not sandbox.requests
-
-
 def test_an_outbox_of_the_application_is_kept(run: Run, sandbox: Sandbox, tmp_path: Path) -> None:
     """An outbox that is not the state of a backfill is neither delivered nor deleted."""
     path = write_sales(tmp_path, range(3))
@@ -67,9 +51,10 @@ def test_a_state_that_is_deleted_during_the_run_is_noticed(
     backfill = Backfill(path, OPTIONS)
     first = backfill.start(ignore)
     (tmp_path / "sales.csv.outbox").unlink()
-    with pytest.raises(FileNotFoundError, match="deleted during the run"):
+    with pytest.raises(BackfillError, match="deleted during the run"):
         first.deliver(None, 0, ignore)  # type: ignore[arg-type]
     first.close()
+    assert (tmp_path / "sales.csv.outbox").exists()  # a new one, which is empty
     assert run("backfill", str(path), "--per-minute", "0").code == 0
     assert len(sandbox.sales) == 3
 
@@ -95,3 +80,26 @@ def test_a_folder_that_is_not_writable_is_reported(tmp_path: Path) -> None:
     (tmp_path / "sales.csv.outbox.lock").mkdir()
     with pytest.raises(ApiValueError, match=r"sales\.csv\.outbox can't be created: Is a directory"):
         Backfill(path, OPTIONS).start(ignore)
+
+
+def test_the_progress_shows_a_pause(tmp_path: Path) -> None:
+    """While the service limits the rate, the progress has the pause and its reason."""
+    path = write_sales(tmp_path, range(3))
+    seen: list[Progress] = []
+
+    def show(progress: Progress) -> None:
+        seen.append(progress)
+        if progress.pause:
+            raise KeyboardInterrupt
+
+    run = Backfill(path, OPTIONS).start(ignore)
+    with Sandbox() as sandbox, CMSClient(sandbox.token, sandbox.url) as client:
+        sandbox.fail_next(status=429, retry_after=30)
+        with pytest.raises(KeyboardInterrupt):
+            run.deliver(client, 50, show)
+    run.close()
+    assert (seen[0].reason, seen[0].per_minute, seen[0].seconds_left) == (None, 50, 3.6)
+    assert seen[-1].reason == "rate_limit_exceeded"
+    assert 20 < seen[-1].pause < 40
+    assert seen[-1].per_minute == pytest.approx(25, abs=1)
+    assert (seen[-1].delivered, seen[-1].waiting, seen[-1].total) == (0, 3, 3)

@@ -10,11 +10,13 @@ from typing import Any, NoReturn, Optional
 
 from pydantic.alias_generators import to_camel
 
+from ..checks import check_count
 from ..client import CMSClient
 from ..configuration import Configuration
 from ..exceptions import ApiValueError
 from ..operations import OPERATIONS
-from ..outbox.backfill import FIELDS, Backfill, Counts, Progress, RowOptions, Run
+from ..outbox.backfill import FIELDS, Backfill, BackfillError, Counts, Progress, RowOptions, Run
+from ..outbox.policy import MAX_REJECTED_IN_A_ROW
 from ..results import Outcome
 from .backfill_display import choose_display, format_seconds
 from .output import write
@@ -89,12 +91,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def _run(arguments: argparse.Namespace) -> int:
     command = _Command(arguments)
     try:
+        check_count("--per-minute", arguments.per_minute)
         backfill = Backfill(arguments.file, command.row_options())
         if arguments.dry_run:
             return command.check(backfill)
         return command.send(backfill)
     except ApiValueError as error:
         command.fail(BAD_INPUT, str(error))
+    except BackfillError as error:
+        command.fail(SET_UP_WRONG, str(error))
     except (sqlite3.Error, OSError) as error:
         reason = getattr(error, "strerror", None) or error
         command.fail(SET_UP_WRONG, f"the state of the backfill can't be used: {reason}")
@@ -283,7 +288,7 @@ class _Command:
 
 def _explain(progress: Progress, run: Run) -> str:
     """Return why the set-up seems to be wrong, and what to do."""
-    if progress.rejected_in_a_row:
+    if progress.rejected_in_a_row >= MAX_REJECTED_IN_A_ROW:
         return (
             f"stopped, as the service rejected {progress.rejected_in_a_row} events in a row, the "
             f"last with {progress.reason}. `cutmeshort outbox list {run.state_file}` shows why."

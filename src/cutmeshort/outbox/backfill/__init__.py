@@ -2,6 +2,6 @@
 
 from .rows import FIELDS, RowOptions
 from .run import Backfill, Progress, Run
-from .state import Counts
+from .state import BackfillError, Counts
 
-__all__ = ["FIELDS", "Backfill", "Counts", "Progress", "RowOptions", "Run"]
+__all__ = ["FIELDS", "Backfill", "BackfillError", "Counts", "Progress", "RowOptions", "Run"]

@@ -107,7 +107,7 @@ class Converter:
         values = {name: given.get(name) for name in operation.request_model.model_fields}
         missing = [name for name in self._required(operation) if values[name] in (None, "")]
         if missing:
-            return Converted(None, "; ".join(f"{name}: a value is required" for name in missing))
+            return Converted(None, "; ".join(map(_explain_missing, missing)))
         try:
             self._prepare(values)
         except ApiValueError as error:
@@ -188,3 +188,8 @@ class Converter:
 
     def _note_ignored(self, values: Iterable[str]) -> None:
         self.ignored.update(name for name in values if name not in self._used)
+
+
+def _explain_missing(name: str) -> str:
+    now = "; --now records the event as of today" if name == "timestamp" else ""
+    return f"{name}: a value is required{now}"

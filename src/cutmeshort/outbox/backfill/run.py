@@ -190,6 +190,9 @@ class Run:
             client: The client that sends them.
             per_minute: The highest number of requests per minute; 0 for no limit.
             show: Called several times per second.
+
+        Raises:
+            BackfillError: The state was deleted during the run.
         """
         deliverer = Deliverer(self._state.storage, client, per_minute=per_minute)
         stop = threading.Event()
@@ -214,7 +217,7 @@ class Run:
         Write the rejected rows, and remove the state; return the path of the file of rejected rows.
 
         Raises:
-            ApiValueError: The input was changed during the run. The state is kept.
+            BackfillError: The input was changed during the run. The state is kept.
         """
         dead = self._dead()
         if dead or self.counts.invalid:

@@ -1,6 +1,5 @@
 """The state of a backfill: an outbox file beside the input."""
 
-import errno
 import json
 from collections.abc import Iterable
 from contextlib import suppress
@@ -20,6 +19,10 @@ TIMEOUT = 60.0  # seconds to wait for the file, which only the user's own tools 
 _MAX_BYTES = 2**40
 _BATCH = 10_000  # events per transaction
 _INPUT, _OPTIONS, _COUNTS = "backfill_input", "backfill_options", "backfill_counts"
+
+
+class BackfillError(Exception):
+    """A run can't continue, and a person must decide; the state is kept."""
 
 
 @dataclass
@@ -96,6 +99,9 @@ class State:
             return None
         known = self.storage.summary(TIMEOUT)
         if _COUNTS not in known:
+            if not (known["waiting"] or known["dead"] or known["delivered"]):
+                self._remove_storage()
+                return None
             raise ApiValueError(
                 f"{self.path.name} exists, and is not the state of a backfill: move it away"
             )
@@ -117,12 +123,14 @@ class State:
         Return the summary of the storage.
 
         Raises:
-            OSError: The file was deleted or replaced.
+            BackfillError: The file was deleted or replaced.
         """
         values = self.storage.summary(TIMEOUT)
         if _COUNTS not in values:  # the storage has created a new file
-            _remove(self.path)
-            raise FileNotFoundError(errno.ENOENT, "it was deleted during the run")
+            raise BackfillError(
+                f"{self.path.name} was deleted during the run: run the same command again, which "
+                "sends all events again; the service deduplicates them"
+            )
         return values
 
     def create(self, events: Iterable[QueuedEvent], counts: Counts) -> None:
@@ -146,17 +154,16 @@ class State:
         _remove(self._part)
 
     def check_input(self) -> None:
-        """Raise ApiValueError if the input has changed since the start."""
+        """Raise BackfillError if the input has changed since the start."""
         if self._read_fingerprint() != self._fingerprint:
-            raise ApiValueError(
+            raise BackfillError(
                 f"{self._input.name} was changed during the run: restore it, and run the same "
                 "command again"
             )
 
     def remove(self) -> None:
         """Delete the file and its journal, and close the state."""
-        self.storage.close()
-        _remove(self.path)
+        self._remove_storage()
         self.close()
 
     def close(self) -> None:
@@ -167,15 +174,16 @@ class State:
                 Path(self._lock.path).unlink()
         self._lock.release()
 
+    def _remove_storage(self) -> None:
+        self.storage.close()
+        _remove(self.path)
+
     def _read_fingerprint(self) -> tuple[str, str]:
         """Return the hashes of the input and of the options."""
         content = blake2b()
-        try:
-            with self._input.open("rb") as file:
-                while block := file.read(2**20):
-                    content.update(block)
-        except OSError as error:
-            raise ApiValueError(f"{self._input.name} can't be read: {error.strerror}") from None
+        with self._input.open("rb") as file:
+            while block := file.read(2**20):
+                content.update(block)
         options = json.dumps(asdict(self._options), sort_keys=True)
         return content.hexdigest(), blake2b(options.encode()).hexdigest()
 
