@@ -26,7 +26,7 @@ from ..support.server import Connection, Server, never_respond
 from .conftest import TOKEN, Run
 
 SCRIPT = shutil.which("cutmeshort", path=sysconfig.get_path("scripts"))
-COMMANDS = ("deliver", "doctor", "lead", "sale", "sandbox")
+COMMANDS = ("backfill", "deliver", "doctor", "lead", "sale", "sandbox")
 
 
 def test_the_versions_are_one_per_line(run: Run) -> None:
@@ -139,6 +139,7 @@ MODULES = {
     "--help": {"output"},
     "lead": {"output", "track"},
     "sale": {"output", "track"},
+    "backfill": {"backfill", "backfill_display", "output"},
     "doctor": {
         *("doctor", "network_checks", "output", "report", "response_checks", "setting_checks"),
         "versions",
@@ -154,7 +155,7 @@ def test_a_command_imports_only_what_it_needs(argument: str) -> None:
     loaded = set(run_program(code).rpartition("loaded ")[2].split())
     prefix = "cutmeshort.cli."
     assert {name[len(prefix) :] for name in loaded if name.startswith(prefix)} == MODULES[argument]
-    assert not loaded & {"cutmeshort.sandbox", "fastapi", "uvicorn", "webbrowser"}
+    assert not loaded & {"cutmeshort.sandbox", "fastapi", "rich", "uvicorn", "webbrowser"}
 
 
 def press_ctrl_c(connection: Connection) -> bool:

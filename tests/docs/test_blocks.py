@@ -20,6 +20,7 @@ from .pages import ALL, README, Page
 ELSEWHERE = {"docs/how-to/observability.md", "docs/how-to/upgrading.md"}
 # The shell commands of these pages are run by test_shell and test_service_down, except the sandbox.
 SHELL = {
+    "docs/how-to/backfill.md",
     "docs/how-to/service-down.md",
     "docs/how-to/shell.md",
     "docs/reference/command-line.md",

@@ -21,6 +21,7 @@ _COMMANDS = {
     **{operation.event: f"Track one {operation.event}." for operation in OPERATIONS},
     "deliver": "Deliver the events of an outbox file.",
     "outbox": "Show and manage the events of an outbox file.",
+    "backfill": "Send the past events of a CSV or JSON Lines file.",
     "sandbox": "Run a local mock of the service.",
 }
 
@@ -120,6 +121,10 @@ def _add_arguments(command: str, parser: argparse.ArgumentParser) -> None:
         from . import outbox
 
         outbox.add_arguments(parser)
+    elif command == "backfill":
+        from . import backfill
+
+        backfill.add_arguments(parser)
     elif command == "sandbox":
         from . import sandbox
 
