@@ -1,8 +1,18 @@
 """Durable delivery: events are queued where no restart loses them, and delivered in order."""
 
+from .attempt import deliver_once
 from .events import QueuedEvent
 from .outbox import Outbox
 from .policy import Action, Decision, Streak, decide
 from .queue_tracker import QueueTracker
 
-__all__ = ["Action", "Decision", "Outbox", "QueueTracker", "QueuedEvent", "Streak", "decide"]
+__all__ = [
+    "Action",
+    "Decision",
+    "Outbox",
+    "QueueTracker",
+    "QueuedEvent",
+    "Streak",
+    "decide",
+    "deliver_once",
+]
