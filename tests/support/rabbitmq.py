@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 from urllib.parse import urlsplit
 
 import pytest
@@ -18,6 +18,11 @@ from .timing import LONG
 
 # The scripts of Debian's package. Those on its PATH run only as root or as the user `rabbitmq`.
 _FOLDERS = ("/usr/lib/rabbitmq/bin", "/usr/local/lib/rabbitmq/bin", "/opt/rabbitmq/sbin")
+
+
+def rabbitmq_url() -> Optional[str]:
+    """Return the URL of a RabbitMQ that runs already; None if tests start a private one."""
+    return os.environ.get("TEST_RABBITMQ_URL")
 
 
 def _find(name: str) -> str:

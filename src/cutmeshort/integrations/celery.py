@@ -95,6 +95,7 @@ class CeleryTracker(QueueTracker):
         self._task = app.task(
             name=TASK,
             bind=True,
+            shared=False,  # not in other applications of the process
             acks_late=True,
             reject_on_worker_lost=True,
             ignore_result=True,
@@ -133,14 +134,13 @@ class CeleryTracker(QueueTracker):
         self._publisher.run(timeout, lambda broker: self._send_task(broker, arguments, **options))
 
     def _send_task(self, broker: Any, arguments: tuple[Any, ...], **options: Any) -> None:
-        if broker.transport.driver_type == "amqp":
-            options["mandatory"] = True  # an error if the queue was deleted
         options.setdefault("queue", self._queue)
         producer = self._app.amqp.Producer(broker.default_channel, auto_declare=False)
         self._task.apply_async(
             arguments,
             producer=producer,
             retry=False,
+            mandatory=True,  # an error if the queue was deleted
             delivery_mode=2,  # on disk
             argsrepr="(...)",  # no event data in logs and in monitoring
             kwargsrepr="{}",
