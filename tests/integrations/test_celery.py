@@ -371,7 +371,7 @@ LEAD, SALE, LATER = message(), message(SalePayload), message(**FOLLOW_UP)
         (LATER, respond(422), (), in_seconds(9, 10, 1, 0, 1)),
         (LATER, respond(422), (1, 0, 1), in_seconds(59, 60, 2, 0, 2)),
         (LATER, respond(422), (4, 0, len(FOLLOW_UP_WAITS)), "unprocessable_entity"),
-        ("{}", respond(200), (), "invalid_event"),
+        ("{}", respond(200), (), "validation_error"),
     ],
 )
 def test_the_task_does_what_the_policy_says(

@@ -21,6 +21,7 @@ from celery import Celery
 from cutmeshort.integrations.celery import CeleryTracker
 from cutmeshort.sandbox import Sandbox
 
+from ..docs.pages import page
 from ..support.rabbitmq import RabbitMQ, private_rabbitmq, rabbitmq_url
 from ..support.timing import LONG, SLACK, timed
 
@@ -90,11 +91,11 @@ class Worker:
 
     def start(self) -> None:
         """Start the worker."""
+        command = page("how-to/celery").block("sh", "celery -A").split()
         options = "--concurrency=2 --without-gossip --without-mingle --loglevel=INFO"
-        command = [sys.executable, "-m", "celery", "-A", "shop", "worker", "-Q", "cutmeshort"]
         with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                [*command, *options.split()],
+                [sys.executable, "-m", *command, *options.split()],
                 cwd=self._folder,
                 env=self._environment,
                 stdout=log,

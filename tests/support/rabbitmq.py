@@ -32,7 +32,8 @@ def _find(name: str) -> str:
     return found
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port of loopback that is not in use."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         return int(taken.getsockname()[1])
@@ -53,7 +54,7 @@ class RabbitMQ:
         self._folder = folder
         self._command = _find("rabbitmq-server")
         self._control = _find("rabbitmqctl")
-        port, epmd, distribution = _free_port(), _free_port(), _free_port()
+        port, epmd, distribution = free_port(), free_port(), free_port()
         self.url = f"amqp://guest:guest@127.0.0.1:{port}//"
         config = folder / "rabbitmq.conf"
         config.write_text(f"listeners.tcp.1 = 127.0.0.1:{port}\n", encoding="utf-8")

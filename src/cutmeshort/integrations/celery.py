@@ -175,7 +175,7 @@ class CeleryTracker(QueueTracker):
             event = QueuedEvent.from_json(message)
             decision = self._decide(event, counts)
         except ApiValueError:
-            decision = Decision(Action.DEAD_LETTER, "invalid_event")
+            decision = Decision(Action.DEAD_LETTER, "validation_error")
         counts = counts._replace(attempts=counts.attempts + 1)
         if decision.action is Action.DEAD_LETTER and decision.is_rejected and event is not None:
             waits = FOLLOW_UP_WAITS[counts.rejections :]

@@ -24,7 +24,7 @@ def deliver_once(
     Send an event once, without retries, and decide what to do with it then.
 
     An event that is older than 30 days is not sent: it becomes a dead letter with the reason
-    `expired`. One that is not valid in this version of the SDK gets the reason `invalid_event`.
+    `expired`. One that is not valid in this version of the SDK gets the reason `validation_error`.
 
     Args:
         client: A CMSClient.
@@ -39,7 +39,7 @@ def deliver_once(
     try:
         payload: Any = event.payload()
     except ApiValueError:
-        return Decision(Action.DEAD_LETTER, "invalid_event")
+        return Decision(Action.DEAD_LETTER, "validation_error")
     result = client.track(payload, max_retries=0)
     return decide(
         result, payload, attempts=attempts, failures=failures, streak=streak, jitter=jitter
