@@ -55,6 +55,7 @@ while huey.pending_count():
 for task in huey.scheduled():
     print(huey.scheduled_count())
     print(task.args[1:])
+huey.storage.close()
 """
 
 DRAMATIQ = f"""
@@ -96,7 +97,7 @@ with app.replace_connector(connector):
 
 DJANGO = f"""
 from django.conf import settings
-backend = "django.tasks.backends.BACKEND"
+backend = "django.tasks.backends.ANY"
 tasks = {{"BACKEND": backend, "QUEUES": ["cutmeshort"]}}
 settings.configure(USE_TZ=True, TASKS={{"default": tasks}})
 import django
@@ -190,7 +191,7 @@ def test_the_recipe_for_django(backend: str, folder: Path, sandbox: Sandbox) -> 
     fails = backend.startswith("dummy")
     if fails:
         sandbox.fail_next(status=500)
-    check(run(folder, DJANGO.replace("BACKEND", backend)), sandbox, fails=fails)
+    check(run(folder, DJANGO.replace("ANY", backend)), sandbox, fails=fails)
 
 
 def test_the_page_on_celery(tmp_path: Path) -> None:

@@ -207,6 +207,7 @@ def broker(behave: Callable[[socket.socket], object]) -> Iterator[int]:
 def send_heartbeats(connection: socket.socket) -> None:
     """Send a frame of AMQP now and then, without ever opening the connection."""
     try:
+        connection.recv(8)  # the protocol's header
         while True:
             connection.sendall(b"\x08\x00\x00\x00\x00\x00\x00\xce")
             time.sleep(0.05)
@@ -342,6 +343,16 @@ def test_a_forked_process_opens_its_own_connection() -> None:
     shop.purge()
 
 
+def test_a_closed_tracker_opens_its_connection_again() -> None:
+    """A call after the end of the `with` block queues its event."""
+    shop = Shop()
+    with shop.tracker as tracker:
+        assert tracker.track_lead(**PAYLOAD)["success"]
+    shop.tracker.close()
+    assert shop.tracker.track_lead(**PAYLOAD)["success"]
+    assert len(shop.take()) == 2
+
+
 # The task
 
 
@@ -372,6 +383,7 @@ LEAD, SALE, LATER = message(), message(SalePayload), message(**FOLLOW_UP)
         (LATER, respond(422), (1, 0, 1), in_seconds(59, 60, 2, 0, 2)),
         (LATER, respond(422), (4, 0, len(FOLLOW_UP_WAITS)), "unprocessable_entity"),
         ("{}", respond(200), (), "validation_error"),
+        (LEAD.replace("track_lead", "track_refund"), respond(200), (), "validation_error"),
     ],
 )
 def test_the_task_does_what_the_policy_says(

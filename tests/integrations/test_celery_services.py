@@ -22,6 +22,7 @@ from cutmeshort.integrations.celery import CeleryTracker
 from cutmeshort.sandbox import Sandbox
 
 from ..docs.pages import page
+from ..support.forking import forks
 from ..support.rabbitmq import RabbitMQ, private_rabbitmq, rabbitmq_url
 from ..support.timing import LONG, SLACK, timed
 
@@ -150,6 +151,7 @@ def test_no_event_is_lost_when_the_worker_is_killed(url: str, tmp_path: Path) ->
         assert kills_in_flight > KILLS // 2
         assert len(sandbox.requests) > KILLS * PER_ROUND
     assert tracker.retry_dead_letters() == 0
+    tracker.close()
     log = (tmp_path / "log").read_text(encoding="utf-8")
     assert "cutmeshort.deliver" in log
     assert "inv_" not in log
@@ -186,6 +188,7 @@ def test_no_accepted_event_is_lost_when_the_broker_is_killed(
     time.sleep(0.5)
     stop.set()
     thread.join()
+    tracker.close()
     assert set(refused) == {"outbox_error"}
     assert len(accepted) > 10
     with Sandbox() as sandbox:
@@ -209,3 +212,30 @@ def test_a_blocked_broker_does_not_hold_a_call(broker: RabbitMQ) -> None:
     assert result["type"] == "outbox_error"
     assert seconds < 1 + SLACK
     assert track(tracker, 5002)["success"]
+    tracker.close()
+
+
+def test_a_queue_that_was_deleted_is_created_again(broker: RabbitMQ) -> None:
+    """An event that no queue would receive is published once more, on a new connection."""
+    with make_tracker(broker.url) as tracker:
+        assert track(tracker, 5003)["success"]
+        with Celery(broker=broker.url, set_as_current=False).connection_for_write() as connection:
+            connection.default_channel.queue_delete("cutmeshort")
+        assert track(tracker, 5004)["success"]
+        with Celery(broker=broker.url, set_as_current=False).connection_for_write() as connection:
+            queue = connection.default_channel.queue_declare("cutmeshort", passive=True)
+    assert queue.message_count == 1
+
+
+@forks
+def test_a_forked_process_leaves_the_connection_to_its_parent(broker: RabbitMQ) -> None:
+    """A child publishes on a connection of its own, and the parent's still works."""
+    with make_tracker(broker.url) as tracker:
+        assert track(tracker, 5005)["success"]
+        child = os.fork()
+        if child == 0:
+            os._exit(0 if track(tracker, 5006)["success"] else 1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        before = tracker._publisher._connection
+        assert track(tracker, 5007)["success"]
+        assert tracker._publisher._connection is before

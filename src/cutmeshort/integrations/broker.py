@@ -100,6 +100,14 @@ class Publisher:
         finally:
             self._lock.release()
 
+    def close(self, seconds: float) -> None:
+        """Close the connection, within some seconds. A later message opens another one."""
+        with self._lock:
+            connection, self._connection = self._connection, None
+            if connection is not None:
+                self._deadline.start(seconds)
+                connection.release()
+
     def _run(self, send: Callable[[Any], Any]) -> Any:
         if self._connection is not None:
             try:

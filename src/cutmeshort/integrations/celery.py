@@ -7,6 +7,7 @@ from typing import Any, Callable, NamedTuple, Optional
 
 from celery.exceptions import Reject
 from celery.signals import worker_ready
+from typing_extensions import Self
 
 from ..checks import check_count
 from ..client import CMSClient
@@ -115,6 +116,16 @@ class CeleryTracker(QueueTracker):
             ApiException: The broker can't be used. Each event is still in one of the two queues.
         """
         return int(self._publisher.run(_WORKER_TIMEOUT, self._move_dead_letters))
+
+    def close(self) -> None:
+        """Close the connection to the broker. A later call opens it again."""
+        self._publisher.close(self._timeout)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
 
     def _make_task(self) -> Callable[..., None]:
         def deliver(task: Any, message: str, *counts: int) -> None:
