@@ -104,7 +104,8 @@ class CeleryTracker(QueueTracker):
             time_limit=_TIME_LIMIT,
             soft_time_limit=_TIME_LIMIT,
         )(self._make_task())
-        worker_ready.connect(self._on_worker_ready)
+        # Some versions of Celery take the methods of two objects for the same without an id.
+        worker_ready.connect(self._on_worker_ready, dispatch_uid=object())
 
     def retry_dead_letters(self) -> int:
         """
