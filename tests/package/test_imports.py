@@ -85,6 +85,7 @@ IMPORTS = {
     "money": {"exceptions", "models"},
     "outbox": {
         "checks",
+        "client",
         "environment",
         "exceptions",
         "logs",

@@ -3,8 +3,8 @@
 import time
 from typing import Any
 
+from ..client import CMSClient
 from ..exceptions import ApiValueError
-from ..tracker import Tracker
 from .events import QueuedEvent
 from .policy import Action, Decision, Streak, decide, is_expired
 
@@ -12,7 +12,7 @@ _NO_STREAK = Streak()
 
 
 def deliver_once(
-    client: Tracker,
+    client: CMSClient,
     event: QueuedEvent,
     *,
     attempts: int = 0,
@@ -27,7 +27,7 @@ def deliver_once(
     `expired`. One that is not valid in this version of the SDK gets the reason `validation_error`.
 
     Args:
-        client: A CMSClient.
+        client: The client.
         event: The event.
         attempts: The number of earlier attempts of this event, as in `decide`.
         failures: The number of earlier attempts that were transient errors.
