@@ -16,8 +16,13 @@ from cutmeshort.sandbox import Sandbox
 from ..support.paths import ROOT
 from .pages import ALL, README, Page
 
-# The Python of these pages is run by test_recipes and test_upgrading.
-ELSEWHERE = {"docs/how-to/observability.md", "docs/how-to/upgrading.md"}
+# The Python of these pages is run by test_recipes, test_upgrading and test_task_queues.
+ELSEWHERE = {
+    "docs/how-to/celery.md",
+    "docs/how-to/observability.md",
+    "docs/how-to/task-queues.md",
+    "docs/how-to/upgrading.md",
+}
 # The shell commands of these pages are run by test_shell and test_service_down, except the sandbox.
 SHELL = {
     "docs/how-to/backfill.md",
@@ -124,6 +129,8 @@ def test_every_shell_block_runs() -> None:
             _run(*words[1:])
         elif words[:3] == ["python", "-m", "tests.benchmarks"]:
             continue  # test_benchmarks runs it
+        elif words[0] == "celery":
+            continue  # test_celery_services runs it
         elif words[:2] != ["pip", "install"] and words[0] not in ("pytest", "export"):
             unknown.append(command)
     assert not unknown
