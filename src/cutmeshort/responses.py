@@ -126,15 +126,22 @@ def _parse(model: type[M], response: RESTResponse, token: str) -> Optional[M]:
 
 
 def _is_duplicate(response: RESTResponse, payload: EventPayload, error: ErrorResponse) -> bool:
+    """Return whether a 409 proves that the service recorded an earlier attempt of this call."""
+    return response.status == 409 and response.retried and is_recorded(payload, error.type)
+
+
+def is_recorded(payload: EventPayload, type_: Optional[str]) -> bool:
     """
-    Return whether a 409 proves that the service recorded an earlier attempt of this call.
+    Return whether a 409 to a retry proves that the service has the event.
 
     A lead with a click may conflict with another click of the customer instead.
+
+    Args:
+        payload: The event.
+        type_: The type in the response.
     """
-    if response.status != 409 or not response.retried:
-        return False
     has_click = isinstance(payload, LeadPayload) and payload.click_id is not None
-    return not has_click or error.type == "duplicate_event"
+    return not has_click or type_ == "duplicate_event"
 
 
 def _request_id(

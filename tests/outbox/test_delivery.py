@@ -219,7 +219,7 @@ def test_a_wrong_token_stops_delivery(
     assert waiting(outbox) == 0
     errors = lines(caplog, logging.ERROR)
     assert [each.partition(". ")[0] for each in errors] == [
-        "Delivery stops: unauthorized (401)",
+        "Delivery stops: unauthorized",
     ] * 2
     assert "cutmeshort doctor" in errors[0]
 

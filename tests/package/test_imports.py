@@ -93,6 +93,7 @@ IMPORTS = {
         "models",
         "money",
         "operations",
+        "responses",
         "results",
         "tracker",
     },

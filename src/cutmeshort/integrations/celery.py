@@ -189,7 +189,8 @@ class CeleryTracker(QueueTracker):
         except ApiValueError:
             decision = Decision(Action.DEAD_LETTER, "validation_error")
         counts = counts._replace(attempts=counts.attempts + 1)
-        if decision.action is Action.DEAD_LETTER and decision.is_rejected and event is not None:
+        # An event that is not valid was not sent, so the service did not reject it.
+        if event is not None and decision.is_rejected and decision.reason != "validation_error":
             waits = FOLLOW_UP_WAITS[counts.rejections :]
             if waits and getattr(event.payload(), "click_id", None) is None:
                 counts = counts._replace(rejections=counts.rejections + 1)

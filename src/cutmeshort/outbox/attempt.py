@@ -5,9 +5,11 @@ from typing import Any
 
 from ..client import CMSClient
 from ..exceptions import ApiValueError
+from ..results import TrackResult, make_validation_error
 from .events import QueuedEvent
 from .policy import Action, Decision, Streak, decide, is_expired
 
+_EXPIRED = "The event is older than 30 days."
 _NO_STREAK = Streak()
 
 
@@ -35,12 +37,15 @@ def deliver_once(
         jitter: A random number from 0 to 1, as in `decide`.
     """
     if is_expired(event.created_at, time.time()):
-        return Decision(Action.DEAD_LETTER, "expired")
+        return Decision(Action.DEAD_LETTER, "expired", _EXPIRED)
+    payload: Any = None
+    result: TrackResult
     try:
-        payload: Any = event.payload()
-    except ApiValueError:
-        return Decision(Action.DEAD_LETTER, "validation_error")
-    result = client.track(payload, max_retries=0)
+        payload = event.payload()
+    except ApiValueError as error:
+        result = make_validation_error([error])  # pyright: ignore[reportAssignmentType]
+    else:
+        result = client.track(payload, max_retries=0)
     return decide(
         result, payload, attempts=attempts, failures=failures, streak=streak, jitter=jitter
     )

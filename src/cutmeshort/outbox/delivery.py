@@ -7,7 +7,7 @@ import threading
 import time
 from contextlib import suppress
 from functools import partial
-from typing import Any, Callable, Optional, Union, cast
+from typing import Any, Callable, Optional
 
 from typing_extensions import Self
 
@@ -15,11 +15,10 @@ from ..checks import check_count
 from ..client import CMSClient
 from ..exceptions import ApiValueError
 from ..logs import log_failure, logger
-from ..models import LeadPayload, SalePayload
-from ..results import TrackError, TrackResult, make_validation_error
+from .attempt import deliver_once
 from .lock import DeliveryLock
 from .pacing import Deferred, Pacing
-from .policy import MAX_EVENT_WAIT, Action, Decision, Streak, decide, is_expired
+from .policy import MAX_EVENT_WAIT, Action, Decision, Streak, is_expired
 from .storage import Storage, StoredEvent
 
 PER_MINUTE = 50
@@ -27,8 +26,6 @@ POLL = 0.5  # seconds between two looks for new events
 LOCK_POLL = 1.0  # seconds between two attempts to acquire the lock
 STORAGE_TIMEOUT = 5.0  # seconds for one access to the file
 STORAGE_WAIT = 5.0  # seconds after an access that failed
-
-_EXPIRED = "The event is older than 30 days."
 
 
 class Deliverer:
@@ -112,23 +109,13 @@ class Deliverer:
             self._unrecorded = None
 
     def _deliver(self, stored: StoredEvent) -> None:
-        if is_expired(stored.event.created_at, time.time()):
-            self._bury(stored, "expired", _EXPIRED)
-            return
-        payload: Optional[Union[LeadPayload, SalePayload]] = None
-        result: TrackResult
-        try:
-            payload = cast(Union[LeadPayload, SalePayload], stored.event.payload())
-        except ApiValueError as error:
-            result = make_validation_error([error])  # pyright: ignore[reportAssignmentType]
-        else:
-            if not self._storage.note_attempt(stored.id, STORAGE_TIMEOUT):
-                return  # it was purged
+        if not self._storage.note_attempt(stored.id, STORAGE_TIMEOUT):
+            return  # it was purged
+        if not is_expired(stored.event.created_at, time.time()):
             self.pacing.sent(time.monotonic())
-            result = self._client.track(payload, max_retries=0)
-        decision = decide(
-            result,
-            payload,
+        decision = deliver_once(
+            self._client,
+            stored.event,
             attempts=stored.attempts,
             failures=stored.failures,
             streak=self.streak,
@@ -136,17 +123,17 @@ class Deliverer:
         )
         self.streak = self.streak.after(decision)
         self.pacing.after(decision, time.monotonic())
-        self._apply(decision, stored, result)
+        self._apply(decision, stored)
 
-    def _apply(self, decision: Decision, stored: StoredEvent, result: TrackResult) -> None:
+    def _apply(self, decision: Decision, stored: StoredEvent) -> None:
         """Log a decision, and record it."""
-        if decision.action is Action.DONE or result["success"] is True:
+        if decision.action is Action.DONE:
             self._log_delivered(stored)
             self._record(partial(self._storage.delivered, stored, STORAGE_TIMEOUT))
             return
-        self._log_error(decision, stored, result)
+        self._log_error(decision, stored)
         if decision.action is Action.DEAD_LETTER:
-            self._bury(stored, result["type"], result["error"])
+            self._bury(stored, str(decision.reason), str(decision.message))
         elif decision.is_transient or decision.is_set_up_wrong:
             # If the set-up seems wrong, the next attempt uses another event.
             wait = decision.wait or MAX_EVENT_WAIT
@@ -172,10 +159,8 @@ class Deliverer:
             self.is_set_up_wrong = False
             _log(logging.INFO, "Delivery resumes")
 
-    def _log_error(self, decision: Decision, stored: StoredEvent, error: TrackError) -> None:
-        reason = error["type"]
-        if error["status_code"]:
-            reason = f"{reason} ({error['status_code']})"
+    def _log_error(self, decision: Decision, stored: StoredEvent) -> None:
+        reason = decision.reason
         if decision.is_set_up_wrong and not self.is_set_up_wrong:
             self.is_set_up_wrong = True
             _log(
@@ -191,7 +176,7 @@ class Deliverer:
             text = "Event %d (%s) not delivered, tried again later: %s"
             _log(logging.DEBUG, text, stored.id, stored.event.operation, reason)
         if decision.pause:
-            self.reason = error["type"]
+            self.reason = reason
 
     def _log_failure(self, error: Exception) -> None:
         """Log an exception, unless the step before failed, too."""

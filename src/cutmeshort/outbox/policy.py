@@ -4,11 +4,12 @@ The delivery policy: what to do with an event after an attempt. It has no clock 
 All engines use it: the outbox, Celery, and your own code for another queue.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Optional
 
-from ..models import EventPayload, LeadPayload
+from ..models import EventPayload
+from ..responses import is_recorded
 from ..results import TrackError, TrackResult
 
 EVENT_WAIT = 5.0  # seconds, doubled with each failure of the event
@@ -42,6 +43,8 @@ class Decision:
     Attributes:
         action: What to do with the event.
         reason: The result's `type`; None if the event was tracked.
+        message: The result's `error`, one line without the customer's data; None if the event was
+            tracked.
         wait: Seconds until the event may be sent again; 0 unless `action` is RETRY.
         pause: Seconds until any event may be sent; 0 for no pause.
         is_transient: Whether the attempt failed with a transient error, which counts as a failure
@@ -53,6 +56,7 @@ class Decision:
 
     action: Action
     reason: Optional[str] = None
+    message: Optional[str] = None
     wait: float = 0.0
     pause: float = 0.0
     is_transient: bool = False
@@ -111,27 +115,44 @@ def decide(
     """
     if result["success"] is True:
         return Decision(Action.DONE)
-    reason, status = result["type"], result["status_code"]
-    if status == 409 and _is_recorded(reason, payload, attempts):
-        return Decision(Action.DONE, reason)
-    if status == 429:
-        retry_after = result.get("retry_after", RATE_LIMIT_PAUSE)
-        pause = _rate_limit_pause(retry_after, streak.rate_limits + 1, jitter)
-        return Decision(Action.RETRY, reason, pause=pause, is_rate_limited=True)
-    if _is_set_up_wrong(result):
-        return Decision(Action.RETRY, reason, pause=SET_UP_PAUSE, is_set_up_wrong=True)
-    if status // 100 in (0, 5) or result["retryable"]:
-        wait = _doubled(EVENT_WAIT, failures, MAX_EVENT_WAIT)
-        pause = min(result.get("retry_after", 0.0), MAX_PAUSE)
-        if streak.failures:
-            pause = max(pause, _doubled(PAUSE, streak.failures - 1, MAX_PAUSE))
-        return Decision(Action.RETRY, reason, wait, pause, is_transient=True)
-    return _reject(reason, streak.rejections + 1)
+    decision = _decide(result, payload, attempts, failures, streak, jitter)
+    return replace(decision, reason=result["type"], message=result["error"])
 
 
 def is_expired(created_at: float, now: float) -> bool:
     """Return whether an event is too old to be sent; both times are seconds since the epoch."""
     return now - created_at > MAX_AGE
+
+
+def _decide(
+    error: TrackError,
+    payload: Optional[EventPayload],
+    attempts: int,
+    failures: int,
+    streak: Streak,
+    jitter: float,
+) -> Decision:
+    status = error["status_code"]
+    if status == 409 and payload is not None and _is_recorded(payload, error["type"], attempts):
+        return Decision(Action.DONE)
+    if status == 429:
+        retry_after = error.get("retry_after", RATE_LIMIT_PAUSE)
+        pause = _rate_limit_pause(retry_after, streak.rate_limits + 1, jitter)
+        return Decision(Action.RETRY, pause=pause, is_rate_limited=True)
+    if _is_set_up_wrong(error):
+        return Decision(Action.RETRY, pause=SET_UP_PAUSE, is_set_up_wrong=True)
+    if status // 100 in (0, 5) or error["retryable"]:
+        wait = _doubled(EVENT_WAIT, failures, MAX_EVENT_WAIT)
+        pause = min(error.get("retry_after", 0.0), MAX_PAUSE)
+        if streak.failures:
+            pause = max(pause, _doubled(PAUSE, streak.failures - 1, MAX_PAUSE))
+        return Decision(Action.RETRY, wait=wait, pause=pause, is_transient=True)
+    return _reject(streak.rejections + 1)
+
+
+def _is_recorded(payload: EventPayload, type_: str, attempts: int) -> bool:
+    """Return whether a 409 proves that the service has the event; `attempts` may have sent it."""
+    return type_ == "duplicate_event" or (attempts > 0 and is_recorded(payload, type_))
 
 
 def _is_set_up_wrong(error: TrackError) -> bool:
@@ -144,29 +165,19 @@ def _is_set_up_wrong(error: TrackError) -> bool:
     return status in _SET_UP_STATUSES or status // 100 not in (4, 5)
 
 
-def _is_recorded(reason: str, payload: Optional[EventPayload], attempts: int) -> bool:
-    """
-    Return whether a 409 proves that the service has the event.
-
-    A lead with a click may conflict with another click of the customer instead.
-    """
-    has_click = isinstance(payload, LeadPayload) and payload.click_id is not None
-    return reason == "duplicate_event" or (attempts > 0 and not has_click)
-
-
 def _rate_limit_pause(retry_after: float, in_a_row: int, jitter: float) -> float:
     pause = max(retry_after, _doubled(2.0, in_a_row - 1, MAX_PAUSE))
     return min(pause, MAX_RATE_LIMIT_PAUSE) * (1 + jitter * JITTER)
 
 
-def _reject(reason: str, in_a_row: int) -> Decision:
+def _reject(in_a_row: int) -> Decision:
     if in_a_row < MAX_REJECTED_IN_A_ROW:
-        return Decision(Action.DEAD_LETTER, reason, is_rejected=True)
+        return Decision(Action.DEAD_LETTER, is_rejected=True)
     # So many rejections have a common cause. The event after them waits, and the next attempt uses
     # another event, in case this one is invalid.
     action = Action.DEAD_LETTER if in_a_row == MAX_REJECTED_IN_A_ROW else Action.RETRY
     wait = MAX_EVENT_WAIT if action is Action.RETRY else 0.0
-    return Decision(action, reason, wait, SET_UP_PAUSE, is_rejected=True, is_set_up_wrong=True)
+    return Decision(action, wait=wait, pause=SET_UP_PAUSE, is_rejected=True, is_set_up_wrong=True)
 
 
 def _doubled(seconds: float, times: int, limit: float) -> float:
