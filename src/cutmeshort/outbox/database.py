@@ -151,7 +151,7 @@ class Database:
 
     def before_fork(self) -> bool:
         """Close the connection, so that the child has none; return whether that was possible."""
-        acquired = self._lock.acquire(timeout=_FORK_WAIT)
+        acquired: bool = self._lock.acquire(timeout=_FORK_WAIT)
         if acquired:
             # If a signal handler forks during a call of this thread, that call fails.
             self._close()
