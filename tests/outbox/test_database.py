@@ -1,8 +1,11 @@
 """The connection to the file: files that change, locks, and signals in the middle of a call."""
 
+import os
 import signal
 import sqlite3
 import stat
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import closing
@@ -13,8 +16,10 @@ import pytest
 
 from cutmeshort.outbox import Outbox
 from cutmeshort.outbox.database import Database
+from cutmeshort.outbox.schema import prepare
 from cutmeshort.outbox.storage import Storage
 
+from ..support.paths import ROOT
 from ..support.platforms import not_on_windows
 from ..support.timing import LONG, SLACK, timed
 from .events import deliver_all, is_intact, open_storage, put, queued, take
@@ -238,39 +243,56 @@ def test_an_exception_of_a_signal_handler_is_raised(
     assert get_value(base) == (3,)
 
 
+INTERRUPTED = """
+import signal, sys, threading
+from pathlib import Path
+from cutmeshort.outbox import Outbox
+from tests.outbox.events import deliver_all, put, queued
+
+class JobTimeoutError(Exception):
+    pass
+
+def fail(*_):
+    raise JobTimeoutError
+
+outbox = Outbox(sys.argv[1])
+accepted, interruptions = [], 0
+signal.signal(signal.SIGALRM, fail)
+for number in range(300):
+    payload = queued(number).payload()
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.00001 + number % 100 * 0.000003)
+        result = outbox.track(payload)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+    except JobTimeoutError:
+        interruptions += 1
+    else:
+        if result["success"]:
+            accepted.append(number)
+assert interruptions > 0
+thread = threading.Thread(target=put, args=(outbox.storage, queued(1000)))
+thread.start()
+thread.join()
+delivered = deliver_all(outbox.storage)
+assert {f"Event {number}" for number in [*accepted, 1000]} <= set(delivered)
+assert len(delivered) == len(set(delivered))
+"""
+
+
 def test_an_exception_can_be_raised_at_any_point(path: Path) -> None:
     """Wherever a signal handler raises during a hand-over, the outbox works afterwards."""
-    outbox = Outbox(path)
-    accepted = []
-    interruptions = 0
-
-    def fail(*_: object) -> None:
-        raise JobTimeoutError
-
-    previous = signal.signal(signal.SIGALRM, fail)
-    try:
-        for number in range(300):
-            payload = queued(number).payload()
-            try:
-                signal.setitimer(signal.ITIMER_REAL, 0.00001 + number % 100 * 0.000003)
-                result = outbox.track(payload)
-                signal.setitimer(signal.ITIMER_REAL, 0)
-            except JobTimeoutError:
-                interruptions += 1
-            else:
-                if result["success"]:
-                    accepted.append(number)
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, previous)
-    assert interruptions > 0
-    thread = threading.Thread(target=put, args=(outbox.storage, queued(1000)))
-    thread.start()
-    thread.join()
-    delivered = deliver_all(outbox.storage)
-    assert {f"Event {number}" for number in [*accepted, 1000]} <= set(delivered)
-    assert len(delivered) == len(set(delivered))
-    outbox.close()
+    # Without the measurement of coverage, whose own lock a signal handler could leave locked.
+    unmeasured = {"COVERAGE_PROCESS_CONFIG": "", "COVERAGE_PROCESS_START": ""}
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED, str(path)],
+        env={**os.environ, **unmeasured},
+        cwd=ROOT,
+        check=False,
+        timeout=2 * LONG,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
     assert is_intact(path)
 
 
@@ -341,3 +363,17 @@ def test_a_large_file_does_not_stop_the_delivery(path: Path) -> None:
     assert put(storage, queued(number)) == [False]
     assert storage.summary(LONG)["delivered"] == number - 1
     storage.close()
+
+
+def test_two_processes_can_create_a_file(path: Path) -> None:
+    """If another process creates the tables first, a process uses these."""
+
+    def create_first(statement: str) -> None:
+        if "temp_store" in statement:  # the last one before the tables
+            Outbox(path).close()
+
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.set_trace_callback(create_first)
+        prepare(connection)
+        connection.set_trace_callback(None)
+        assert connection.execute("SELECT * FROM delivery").fetchall() == [("delivered", 0)]

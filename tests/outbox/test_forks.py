@@ -14,7 +14,7 @@ from ..support.forking import forks
 from ..support.timing import LONG, SLACK, timed
 from .events import deliver_all, is_intact, name_of, open_storage, put, queued, take
 
-ROUNDS = 20
+ROUNDS = 8
 
 
 def in_child(storage: Storage, number: int) -> int:

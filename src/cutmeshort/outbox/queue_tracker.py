@@ -21,13 +21,8 @@ class QueueTracker(Tracker):
     Queues events for delivery, with the methods of CMSClient. Needs no token.
 
     Each event is validated like in CMSClient. If it has no timestamp, it gets the current time. The
-    result of an event that was queued is::
-
-        {
-            "success": True,
-            "message": "Queued for delivery",
-            "data": {"queued": True, "duplicate": False},
-        }
+    result of an event that was queued has the message "Queued for delivery", and as `data` a dict
+    with `queued`, which is True, and `duplicate`: whether the queue had the event already.
 
     The methods never raise an exception of the queue. If the event can't be queued, the result has
     the type `outbox_full` (no space is left) or `outbox_error` (any other reason); both are

@@ -78,7 +78,7 @@ def check_header(path: str) -> None:
 
 def prepare(connection: sqlite3.Connection) -> None:
     """
-    Set up a connection, and create the tables if the file is empty.
+    Set up a connection, and create the tables if the file is empty. On an exception, close it.
 
     Raises:
         NotAnOutbox: The file is not an outbox of this version.
@@ -90,16 +90,12 @@ def prepare(connection: sqlite3.Connection) -> None:
     if has_tables:
         return
     connection.execute("BEGIN IMMEDIATE")
-    try:
-        if not _has_tables(connection):  # another process may have created them
-            for statement in _TABLES.split(";\n"):
-                connection.execute(statement)
-            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-            connection.execute(f"PRAGMA user_version = {VERSION}")
-        connection.execute("COMMIT")
-    except BaseException:
-        connection.rollback()
-        raise
+    if not _has_tables(connection):  # another process may have created them
+        for statement in _TABLES.split(";\n"):
+            connection.execute(statement)
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.execute(f"PRAGMA user_version = {VERSION}")
+    connection.execute("COMMIT")
 
 
 def _has_tables(connection: sqlite3.Connection) -> bool:
