@@ -62,4 +62,4 @@ def test_the_commands_of_the_outbox_deliver_and_show_its_events(
         worker.terminate()
         worker.communicate(timeout=LONG)
     assert len(sandbox.sales) == 1
-    assert re.search("delivered: +1\n", shown.stdout), shown.stdout
+    assert re.search("delivered +1\n", shown.stdout), shown.stdout
