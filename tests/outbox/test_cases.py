@@ -161,8 +161,8 @@ def test_a_file_that_can_not_be_written(path: Path) -> None:
     with ExitStack() as stack:
         if os.geteuid() == 0:  # may write to every file
             path.parent.chmod(0o755)
-            shutil.chown(path.parent, "nobody")
-            shutil.chown(path, "nobody")
+            os.chown(path.parent, 65534, 65534)
+            os.chown(path, 65534, 65534)
             os.seteuid(65534)
             stack.callback(os.seteuid, 0)
         path.chmod(0o400)

@@ -322,12 +322,15 @@ def test_a_large_file_does_not_stop_the_delivery(path: Path) -> None:
     """At its largest size the file takes no events, but those in it are delivered and counted."""
     storage = open_storage(path, max_bytes=2**18)
     number = 0
-    try:
+
+    def fill() -> None:
+        nonlocal number
         while True:
             put(storage, queued(number, size=number * 7 % 1500))
             number += 1
-    except sqlite3.OperationalError as error:
-        assert "full" in str(error)
+
+    with pytest.raises(sqlite3.OperationalError, match="full"):
+        fill()
     assert path.stat().st_size <= 2**18
     assert number > 100
     first = take(storage)
