@@ -73,7 +73,15 @@ IMPORTS = {
     "configuration": {"checks", "environment", "exceptions"},
     "environment": {"exceptions"},
     "checks": {"exceptions"},
-    "integrations": {"checks", "click_id", "exceptions", "logs"},
+    "integrations": {
+        "checks",
+        "click_id",
+        "client",
+        "exceptions",
+        "logs",
+        "outbox",
+        "results",
+    },
     "money": {"exceptions", "models"},
     "outbox": {
         "arguments",
@@ -161,5 +169,6 @@ def test_the_import_loads_no_extra_and_nothing_heavy() -> None:
     code = "import cutmeshort, sys; print(*sys.modules)"
     loaded = set(run_python("-c", code).split())
     assert "cutmeshort.client" in loaded
-    assert not loaded & {"cutmeshort.integrations", "cutmeshort.sandbox", "django", "flask"}
-    assert not loaded & {"fastapi", "rich", "starlette", "uvicorn", "urllib.request"}
+    around = {"cutmeshort.integrations", "cutmeshort.outbox", "cutmeshort.sandbox"}
+    assert not loaded & {*around, "celery", "django", "flask", "rich", "sqlalchemy", "sqlite3"}
+    assert not loaded & {"fastapi", "starlette", "uvicorn", "urllib.request"}
