@@ -179,14 +179,14 @@ def test_options_map_an_export(run: Run, sandbox: Sandbox, tmp_path: Path) -> No
 
 def test_rejected_rows_can_be_mended(run: Run, sandbox: Sandbox, tmp_path: Path) -> None:
     """Rows that are not valid, or that the service rejects, are in a file that can be run again."""
-    more = [INVALID, sale_line(3, click_id=""), sale_line(1), sale_line(4)]
+    more = [INVALID, sale_line(3, click_id=""), sale_line(1), sale_line(4), sale_line(3)]
     path = write_sales(tmp_path, range(3), *more)
     done = run("backfill", str(path), "--per-minute", "0")
     assert done.code == 1
     rejects = tmp_path / "sales.csv.rejected.csv"
     assert done.out.splitlines()[0].startswith("4 events delivered; ")
     assert done.out.splitlines()[1:] == [
-        "1 duplicate row skipped.",
+        "2 duplicate rows skipped.",
         f"2 rows rejected: correct them in {rejects}, and run the same command with that file.",
     ]
     assert "Warning, 1 row: click_id: Not set" in done.err

@@ -52,7 +52,13 @@ def test_plain_lines_come_once_a_minute(clock: Clock, capsys: pytest.CaptureFixt
     line = f"sales.csv: {FIGURES}, 2 h 56 min left\n"
     paused = f"sales.csv: {FIGURES}, 2 h 57 min left; paused for 45 s: rate_limit_exceeded\n"
     with PlainDisplay("sales.csv") as display:
-        for progress, shown in ((RUNNING, ""), (RUNNING, ""), (RUNNING, line), (PAUSED, paused)):
+        for progress, shown in (
+            (RUNNING, ""),
+            (RUNNING, ""),
+            (RUNNING, line),
+            (PAUSED, paused),
+            (RUNNING, ""),
+        ):
             display.show(progress)
             assert capsys.readouterr().err == shown
             clock.advance(40)

@@ -139,7 +139,7 @@ MODULES = {
     "--help": {"output"},
     "lead": {"output", "track"},
     "sale": {"output", "track"},
-    "backfill": {"backfill", "backfill_display", "output"},
+    "backfill": {"backfill", "backfill_display", "backfill_report", "output"},
     "doctor": {
         *("doctor", "network_checks", "output", "report", "response_checks", "setting_checks"),
         "versions",

@@ -205,12 +205,13 @@ class Run:
                 progress = self._progress(deliverer, started, before)
                 show(progress)
                 if not progress.waiting or progress.is_set_up_wrong:
-                    return progress
+                    break
                 # Counting the events of a large file takes a while.
                 time.sleep(max(POLL, 10 * (time.monotonic() - looked)))
         finally:
             stop.set()
             thread.join()
+        return self._progress(deliverer, started, before)
 
     def finish(self) -> Optional[Path]:
         """
@@ -244,7 +245,7 @@ class Run:
             per_minute=deliverer.pacing.rate(now) or measured,
             pause=pause,
             reason=deliverer.reason if pause else None,
-            is_set_up_wrong=deliverer.is_set_up_wrong,
+            is_set_up_wrong=deliverer.is_set_up_wrong and summary["waiting"] > 0,
             rejected_in_a_row=deliverer.streak.rejections,
         )
 

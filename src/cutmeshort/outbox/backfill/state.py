@@ -189,8 +189,7 @@ class State:
 
 
 def _open(path: Path) -> Storage:
-    # The keys of delivered events are kept until the file is removed.
-    return Storage(str(path), max_bytes=_MAX_BYTES, delivered_memory=float("inf"))
+    return Storage(str(path), max_bytes=_MAX_BYTES)
 
 
 def _remove(path: Path) -> None:
