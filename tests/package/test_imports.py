@@ -73,7 +73,7 @@ IMPORTS = {
     "configuration": {"checks", "environment", "exceptions"},
     "environment": {"exceptions"},
     "checks": {"exceptions"},
-    "integrations": {"checks", "click_id", "exceptions", "logs"},
+    "integrations": {"checks", "click_id", "exceptions", "logs", "outbox", "results"},
     "money": {"exceptions", "models"},
     "outbox": {
         "checks",
@@ -157,4 +157,5 @@ def test_the_import_loads_no_extra_and_nothing_heavy() -> None:
     loaded = set(run_python("-c", code).split())
     assert "cutmeshort.client" in loaded
     assert not loaded & {"cutmeshort.integrations", "cutmeshort.sandbox", "django", "flask"}
+    assert not loaded & {"sqlalchemy", "sqlite3"}
     assert not loaded & {"fastapi", "starlette", "uvicorn", "urllib.request"}
