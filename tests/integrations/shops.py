@@ -122,7 +122,13 @@ SYNC_URLS = _urls(_page, _stream, _login, _error)
 ASYNC_URLS = _urls(_page_async, _stream_async, _login_async, _error_async)
 
 if not settings.configured:
-    settings.configure(ALLOWED_HOSTS=["*"], LOGGING_CONFIG=None, MIDDLEWARE=[DJANGO])
+    settings.configure(
+        ALLOWED_HOSTS=["*"],
+        LOGGING_CONFIG=None,
+        MIDDLEWARE=[DJANGO],
+        INSTALLED_APPS=["cutmeshort.integrations.django_outbox"],
+        DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
+    )
     django.setup()
 
 
