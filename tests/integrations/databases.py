@@ -116,6 +116,7 @@ class SQLAlchemyDatabase(Database):
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
+        """Commit at the end of the block, or roll back if it raises."""
         with Session(self.engine) as session, session.begin():
             self._session = session
             try:
@@ -125,15 +126,18 @@ class SQLAlchemyDatabase(Database):
 
     @contextlib.contextmanager
     def savepoint(self) -> Iterator[None]:
+        """Release a savepoint at the end of the block, or roll back to it if it raises."""
         assert self._session is not None
         with self._session.begin_nested():
             yield
 
     def tracker(self, **options: Any) -> QueueTracker:
+        """Create a tracker for the current transaction."""
         assert self._session is not None
         return SessionTracker(self._session, self.table, **options)
 
     def execute(self, statement: str) -> list[tuple[Any, ...]]:
+        """Execute SQL in the current transaction, or in its own, and return the rows."""
         if self._session is None:
             with self.engine.begin() as connection:
                 return self._rows(connection.execute(text(statement)))
@@ -144,9 +148,11 @@ class SQLAlchemyDatabase(Database):
         return [tuple(row) for row in result] if result.returns_rows else []
 
     def relay(self, outbox: Outbox, stop: threading.Event, interval: float) -> None:
+        """Run the relay."""
         relay(self.engine, outbox, self.table, stop=stop, interval=interval)
 
     def close(self) -> None:
+        """Close the connections."""
         self.engine.dispose()
 
 
@@ -160,20 +166,25 @@ class DjangoDatabase(Database):
         self.execute(ORDERS)
 
     def transaction(self) -> Any:
+        """Commit at the end of the block, or roll back if it raises."""
         return transaction.atomic()
 
     def savepoint(self) -> Any:
+        """Release a savepoint at the end of the block, or roll back to it if it raises."""
         return transaction.atomic()
 
     def tracker(self, **options: Any) -> QueueTracker:
+        """Create a tracker for the current transaction."""
         return DjangoTracker(**options)
 
     def execute(self, statement: str) -> list[tuple[Any, ...]]:
+        """Execute SQL in the current transaction, or in its own, and return the rows."""
         with connections["default"].cursor() as cursor:
             cursor.execute(statement)
             return list(cursor.fetchall()) if cursor.description else []
 
     def relay(self, outbox: Outbox, stop: threading.Event, interval: float) -> None:
+        """Run the relay."""
         try:
             Relay(ModelRows(), outbox, interval).run(stop)
         finally:
@@ -181,6 +192,7 @@ class DjangoDatabase(Database):
                 self.close()
 
     def close(self) -> None:
+        """Close the connections."""
         connections["default"].close()
 
 
