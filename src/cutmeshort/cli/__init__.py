@@ -1,5 +1,5 @@
 """
-The command `cutmeshort`: checks the set-up, tracks single events, and runs the sandbox.
+The command `cutmeshort`: checks the set-up, tracks events, and runs the sandbox.
 
 The module of a command is imported only if that command runs.
 """
@@ -19,6 +19,7 @@ INTERRUPTED = 130  # as a shell reports a program that SIGINT ended
 _COMMANDS = {
     "doctor": "Check the settings, the connection to the service, and the token.",
     **{operation.event: f"Track one {operation.event}." for operation in OPERATIONS},
+    "deliver": "Deliver the events of an outbox file.",
     "sandbox": "Run a local mock of the service.",
 }
 
@@ -110,6 +111,10 @@ def _add_arguments(command: str, parser: argparse.ArgumentParser) -> None:
         from . import doctor
 
         doctor.add_arguments(parser)
+    elif command == "deliver":
+        from . import deliver
+
+        deliver.add_arguments(parser)
     elif command == "sandbox":
         from . import sandbox
 

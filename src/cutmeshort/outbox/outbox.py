@@ -3,7 +3,7 @@
 import os
 import sqlite3
 from collections.abc import Sequence
-from typing import Callable, Optional, Union
+from typing import TYPE_CHECKING, Callable, Optional, Union
 
 from typing_extensions import Self
 
@@ -12,6 +12,10 @@ from ..results import Outcome
 from .events import QueuedEvent
 from .queue_tracker import DEFAULT_TIMEOUT, QueueTracker, outbox_error, outbox_full
 from .storage import Storage
+
+if TYPE_CHECKING:
+    from ..client import CMSClient
+    from .delivery import DeliveryThread
 
 MAX_BYTES = 2**30
 
@@ -78,6 +82,27 @@ class Outbox(QueueTracker):
             if "full" in str(error):
                 raise outbox_full("The outbox is full, or the disk.") from error
             raise outbox_error(f"The outbox can't be used: {error}.") from error
+
+    def delivering(
+        self, client: "Optional[CMSClient]" = None, *, per_minute: int = 50
+    ) -> "DeliveryThread":
+        """
+        Deliver the events in a thread of this process, while a `with` block runs.
+
+        Of all processes that deliver the events of a file, one does, and the others wait until it
+        ends. The end of the block waits for a call that was sent.
+
+        Args:
+            client: The client that sends the events. By default, one with the settings of the
+                environment, which logs failed attempts at DEBUG only.
+            per_minute: The highest number of requests per minute; 0 for no limit.
+
+        Raises:
+            ApiValueError: A setting is not valid, or there is no token; raised by `with`, too.
+        """
+        from .delivery import DeliveryThread
+
+        return DeliveryThread(self.storage, client, per_minute=per_minute)
 
     def close(self) -> None:
         """Close the file. A later call opens it again."""

@@ -9,7 +9,7 @@ from enum import Enum
 from typing import Optional
 
 from ..models import EventPayload, LeadPayload
-from ..results import TrackResult
+from ..results import TrackError, TrackResult
 
 EVENT_WAIT = 5.0  # seconds, doubled with each failure of the event
 MAX_EVENT_WAIT = 900.0
@@ -24,7 +24,6 @@ MAX_REJECTED_IN_A_ROW = 20
 
 _MAX_DOUBLINGS = 30  # the limits apply long before; many more would overflow a float
 _SET_UP_STATUSES = frozenset({401, 402, 403, 404, 405, 407})
-_SET_UP_TYPES = frozenset({"client_closed", "disabled", "invalid_response", "tls_error"})
 
 
 class Action(Enum):
@@ -89,7 +88,7 @@ class Streak:
 
 def decide(
     result: TrackResult,
-    payload: EventPayload,
+    payload: Optional[EventPayload],
     *,
     attempts: int = 0,
     failures: int = 0,
@@ -101,7 +100,7 @@ def decide(
 
     Args:
         result: The result of `CMSClient.track`, called with `max_retries=0`.
-        payload: The event.
+        payload: The event; None if it could not be sent, as it is not valid.
         attempts: The number of earlier attempts of this event. Each must be noted before it is
             sent: if the process dies during one, the service may have recorded the event.
         failures: The number of earlier attempts of this event that were transient errors.
@@ -110,7 +109,7 @@ def decide(
         jitter: A random number from 0 to 1, which extends a pause for the rate limit, so that
             several senders do not continue at the same time.
     """
-    if result["success"]:
+    if result["success"] is True:
         return Decision(Action.DONE)
     reason, status = result["type"], result["status_code"]
     if status == 409 and _is_recorded(reason, payload, attempts):
@@ -119,9 +118,9 @@ def decide(
         retry_after = result.get("retry_after", RATE_LIMIT_PAUSE)
         pause = _rate_limit_pause(retry_after, streak.rate_limits + 1, jitter)
         return Decision(Action.RETRY, reason, pause=pause, is_rate_limited=True)
-    if status in _SET_UP_STATUSES or status // 100 == 3 or reason in _SET_UP_TYPES:
+    if _is_set_up_wrong(result):
         return Decision(Action.RETRY, reason, pause=SET_UP_PAUSE, is_set_up_wrong=True)
-    if result["retryable"] or status // 100 == 5:
+    if status // 100 in (0, 5) or result["retryable"]:
         wait = _doubled(EVENT_WAIT, failures, MAX_EVENT_WAIT)
         pause = min(result.get("retry_after", 0.0), MAX_PAUSE)
         if streak.failures:
@@ -135,7 +134,17 @@ def is_expired(created_at: float, now: float) -> bool:
     return now - created_at > MAX_AGE
 
 
-def _is_recorded(reason: str, payload: EventPayload, attempts: int) -> bool:
+def _is_set_up_wrong(error: TrackError) -> bool:
+    """Return whether a person must correct the set-up; the event is not the reason."""
+    status, type_ = error["status_code"], error["type"]
+    if status == 0:  # nothing was sent, or there was no response
+        return type_ == "client_closed" or not (error["retryable"] or type_ == "internal_error")
+    if status // 100 == 2:  # not from the service: the host or a proxy is wrong
+        return error["retryable"]
+    return status in _SET_UP_STATUSES or status // 100 not in (4, 5)
+
+
+def _is_recorded(reason: str, payload: Optional[EventPayload], attempts: int) -> bool:
     """
     Return whether a 409 proves that the service has the event.
 

@@ -1,9 +1,8 @@
-"""The schema of the outbox file, and the checks before a file is used."""
+"""The schema of the outbox file, its settings, and the checks before a file is used."""
 
 import sqlite3
+from pathlib import Path
 from typing import Final
-
-from ..exceptions import ApiValueError
 
 APPLICATION_ID: Final = 0x434D536F  # "CMSo"
 VERSION: Final = 1
@@ -38,20 +37,61 @@ INSERT INTO delivery VALUES ('delivered', 0);
 """
 
 
-def prepare(connection: sqlite3.Connection) -> None:
+_SETTINGS = (
+    "journal_mode = TRUNCATE",  # syncs more than DELETE, and leaves no data in the journal
+    "synchronous = FULL",
+    "fullfsync = ON",  # for macOS
+    "secure_delete = ON",
+    "temp_store = MEMORY",
+)
+
+_MAGIC = b"SQLite format 3\0"
+_HEADER_SIZE = 100
+_VERSION_AT = 60
+_APPLICATION_ID_AT = 68
+
+
+class NotAnOutbox(sqlite3.DatabaseError):
+    """The file belongs to another program, or to a later version of the SDK. It was not changed."""
+
+
+def check_header(path: str) -> None:
     """
-    Create the tables in an empty file, or check that the file is an outbox of this version.
+    Check that a file is empty, or an outbox of this version. SQLite might change other files.
 
     Raises:
-        ApiValueError: The file belongs to another program, or to a later version of the SDK. It was
-            not changed.
+        NotAnOutbox: It is not.
+        OSError: The file can't be read.
+    """
+    with Path(path).open("rb") as file:
+        header = file.read(_HEADER_SIZE)
+    if not header:
+        return
+    if not header.startswith(_MAGIC) or len(header) < _HEADER_SIZE:
+        raise NotAnOutbox("the file is not an outbox: another program created it")
+    application, version = (
+        int.from_bytes(header[start : start + 4], "big")
+        for start in (_APPLICATION_ID_AT, _VERSION_AT)
+    )
+    _check(application, version)
+
+
+def prepare(connection: sqlite3.Connection) -> None:
+    """
+    Set up a connection, and create the tables if the file is empty.
+
+    Raises:
+        NotAnOutbox: The file is not an outbox of this version.
         sqlite3.Error: The file can't be read or written.
     """
-    if _check(connection):
+    has_tables = _has_tables(connection)
+    for setting in _SETTINGS:
+        connection.execute(f"PRAGMA {setting}")
+    if has_tables:
         return
     connection.execute("BEGIN IMMEDIATE")
     try:
-        if not _check(connection):  # another process may have created the tables
+        if not _has_tables(connection):  # another process may have created them
             for statement in _TABLES.split(";\n"):
                 connection.execute(statement)
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
@@ -62,19 +102,23 @@ def prepare(connection: sqlite3.Connection) -> None:
         raise
 
 
-def _check(connection: sqlite3.Connection) -> bool:
-    """Return whether the file has the tables; False if it is empty."""
-    application = _read(connection, "PRAGMA application_id")
-    version = _read(connection, "PRAGMA user_version")
-    if application == 0 and not version and not _read(connection, "PRAGMA schema_version"):
+def _has_tables(connection: sqlite3.Connection) -> bool:
+    # First, as another process may create the tables between two statements.
+    schema_version = _read(connection, "schema_version")
+    application = _read(connection, "application_id")
+    if application == schema_version == 0:
         return False
-    if application != APPLICATION_ID:
-        raise ApiValueError("the file is not an outbox: another program created it", "path")
-    if version > VERSION:
-        raise ApiValueError("the file was created by a later version of the SDK", "path")
+    _check(application, _read(connection, "user_version"))
     return True
 
 
-def _read(connection: sqlite3.Connection, statement: str) -> int:
-    (value,) = connection.execute(statement).fetchone()
+def _check(application: int, version: int) -> None:
+    if application != APPLICATION_ID:
+        raise NotAnOutbox("the file is not an outbox: another program created it")
+    if version > VERSION:
+        raise NotAnOutbox("the file is from a later version of the SDK: upgrade this one")
+
+
+def _read(connection: sqlite3.Connection, name: str) -> int:
+    (value,) = connection.execute(f"PRAGMA {name}").fetchone()
     return int(value)

@@ -1,0 +1,300 @@
+"""Deliverer: delivers the events of an outbox file, one after the other."""
+
+import logging
+import random
+import sqlite3
+import threading
+import time
+from contextlib import suppress
+from functools import partial
+from typing import Any, Callable, Optional, Union, cast
+
+from typing_extensions import Self
+
+from ..checks import check_count
+from ..client import CMSClient
+from ..exceptions import ApiValueError
+from ..logs import log_failure, logger
+from ..models import LeadPayload, SalePayload
+from ..results import TrackError, TrackResult, make_validation_error
+from .lock import DeliveryLock
+from .pacing import Deferred, Pacing
+from .policy import MAX_EVENT_WAIT, Action, Decision, Streak, decide, is_expired
+from .storage import Storage, StoredEvent
+
+PER_MINUTE = 50
+POLL = 0.5  # seconds between two looks for new events
+LOCK_POLL = 1.0  # seconds between two attempts to acquire the lock
+STORAGE_TIMEOUT = 5.0  # seconds for one access to the file
+STORAGE_WAIT = 5.0  # seconds after an access that failed
+
+_EXPIRED = "The event is older than 30 days."
+
+
+class Deliverer:
+    """
+    Delivers the events of an outbox file. Only one may run for a file: see DeliveryLock.
+
+    Args:
+        storage: The file.
+        client: The client that sends the events.
+        per_minute: The highest number of requests per minute; 0 for no limit.
+
+    Attributes:
+        streak: How the latest attempts ended.
+        pacing: The current rate and pause.
+        reason: Why delivery pauses: the `type` of a result. None while it does not pause.
+        is_set_up_wrong: Whether a person must correct the set-up.
+
+    Raises:
+        ApiValueError: `per_minute` is not a number of 0 or more.
+    """
+
+    def __init__(
+        self, storage: Storage, client: CMSClient, *, per_minute: int = PER_MINUTE
+    ) -> None:
+        self._storage = storage
+        self._client = client
+        self.pacing = Pacing(check_count("per_minute", per_minute))
+        self.streak = Streak()
+        self.reason: Optional[str] = None
+        self.is_set_up_wrong = False
+        self._deferred = Deferred()
+        # An outcome that is not in the file yet. Until it is, no event is sent: the file would
+        # return the same event again.
+        self._unrecorded: Optional[Callable[[], object]] = None
+        self._reported: dict[str, Any] = {}
+        self._is_failing = False
+
+    def run(self, stop: threading.Event) -> None:
+        """Deliver until `stop` is set; a call that was sent is finished and recorded before."""
+        self._unrecorded = partial(self._storage.start, STORAGE_TIMEOUT)
+        while not stop.is_set():
+            try:
+                wait = self._step()
+            except Exception as error:  # noqa: BLE001 - delivery must not end
+                self._log_failure(error)
+                wait = STORAGE_WAIT
+            else:
+                if self._is_failing:
+                    self._is_failing = False
+                    _log(logging.INFO, "Delivery can use the outbox file again")
+            if wait > 0:
+                stop.wait(wait)
+
+    def _step(self) -> float:
+        """Make at most one attempt, and return the seconds until the next step."""
+        self._record()
+        due = self._deferred.pop_due(time.monotonic())
+        self._release(due)
+        wait = self.pacing.wait(time.monotonic())
+        if wait > 0:
+            return wait
+        self._report(0.0)
+        stored = self._storage.next(STORAGE_TIMEOUT)
+        if stored is None:
+            idle = self._deferred.pop_idle(time.monotonic())
+            self._release(idle)
+            return 0.0 if idle else POLL
+        self._deliver(stored)
+        return 0.0
+
+    def _release(self, identifiers: list[int]) -> None:
+        if identifiers:
+            self._record(partial(self._storage.release, identifiers, STORAGE_TIMEOUT))
+
+    def _record(self, outcome: Optional[Callable[[], object]] = None) -> None:
+        """Record an outcome, or the one that could not be recorded before."""
+        if outcome is not None:
+            self._unrecorded = outcome
+        if self._unrecorded is not None:
+            self._unrecorded()
+            self._unrecorded = None
+
+    def _deliver(self, stored: StoredEvent) -> None:
+        if is_expired(stored.event.created_at, time.time()):
+            self._bury(stored, "expired", _EXPIRED)
+            return
+        payload: Optional[Union[LeadPayload, SalePayload]] = None
+        result: TrackResult
+        try:
+            payload = cast(Union[LeadPayload, SalePayload], stored.event.payload())
+        except ApiValueError as error:
+            result = make_validation_error([error])  # pyright: ignore[reportAssignmentType]
+        else:
+            if not self._storage.note_attempt(stored.id, STORAGE_TIMEOUT):
+                return  # it was purged
+            self.pacing.sent(time.monotonic())
+            result = self._client.track(payload, max_retries=0)
+        decision = decide(
+            result,
+            payload,
+            attempts=stored.attempts,
+            failures=stored.failures,
+            streak=self.streak,
+            jitter=random.random(),
+        )
+        self.streak = self.streak.after(decision)
+        self.pacing.after(decision, time.monotonic())
+        self._apply(decision, stored, result)
+
+    def _apply(self, decision: Decision, stored: StoredEvent, result: TrackResult) -> None:
+        """Log a decision, and record it."""
+        if decision.action is Action.DONE or result["success"] is True:
+            self._log_delivered(stored)
+            self._record(partial(self._storage.delivered, stored, STORAGE_TIMEOUT))
+            return
+        self._log_error(decision, stored, result)
+        if decision.action is Action.DEAD_LETTER:
+            self._bury(stored, result["type"], result["error"])
+        elif decision.is_transient or decision.is_set_up_wrong:
+            # If the set-up seems wrong, the next attempt uses another event.
+            wait = decision.wait or MAX_EVENT_WAIT
+            self._defer(stored, wait, stored.failures + decision.is_transient)
+        self._report(decision.pause)
+
+    def _defer(self, stored: StoredEvent, wait: float, failures: int) -> None:
+        def defer() -> None:
+            self._storage.defer(stored, failures, STORAGE_TIMEOUT)
+            self._deferred.add(stored.id, wait, time.monotonic())
+
+        self._record(defer)
+
+    def _bury(self, stored: StoredEvent, reason: str, message: str) -> None:
+        text = "Event %d (%s) is a dead letter: %s. `cutmeshort outbox list` shows why"
+        _log(logging.WARNING, text, stored.id, stored.event.operation, reason)
+        self._record(partial(self._storage.dead, stored, reason, message, STORAGE_TIMEOUT))
+
+    def _log_delivered(self, stored: StoredEvent) -> None:
+        _log(logging.DEBUG, "Event %d (%s) delivered", stored.id, stored.event.operation)
+        if self.reason is not None:
+            self.reason = None
+            self.is_set_up_wrong = False
+            _log(logging.INFO, "Delivery resumes")
+
+    def _log_error(self, decision: Decision, stored: StoredEvent, error: TrackError) -> None:
+        reason = error["type"]
+        if error["status_code"]:
+            reason = f"{reason} ({error['status_code']})"
+        if decision.is_set_up_wrong and not self.is_set_up_wrong:
+            self.is_set_up_wrong = True
+            _log(
+                logging.ERROR,
+                "Delivery stops: %s. No event is lost. Run `cutmeshort doctor` with the settings "
+                "of this process, correct them and restart it; else it tries again every %.0f s",
+                reason,
+                decision.pause,
+            )
+        elif decision.pause:
+            _log(logging.INFO, "Delivery pauses for %.0f s: %s", decision.pause, reason)
+        else:
+            text = "Event %d (%s) not delivered, tried again later: %s"
+            _log(logging.DEBUG, text, stored.id, stored.event.operation, reason)
+        if decision.pause:
+            self.reason = error["type"]
+
+    def _log_failure(self, error: Exception) -> None:
+        """Log an exception, unless the step before failed, too."""
+        if self._is_failing:
+            return
+        self._is_failing = True
+        if isinstance(error, (sqlite3.Error, OSError, ApiValueError)):
+            text = "Delivery can't use the outbox file, and tries again every %.0f s: %s"
+            _log(logging.ERROR, text, STORAGE_WAIT, error)
+        else:
+            log_failure("the delivery", error)
+
+    def _report(self, pause: float) -> None:
+        """Tell `status` about the pause and the rate, if they have changed."""
+        rate = self.pacing.rate(time.monotonic())
+        values = {
+            "pause_until": time.time() + pause if pause else None,
+            "reason": self.reason if pause else None,
+            "per_minute": round(rate) or None,
+        }
+        if values != self._reported:
+            self._storage.report(values, STORAGE_TIMEOUT)
+            self._reported = values
+
+
+class DeliveryThread:
+    """
+    Delivers the events of an outbox file in a thread of this process, within a `with` block.
+
+    If another process delivers them, the thread waits until that ends. The end of the block waits
+    for a call that was sent. A forked child does not deliver.
+
+    Args:
+        storage: The file.
+        client: The client that sends the events; None for one with the settings of the environment,
+            which is closed with the block.
+        per_minute: The highest number of requests per minute; 0 for no limit.
+
+    Raises:
+        ApiValueError: A setting is not valid; raised by `with`, too.
+    """
+
+    def __init__(
+        self, storage: Storage, client: Optional[CMSClient], *, per_minute: int = PER_MINUTE
+    ) -> None:
+        self._storage = storage
+        self._client = client
+        self._per_minute = check_count("per_minute", per_minute)
+        self._stop = threading.Event()
+
+    def __enter__(self) -> Self:
+        own = self._client is None
+        client = self._client or _QuietClient()
+        self._stop = threading.Event()
+        # A daemon, so that the process can exit if the application never leaves the block.
+        self._thread = threading.Thread(
+            target=self._run, args=(client, own), name="cutmeshort-delivery", daemon=True
+        )
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _run(self, client: CMSClient, own: bool) -> None:
+        lock = DeliveryLock(self._storage.path)
+        try:
+            if _wait_for(lock, self._stop):
+                _log(logging.INFO, "Delivery of the events in %s starts", self._storage.path)
+                Deliverer(self._storage, client, per_minute=self._per_minute).run(self._stop)
+        finally:
+            lock.release()
+            if own:
+                client.close()
+        _log(logging.INFO, "Delivery ends")
+
+
+class _QuietClient(CMSClient):
+    """A client that logs a failed attempt at DEBUG, as the event is not lost."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._log.warning_level = logging.DEBUG
+
+
+def _wait_for(lock: DeliveryLock, stop: threading.Event) -> bool:
+    """Wait for a lock; return False if `stop` was set first."""
+    logged = False
+    while not stop.is_set():
+        problem = "another process delivers the events of this file"
+        try:
+            if lock.acquire():
+                return True
+        except OSError as error:
+            problem = str(error)
+        if not logged:
+            logged = True
+            _log(logging.INFO, "Delivery waits: %s", problem)
+        stop.wait(LOCK_POLL)
+    return False
+
+
+def _log(level: int, text: str, *arguments: object) -> None:
+    with suppress(Exception):  # the application's log handlers may raise any
+        logger.log(level, text, *arguments)
