@@ -2,6 +2,7 @@
 
 import signal
 import threading
+from queue import SimpleQueue
 from typing import Any, Optional
 
 from django.conf import settings
@@ -11,6 +12,9 @@ from .....exceptions import ApiValueError
 from .....outbox import Outbox
 from ....relay import DEFAULT_INTERVAL, Relay
 from ...rows import ModelRows
+
+_INTERRUPTED = 130
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class Command(BaseCommand):
@@ -30,7 +34,7 @@ class Command(BaseCommand):
         )
         parser.add_argument(
             "--per-minute",
-            type=float,
+            type=int,
             default=50,
             metavar="NUMBER",
             help="the maximum number of requests per minute; 0 for no limit; by default, 50",
@@ -42,7 +46,7 @@ class Command(BaseCommand):
         )
 
     def handle(
-        self, *, outbox: Optional[str], per_minute: float, database: Optional[str], **_: Any
+        self, *, outbox: Optional[str], per_minute: int, database: Optional[str], **_: Any
     ) -> None:
         """Deliver until a signal ends the command."""
         path = outbox or getattr(settings, "CMS_OUTBOX", None)
@@ -56,18 +60,25 @@ class Command(BaseCommand):
         except ApiValueError as error:
             raise CommandError(str(error), returncode=2) from error
         if signal.SIGINT in received:
-            raise SystemExit(130)
+            raise SystemExit(_INTERRUPTED)
 
 
 def _stop_on_signals(stop: threading.Event) -> list[int]:
     """Set `stop` at the first SIGTERM or SIGINT, and return a list to which it is added."""
     received: list[int] = []
+    queue: SimpleQueue[None] = SimpleQueue()  # a signal handler can't safely set an event
 
-    def handler(number: int, _frame: object) -> None:
+    def handle(number: int, _frame: object) -> None:
+        for each in _SIGNALS:
+            signal.signal(each, signal.SIG_DFL)  # a second signal ends the process at once
         received.append(number)
-        stop.set()
-        signal.signal(number, signal.SIG_DFL)  # a second signal ends the process at once
+        queue.put(None)
 
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, handler)
+    def wait() -> None:
+        queue.get()
+        stop.set()
+
+    for each in _SIGNALS:
+        signal.signal(each, handle)
+    threading.Thread(target=wait, daemon=True).start()
     return received
