@@ -1,5 +1,5 @@
 """
-The same shop with a database, once with SQLAlchemy and once with Django, on a SQLite file.
+The same shop with a database, once with SQLAlchemy and once with Django.
 
 An order and its event are written in one transaction.
 """
@@ -8,12 +8,11 @@ import contextlib
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, Callable, Optional
 
 from django.core.management import call_command
 from django.db import connections, transaction
-from sqlalchemy import Engine, MetaData, create_engine, text
+from sqlalchemy import URL, Engine, MetaData, create_engine, text
 from sqlalchemy.orm import Session
 
 from cutmeshort.integrations.django_outbox import DjangoTracker
@@ -26,6 +25,7 @@ from . import shops  # noqa: F401 - it sets Django up
 
 ORDERS = "CREATE TABLE orders (id VARCHAR(50) PRIMARY KEY)"
 EVENTS = "cutmeshort_outbox"
+ENGINES = {"sqlite": "sqlite3", "postgresql": "postgresql"}
 
 
 class Database(ABC):
@@ -54,6 +54,10 @@ class Database(ABC):
     @abstractmethod
     def close(self) -> None:
         """Close the connections."""
+
+    def _drop_tables(self) -> None:
+        for name in ("orders", EVENTS, "away", "django_migrations"):
+            self.execute(f"DROP TABLE IF EXISTS {name}")
 
     def order(self, invoice: str, customer: str = "user_42", amount: int = 999) -> Any:
         """Insert an order and track its sale. Return the result."""
@@ -104,14 +108,20 @@ class Rounds(threading.Event):
 
 
 class SQLAlchemyDatabase(Database):
-    """The shop with SQLAlchemy."""
+    """
+    The shop with SQLAlchemy.
 
-    def __init__(self, path: Path) -> None:
+    Args:
+        url: The database. Its tables are dropped.
+    """
+
+    def __init__(self, url: URL) -> None:
         metadata = MetaData()
         self.table = outbox_table(metadata)
-        self.engine: Engine = create_engine(f"sqlite:///{path}")
-        metadata.create_all(self.engine)
+        self.engine: Engine = create_engine(url)
         self._session: Optional[Session] = None
+        self._drop_tables()
+        metadata.create_all(self.engine)
         self.execute(ORDERS)
 
     @contextlib.contextmanager
@@ -157,11 +167,24 @@ class SQLAlchemyDatabase(Database):
 
 
 class DjangoDatabase(Database):
-    """The shop with Django."""
+    """
+    The shop with Django.
 
-    def __init__(self, path: Path) -> None:
+    Args:
+        url: The database. Its tables are dropped.
+    """
+
+    def __init__(self, url: URL) -> None:
         connections["default"].close()
-        connections.settings["default"]["NAME"] = path
+        del connections["default"]
+        connections.settings["default"].update(
+            ENGINE=f"django.db.backends.{ENGINES[url.get_backend_name()]}",
+            NAME=url.database,
+            USER=url.username or "",
+            HOST=url.host or "",
+            PORT=url.port or "",
+        )
+        self._drop_tables()
         call_command("migrate", verbosity=0)
         self.execute(ORDERS)
 

@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import URL, make_url
 
 from cutmeshort import Outcome
 from cutmeshort.integrations.relay import MAX_WAIT, PAGE
 from cutmeshort.outbox import Outbox
 
 from ..support.events import CUSTOMER, SALE_PAYLOAD, SECRETS
+from ..support.postgres import Postgres, postgres
 from ..support.timing import LONG, SLACK, Clock, timed
 from .databases import DATABASES, EVENTS, Database, Rounds
 
@@ -25,10 +27,26 @@ QUEUED = {
 }
 
 
+@pytest.fixture(scope="module")
+def server() -> Iterator[Postgres]:
+    """A server of PostgreSQL."""
+    with postgres() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.services)])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> URL:
+    """The URL of a database."""
+    if request.param == "sqlite":
+        return make_url(f"sqlite:///{tmp_path / 'shop.sqlite3'}")
+    server: Postgres = request.getfixturevalue("server")
+    return make_url(server.url)
+
+
 @pytest.fixture(params=DATABASES)
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+def database(request: pytest.FixtureRequest, url: URL) -> Iterator[Database]:
     """An empty database."""
-    database: Database = DATABASES[request.param](tmp_path / "shop.sqlite3")
+    database: Database = DATABASES[request.param](url)
     yield database
     database.close()
 

@@ -99,6 +99,8 @@ def run_kills(
             return list(connection.execute(statement).scalars())
 
     with Sandbox(duplicate_status=409) as sandbox, Shop(url, outbox, sandbox).running() as shop:
+        while not sandbox.sales:  # all processes have started
+            time.sleep(0.05)
         for number in range(kills):
             time.sleep(random.uniform(0.1, 0.8))
             role = ("shop", "relay", "worker")[number % 3]
@@ -107,8 +109,6 @@ def run_kills(
                 outbox.unlink(missing_ok=True)
             disturb(sandbox, number)
             shop.start(role)
-        while len(read(select(orders.c.id))) == 0:
-            time.sleep(0.1)
         shop.kill("shop")
         deadline = time.monotonic() + DRAINED
         while read(select(func.count()).select_from(events)) != [0]:
