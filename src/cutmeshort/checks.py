@@ -112,10 +112,10 @@ def check_assert_hostname(name: str, value: Any) -> Any:
     return value if value is False else check_host_name(name, value, "a host name, or False")
 
 
-def check_path(name: str, value: Any) -> str:
+def check_path(name: str, value: Any, expected: str = "the path of a PEM file") -> str:
     """Return `value` as a string if it is a path; the file need not exist."""
     path = os.fspath(value) if isinstance(value, os.PathLike) else value
-    _require(isinstance(path, str) and path != "", name, "the path of a PEM file")
+    _require(isinstance(path, str) and path != "" and "\0" not in path, name, expected)
     return str(path)
 
 

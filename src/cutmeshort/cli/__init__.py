@@ -20,6 +20,7 @@ _COMMANDS = {
     "doctor": "Check the settings, the connection to the service, and the token.",
     **{operation.event: f"Track one {operation.event}." for operation in OPERATIONS},
     "deliver": "Deliver the events of an outbox file.",
+    "outbox": "Show and manage the events of an outbox file.",
     "sandbox": "Run a local mock of the service.",
 }
 
@@ -115,6 +116,10 @@ def _add_arguments(command: str, parser: argparse.ArgumentParser) -> None:
         from . import deliver
 
         deliver.add_arguments(parser)
+    elif command == "outbox":
+        from . import outbox
+
+        outbox.add_arguments(parser)
     elif command == "sandbox":
         from . import sandbox
 

@@ -4,5 +4,16 @@ from .events import QueuedEvent
 from .outbox import Outbox
 from .policy import Action, Decision, Streak, decide
 from .queue_tracker import QueueTracker
+from .status import EventInfo, OutboxStatus
 
-__all__ = ["Action", "Decision", "Outbox", "QueueTracker", "QueuedEvent", "Streak", "decide"]
+__all__ = [
+    "Action",
+    "Decision",
+    "EventInfo",
+    "Outbox",
+    "OutboxStatus",
+    "QueueTracker",
+    "QueuedEvent",
+    "Streak",
+    "decide",
+]

@@ -2,13 +2,14 @@
 
 import os
 import sqlite3
+import stat
 import threading
 import time
 import weakref
 from contextlib import suppress
 from typing import Callable, Optional, TypeVar
 
-from .schema import check_header, prepare
+from .schema import NotAnOutbox, check_header, prepare
 
 _T = TypeVar("_T")
 Work = Callable[[sqlite3.Connection], _T]
@@ -137,7 +138,7 @@ class Database:
         """Return whether the path is still that of the file that the connection has open."""
         try:
             return _identify(self.path) == self._file
-        except OSError:
+        except (OSError, NotAnOutbox):
             return False
 
     def _close(self) -> None:
@@ -168,6 +169,8 @@ class Database:
 
 def _identify(path: str) -> tuple[int, int]:
     found = os.stat(path)  # noqa: PTH116 - much faster than with Path
+    if not stat.S_ISREG(found.st_mode):
+        raise NotAnOutbox("the path is that of a directory or a device")
     return found.st_dev, found.st_ino
 
 

@@ -2,22 +2,38 @@
 
 import os
 import sqlite3
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Callable, Optional, Union
 
 from typing_extensions import Self
 
 from ..checks import check_count, check_path
+from ..exceptions import ApiValueError
+from ..models import ExternalId
 from ..results import Outcome
-from .events import QueuedEvent
-from .queue_tracker import DEFAULT_TIMEOUT, QueueTracker, outbox_error, outbox_full
-from .storage import Storage
+from .events import QueuedEvent, customer_hash
+from .lock import is_locked
+from .problems import explain
+from .queue_tracker import DEFAULT_TIMEOUT, QueueTracker
+from .schema import BEHIND, DEAD, DEFERRED, READY
+from .status import EventInfo, OutboxStatus
+from .storage import ListedEvent, Storage
 
 if TYPE_CHECKING:
     from ..client import CMSClient
     from .delivery import DeliveryThread
 
 MAX_BYTES = 2**30
+_MIN_BYTES = 2**16  # the empty tables need more than half of it
+
+_WAITING = {
+    BEHIND: "It waits for an earlier event of the customer.",
+    READY: "It is due.",
+    DEFERRED: "It waits for its next attempt.",
+}
 
 
 class Outbox(QueueTracker):
@@ -27,17 +43,23 @@ class Outbox(QueueTracker):
     Any number of processes on one machine can share the file. `cutmeshort deliver PATH` delivers
     the events, or a thread of this process: see `delivering`.
 
+    The tracking methods return within `timeout`, unless the disk hangs; `max_retries` is checked,
+    and has no effect. The methods that manage the events raise ApiException, with the type
+    `outbox_full` or `outbox_error`, if the file can't be used.
+
     Args:
-        path: The file, on a local disk. It is created with mode 0600.
+        path: The file, on a local disk. It is created with mode 0600, if it does not exist. Its
+            directory must exist and be writable.
         timeout: Seconds for one call; above 0, at most 86400.
         enabled: If False, the methods validate, queue nothing, and return an error of type
             `disabled`. Defaults to `CMS_ENABLED`, then to True.
-        max_bytes: The largest size of the file in bytes. At that size, results have the type
-            `outbox_full`.
+        max_bytes: The largest size of the file in bytes, 65536 or more. At that size, results have
+            the type `outbox_full`. Delivery still works, and can exceed it slightly.
         on_outcome: A function, not async, that is called with an Outcome after each call.
 
     Raises:
-        ApiValueError: A setting is not valid, or the file can't be used.
+        ApiValueError: A setting is not valid, or the file can't be used for a reason that only a
+            person can correct, such as missing permissions. A disabled outbox is not checked.
         ApiTypeError: `on_outcome` is not a function.
     """
 
@@ -54,8 +76,11 @@ class Outbox(QueueTracker):
     ) -> None:
         super().__init__(self._put_one, timeout=timeout, enabled=enabled, on_outcome=on_outcome)
         self.storage = Storage(
-            check_path("path", path), max_bytes=check_count("max_bytes", max_bytes, 1)
+            check_path("path", path, "the path of a file"),
+            max_bytes=check_count("max_bytes", max_bytes, _MIN_BYTES),
         )
+        if self._enabled:
+            self._check()
 
     def put(
         self,
@@ -75,13 +100,9 @@ class Outbox(QueueTracker):
         Raises:
             ApiException: The events were not added; its `type` is `outbox_full` or `outbox_error`.
         """
-        try:
-            seconds = self._timeout if timeout is None else timeout
+        seconds = self._timeout if timeout is None else timeout
+        with _file_errors():
             return self.storage.put(events, seconds, may_be_recorded=may_be_recorded)
-        except (sqlite3.Error, OSError) as error:
-            if "full" in str(error):
-                raise outbox_full("The outbox is full, or the disk.") from error
-            raise outbox_error(f"The outbox can't be used: {error}.") from error
 
     def delivering(
         self, client: "Optional[CMSClient]" = None, *, per_minute: int = 50
@@ -104,6 +125,74 @@ class Outbox(QueueTracker):
 
         return DeliveryThread(self.storage, client, per_minute=per_minute)
 
+    def status(self) -> OutboxStatus:
+        """Return how many events wait, and whether they are being delivered."""
+        with _file_errors():
+            found = self.storage.summary(self._timeout)
+            is_delivering = is_locked(self.storage.path)
+            size = Path(self.storage.path).stat().st_size
+        now = time.time()
+        oldest = found["oldest"]
+        pause = (found.get("pause_until") or now) - now if is_delivering else 0.0
+        return {
+            "waiting": found["waiting"],
+            "oldest_age": None if oldest is None else max(0.0, now - oldest),
+            "dead": found["dead"],
+            "delivered": found["delivered"],
+            "is_delivering": is_delivering,
+            "pause": pause if pause > 0 else None,
+            "reason": found.get("reason") if pause > 0 else None,
+            "per_minute": found.get("per_minute") if is_delivering else None,
+            "bytes": size,
+        }
+
+    def events(
+        self, *, dead: bool, after: int = 0, limit: int = 1000, with_body: bool = False
+    ) -> list[EventInfo]:
+        """
+        Return events in the order of hand-over.
+
+        Args:
+            dead: True for the dead letters, False for the events that wait.
+            after: Return only events with a greater id, for example than the last one that an
+                earlier call has returned.
+            limit: The largest number of events.
+            with_body: Whether to return the payloads. They contain customer data.
+        """
+        with _file_errors():
+            found = self.storage.list(self._timeout, dead=dead, after=after, limit=limit)
+        return [_describe(event, with_body) for event in found]
+
+    def retry(self, ids: Optional[Sequence[int]] = None) -> int:
+        """
+        Let dead letters wait for delivery again, and return how many.
+
+        A dead letter keeps its place in the order of hand-over. One that has expired gets 30 more
+        days.
+
+        Args:
+            ids: The ids of the dead letters; None for all.
+        """
+        with _file_errors():
+            return self.storage.retry(ids, self._timeout)
+
+    def purge(self, *, customer: Optional[ExternalId] = None, dead: bool = False) -> int:
+        """
+        Erase events that were not delivered, and return how many. Their data is overwritten.
+
+        Args:
+            customer: The id of a customer, to erase all events of that customer.
+            dead: True to erase all dead letters.
+
+        Raises:
+            ApiValueError: Neither or both are given.
+        """
+        if (customer is not None) is dead:
+            raise ApiValueError("purge needs either customer=... or dead=True", "customer")
+        with _file_errors():
+            hashed = None if customer is None else customer_hash(customer)
+            return self.storage.purge(hashed, self._timeout)
+
     def close(self) -> None:
         """Close the file. A later call opens it again."""
         self.storage.close()
@@ -117,3 +206,35 @@ class Outbox(QueueTracker):
     def _put_one(self, event: QueuedEvent, timeout: float) -> bool:
         (duplicate,) = self.put([event], timeout=timeout)
         return duplicate
+
+    def _check(self) -> None:
+        """Open the file, and raise ApiValueError for a problem that waiting does not solve."""
+        try:
+            self.storage.check(self._timeout)
+        except (sqlite3.Error, OSError) as error:
+            problem = explain(error)
+            if problem.is_permanent:
+                raise ApiValueError(f"path: {problem.text}", "path") from error
+
+
+@contextmanager
+def _file_errors() -> Iterator[None]:
+    try:
+        yield
+    except (sqlite3.Error, OSError) as error:
+        raise explain(error).to_exception() from error
+
+
+def _describe(event: ListedEvent, with_body: bool) -> EventInfo:
+    info: EventInfo = {
+        "id": event.id,
+        "operation": event.operation,
+        "state": "dead" if event.state == DEAD else "waiting",
+        "created_at": event.created_at,
+        "attempts": event.attempts,
+        "reason": event.reason,
+        "message": event.message or _WAITING.get(event.state, ""),
+    }
+    if with_body:
+        info["body"] = event.body
+    return info

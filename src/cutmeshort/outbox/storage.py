@@ -50,7 +50,7 @@ class StoredEvent(NamedTuple):
 
 class ListedEvent(NamedTuple):
     """
-    An event in a list for people.
+    An event with what a person needs to know about it.
 
     Attributes:
         id: Increases in the order of hand-over.
@@ -103,6 +103,15 @@ class Storage:
         self.path = self._database.path
         self._delivered_memory = delivered_memory
         self._prune_at = -math.inf
+
+    def check(self, timeout: float) -> None:
+        """Open the file, and write to it."""
+        statement = "UPDATE delivery SET value = value WHERE name = 'delivered'"
+
+        def work(connection: Connection) -> None:
+            connection.execute(statement)
+
+        self._database.write(work, timeout)
 
     def put(
         self, events: Iterable[QueuedEvent], timeout: float, *, may_be_recorded: bool = False
