@@ -270,6 +270,19 @@ def test_a_dead_letter_keeps_its_row(database: Database, outbox: Outbox, path: P
     assert database.rows() == 0
 
 
+def test_a_purged_event_loses_its_row(database: Database, outbox: Outbox) -> None:
+    """What the operator erases from the outbox is erased from the table, and can be queued again."""
+    database.commit("inv_1", customer="user_1")
+    database.commit("inv_2", customer="user_2")
+    database.run_relay(outbox, lambda: outbox.purge(customer="user_1"))
+    database.run_relay(outbox)
+    assert (database.rows(), waiting(outbox)) == (1, ["inv_2"])
+    with database.transaction():
+        database.tracker().track_sale("Purchase", "user_1", "inv_1", 1000, "USD")
+    database.run_relay(outbox)
+    assert waiting(outbox) == ["inv_1"]
+
+
 def test_a_corrected_event_replaces_the_dead_letter(database: Database, outbox: Outbox) -> None:
     """An event with the key of a dead letter is delivered, and both rows are deleted."""
     database.commit("inv_1")

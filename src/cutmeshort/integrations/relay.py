@@ -22,6 +22,7 @@ MAX_WAIT = 60.0  # seconds between two attempts while the database or the outbox
 _FILE_TIMEOUT = 5.0  # seconds to wait for other processes that use the outbox
 _PASS_PAUSE = 20  # times the duration of a pass
 _MAX_DOUBLINGS = 10
+_SETTLED = ("delivered", "purged")  # states in the outbox of an event whose row is deleted
 
 logger = logging.getLogger("cutmeshort")
 
@@ -71,7 +72,7 @@ class Rows(ABC):
 
 class Relay:
     """
-    Copies events from a table into an outbox, and deletes the rows whose events were delivered.
+    Copies events from a table into an outbox, and deletes the rows of those delivered or purged.
 
     Rows are marked when they were handed over, so that no row is skipped that commits after rows
     with higher ids. From time to time, a pass over all rows compares them with the outbox.
@@ -131,18 +132,18 @@ class Relay:
         return witness is not None and not self._outbox.storage.states([witness], _FILE_TIMEOUT)
 
     def _pass(self, stop: threading.Event) -> None:
-        """Go through all rows: delete those delivered, and hand over those not in the outbox."""
+        """Go through all rows: delete those settled, and hand over those not in the outbox."""
         self._witness = None
         last = 0
         while not stop.is_set():
             page = self._rows.after(last)
             states = self._outbox.storage.states([row.key for row in page], _FILE_TIMEOUT)
             unknown = [row for row in page if not (row.is_handed_over and row.key in states)]
-            delivered = [
-                row.id for row in page if row.is_handed_over and states.get(row.key) == "delivered"
+            settled = [
+                row.id for row in page if row.is_handed_over and states.get(row.key) in _SETTLED
             ]
-            if delivered:
-                self._rows.delete(delivered)
+            if settled:
+                self._rows.delete(settled)
             self._witness = next(iter(states), self._witness)
             self._hand_over(unknown)
             if len(page) < PAGE:
