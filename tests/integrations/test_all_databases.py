@@ -271,7 +271,7 @@ def test_a_dead_letter_keeps_its_row(database: Database, outbox: Outbox, path: P
 
 
 def test_a_purged_event_loses_its_row(database: Database, outbox: Outbox) -> None:
-    """What the operator erases from the outbox is erased from the table, and can be queued again."""
+    """The relay deletes the row of an event that was erased, which can be queued again."""
     database.commit("inv_1", customer="user_1")
     database.commit("inv_2", customer="user_2")
     database.run_relay(outbox, lambda: outbox.purge(customer="user_1"))
@@ -323,7 +323,7 @@ def test_a_full_outbox_is_reported(
         queue_many(database, 200)
         database.run_relay(outbox)
         assert outbox.storage.next(LONG) is None
-    assert "The outbox is full" in caplog.text
+    assert "disk is full" in caplog.text
     with Outbox(path) as outbox:
         database.run_relay(outbox)
         assert outbox.storage.next(LONG) is not None
