@@ -16,10 +16,18 @@ from cutmeshort.sandbox import Sandbox
 from ..support.paths import ROOT
 from .pages import ALL, README, Page
 
-# The Python of these pages is run by test_recipes and test_upgrading.
-ELSEWHERE = {"docs/how-to/observability.md", "docs/how-to/upgrading.md"}
-# The shell commands of these pages are run by test_shell, except the sandbox.
-SHELL = {"docs/how-to/shell.md", "docs/reference/command-line.md"}
+# The Python of these pages is run by test_recipes, test_upgrading and test_many_machines.
+ELSEWHERE = {
+    "docs/how-to/many-machines.md",
+    "docs/how-to/observability.md",
+    "docs/how-to/upgrading.md",
+}
+# The commands of these pages are run by test_shell and test_many_machines, except the sandbox.
+SHELL = {
+    "docs/how-to/many-machines.md",
+    "docs/how-to/shell.md",
+    "docs/reference/command-line.md",
+}
 LANGUAGES = {"python", "toml", "sh", "text", "json", "{toctree}", "{eval-rst}"}
 
 

@@ -167,7 +167,7 @@ def test_the_keys_of_delivered_events_are_kept_for_some_days(
     storage.delivered(take(storage), LONG)
     keys = [queued(1).key, queued(2).key]
     states = storage.states(keys, LONG)
-    assert states == ({key: "delivered" for key in keys} if expected else {keys[1]: "delivered"})
+    assert states == (dict.fromkeys(keys, "delivered") if expected else {keys[1]: "delivered"})
     storage.close()
 
 

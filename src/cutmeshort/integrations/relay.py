@@ -20,7 +20,7 @@ PAGE = 500  # rows that are read at once
 DEFAULT_INTERVAL = 1.0  # seconds
 MAX_WAIT = 60.0  # seconds between two attempts while the database or the outbox can't be used
 _FILE_TIMEOUT = 5.0  # seconds to wait for other processes that use the outbox
-_PASS_PAUSE = 20  # times the duration of a pass
+_PASS_PAUSE = 50  # times the duration of a pass
 _MAX_DOUBLINGS = 10
 _SETTLED = ("delivered", "purged")  # states in the outbox of an event whose row is deleted
 
@@ -127,7 +127,7 @@ class Relay:
                 break
 
     def _is_file_lost(self) -> bool:
-        """Return whether the outbox lost its events: they must go before newer ones."""
+        """Return whether the outbox lost its events, which are older than the new ones."""
         witness = self._witness
         return witness is not None and not self._outbox.storage.states([witness], _FILE_TIMEOUT)
 
