@@ -23,6 +23,7 @@ from cutmeshort.integrations.sqlalchemy import SessionTracker, outbox_table, rel
 from cutmeshort.outbox import Outbox
 
 from ..support.events import SALE_PAYLOAD
+from ..support.timing import LONG
 
 
 class Base(DeclarativeBase):
@@ -92,7 +93,10 @@ def test_an_async_session_works(engine: Engine, tmp_path: Path) -> None:
             await session.commit()
         await async_engine.dispose()
 
+    before = set(threading.enumerate())
     asyncio.run(shop())
+    for thread in set(threading.enumerate()) - before:  # of aiosqlite, which does not wait for it
+        thread.join(LONG)
     assert rows(engine) == 1
 
 
