@@ -181,14 +181,26 @@ def queue_many(database: Database, number: int) -> None:
             tracker.track_sale("Purchase", "user_42", invoice, 1, "USD")
 
 
-def test_the_order_is_kept(database: Database, outbox: Outbox, path: Path) -> None:
-    """The outbox has the events in the order of the inserts."""
-    queue_many(database, PAGE + 3)
+def test_the_order_is_kept(
+    database: Database,
+    outbox: Outbox,
+    path: Path,
+    clock: Clock,  # noqa: ARG001 - no second pass is due
+) -> None:
+    """The outbox has the events in the order of the inserts, also after its file was lost."""
+    database.run_relay(outbox, lambda: queue_many(database, PAGE + 3))
+    expected = database.execute(f"SELECT key FROM {EVENTS} ORDER BY id")
+    assert len(expected) == PAGE + 3
+    assert keys(path) == expected
+    lose(outbox, path)
     database.run_relay(outbox)
+    assert keys(path) == expected
+
+
+def keys(path: Path) -> list[Any]:
+    """Return the keys in the outbox, in the order of hand-over."""
     with closing(sqlite3.connect(path)) as file:
-        rows = file.execute("SELECT key FROM events ORDER BY id").fetchall()
-    assert len(rows) == PAGE + 3
-    assert rows == database.execute(f"SELECT key FROM {EVENTS} ORDER BY id")
+        return file.execute("SELECT key FROM events ORDER BY id").fetchall()
 
 
 def test_an_event_that_commits_late_is_not_skipped(database: Database, outbox: Outbox) -> None:
@@ -370,3 +382,24 @@ def test_the_relay_stops_promptly(database: Database, outbox: Outbox) -> None:
     _, seconds = timed(lambda: thread.join(LONG))
     assert not thread.is_alive()
     assert seconds < SLACK
+
+
+@pytest.mark.parametrize("url", ["postgresql"], indirect=True)
+@pytest.mark.services
+def test_the_relay_survives_a_restart_of_the_database(
+    database: Database, server: Postgres, outbox: Outbox
+) -> None:
+    """A connection that the database closed is replaced after one failure."""
+
+    def restart() -> None:
+        server.restart()
+        database.close()
+        database.commit("inv_2")
+
+    def lose_connection() -> None:
+        database.execute("SELECT 1")
+        server.restart()
+
+    database.commit("inv_1")
+    database.run_relay(outbox, lose_connection, lambda: None, restart)
+    assert waiting(outbox) == ["inv_1", "inv_2"]

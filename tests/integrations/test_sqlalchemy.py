@@ -122,7 +122,8 @@ def test_the_name_of_the_table_can_be_chosen(engine: Engine) -> None:
     metadata = MetaData()
     table = outbox_table(metadata, "events")
     metadata.create_all(engine)
-    assert [each["name"] for each in inspect(engine).get_indexes("events")] == ["events_new"]
+    (index,) = inspect(engine).get_indexes("events")
+    assert (index["name"], index["column_names"]) == ("events_new", ["handed_over_at", "id"])
     with Session(engine) as session:
         assert track(session, table)["success"]
         session.commit()

@@ -138,14 +138,13 @@ class Relay:
         while not stop.is_set():
             page = self._rows.after(last)
             states = self._outbox.storage.states([row.key for row in page], _FILE_TIMEOUT)
-            unknown = [row for row in page if not (row.is_handed_over and row.key in states)]
             settled = [
                 row.id for row in page if row.is_handed_over and states.get(row.key) in _SETTLED
             ]
             if settled:
                 self._rows.delete(settled)
             self._witness = next(iter(states), self._witness)
-            self._hand_over(unknown)
+            self._hand_over([row for row in page if row.key not in states])
             if len(page) < PAGE:
                 break
             last = page[-1].id
