@@ -391,15 +391,10 @@ def test_the_relay_survives_a_restart_of_the_database(
 ) -> None:
     """A connection that the database closed is replaced after one failure."""
 
-    def restart() -> None:
-        server.restart()
-        database.close()
+    def commit_and_restart() -> None:
         database.commit("inv_2")
-
-    def lose_connection() -> None:
-        database.execute("SELECT 1")
         server.restart()
 
     database.commit("inv_1")
-    database.run_relay(outbox, lose_connection, lambda: None, restart)
+    database.run_relay(outbox, commit_and_restart, lambda: None)
     assert waiting(outbox) == ["inv_1", "inv_2"]
