@@ -26,7 +26,7 @@ from ..support.server import Connection, Server, never_respond
 from .conftest import TOKEN, Run
 
 SCRIPT = shutil.which("cutmeshort", path=sysconfig.get_path("scripts"))
-COMMANDS = ("doctor", "lead", "sale", "sandbox")
+COMMANDS = ("deliver", "doctor", "lead", "sale", "sandbox")
 
 
 def test_the_versions_are_one_per_line(run: Run) -> None:

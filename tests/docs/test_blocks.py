@@ -22,9 +22,10 @@ ELSEWHERE = {
     "docs/how-to/observability.md",
     "docs/how-to/upgrading.md",
 }
-# The commands of these pages are run by test_shell and test_many_machines, except the sandbox.
+# The commands of these pages are run by the test of the page or test_shell, except the sandbox.
 SHELL = {
     "docs/how-to/many-machines.md",
+    "docs/how-to/service-down.md",
     "docs/how-to/shell.md",
     "docs/reference/command-line.md",
 }

@@ -24,6 +24,7 @@ from cutmeshort import (
     TrackingApi,
     TrackSuccess,
 )
+from cutmeshort import outbox as outbox_module
 from cutmeshort import sandbox as sandbox_module
 from cutmeshort.exceptions import error_spec
 from cutmeshort.operations import OPERATIONS, Operation
@@ -151,6 +152,8 @@ def test_the_table_of_types_is_complete() -> None:
         "client_closed",
         "disabled",
         "internal_error",
+        "outbox_full",
+        "outbox_error",
     }
     assert set(all_names(rows)) == by_status | own
     for row in rows:
@@ -174,7 +177,8 @@ def test_the_table_of_types_says_what_is_retried() -> None:
                 assert final == found | {501}
                 continue
             assert is_retried(status, error_type) == (retried == "yes")
-            if error_type in ("client_closed", "internal_error"):  # not decided by the policy
+            # The policy does not decide these.
+            if error_type in ("client_closed", "internal_error", "outbox_full", "outbox_error"):
                 assert retryable.startswith("yes")
             else:
                 assert is_retryable(status, error_type) == (retryable == "yes")
@@ -386,6 +390,7 @@ def test_the_python_api_has_every_public_name() -> None:
     entries = re.findall(directive, text, re.M)
     public = {*cutmeshort.__all__, "click_id.read"} - {"__version__", "click_id"}
     public |= {f"sandbox.{each}" for each in sandbox_module.__all__}
+    public |= {f"outbox.{each}" for each in outbox_module.__all__}
     others = {"operations.Operation", "models.EventPayload", "testing.redirect"}
     assert sorted(entries) == sorted(public | others)
 

@@ -1,5 +1,6 @@
 """An outbox file in a directory of its own."""
 
+import logging
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,3 +34,10 @@ def outbox(path: Path) -> Iterator[Outbox]:
     """An outbox with an empty file."""
     with Outbox(path, timeout=30) as outbox:
         yield outbox
+
+
+@pytest.fixture
+def log(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
+    """The SDK's log at DEBUG."""
+    with caplog.at_level(logging.DEBUG, "cutmeshort"):
+        yield caplog

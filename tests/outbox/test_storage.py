@@ -51,7 +51,7 @@ def test_an_event_from_elsewhere_may_have_been_sent(storage: Storage) -> None:
 
 
 def test_the_state_of_a_key_is_known(storage: Storage) -> None:
-    """Keys that wait, were delivered, or belong to dead letters are told apart from unknown ones."""
+    """The state of a key is that of its event; an unknown key has none."""
     events = [queued(number) for number in range(4)]
     put(storage, *events[:3])
     storage.delivered(take(storage), LONG)
@@ -86,7 +86,7 @@ def test_a_start_makes_deferred_events_ready(storage: Storage) -> None:
 
 
 def test_a_retried_dead_letter_keeps_its_place(storage: Storage) -> None:
-    """A retried dead letter is delivered before later events of its customer, even deferred ones."""
+    """A retried dead letter is delivered before its customer's later events."""
     put(storage, *(queued(number, "ann") for number in range(1, 4)))
     storage.dead(take(storage), "not_valid", "", LONG)
     in_flight = take(storage)

@@ -52,6 +52,7 @@ def _run(arguments: argparse.Namespace) -> int:
             outbox = Outbox(arguments.file)
             with outbox, outbox.delivering(per_minute=arguments.per_minute):
                 number = _wait_for(received)
+                logger.info("Delivery ends after the call that was sent, if there is one")
         except ApiValueError as error:
             parser.exit(USAGE_ERROR, f"{parser.prog}: {error}\n")
     return INTERRUPTED if number == signal.SIGINT else STOPPED

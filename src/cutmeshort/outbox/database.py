@@ -6,8 +6,7 @@ import stat
 import threading
 import time
 import weakref
-from contextlib import suppress
-from typing import Callable, Optional, TypeVar
+from typing import Any, Callable, Optional, TypeVar
 
 from .schema import NotAnOutbox, check_header, prepare
 
@@ -42,8 +41,7 @@ class Database:
         self.path = os.path.realpath(path)
         self._max_bytes = max_bytes
         self._max_pages = 0
-        self._lock = threading.RLock()
-        self._user: Optional[int] = None  # the thread that uses the connection
+        self._lock: Any = threading.RLock()
         self._file: Optional[tuple[int, int]] = None  # the one that the connection has open
         _databases[id(self)] = self
 
@@ -65,32 +63,33 @@ class Database:
 
     def _run(self, work: Work[_T], timeout: float, begin: str, *, limited: bool) -> _T:
         deadline = time.monotonic() + timeout
-        thread = threading.get_ident()
-        if self._user == thread:
-            raise sqlite3.OperationalError("a signal handler used the outbox during another call")
         lock = self._lock  # a fork replaces it in the child
+        if lock._is_owned():  # noqa: SLF001 - as in threading.Condition
+            raise sqlite3.OperationalError("a signal handler used the outbox during another call")
+        # A signal handler may raise anywhere, even in the first `finally`.
         try:
-            if not lock.acquire(timeout=timeout):
-                raise sqlite3.OperationalError("database is locked by other threads")
-            self._user = thread
-            for _ in range(2):
-                connection = self._open(deadline)
-                try:
-                    result = self._transact(connection, work, deadline, begin, limited)
-                except sqlite3.Error:
-                    if self._is_current():
-                        raise
-                else:
-                    if self._is_current():
-                        return result
-                self._close()
-            raise sqlite3.OperationalError("the file was moved or deleted twice during one call")
+            try:
+                if not lock.acquire(timeout=timeout):
+                    raise sqlite3.OperationalError("database is locked by other threads")
+                return self._run_locked(work, deadline, begin, limited)
+            finally:
+                self._release(lock)
         finally:
-            # A signal handler may raise anywhere: release the lock only if this thread has it.
-            if self._user == thread:
-                self._user = None
-            with suppress(RuntimeError):
-                lock.release()
+            self._release(lock)
+
+    def _run_locked(self, work: Work[_T], deadline: float, begin: str, limited: bool) -> _T:
+        for _ in range(2):
+            connection = self._open(deadline)
+            try:
+                result = self._transact(connection, work, deadline, begin, limited)
+            except sqlite3.Error:
+                if self._is_current():
+                    raise
+            else:
+                if self._is_current():
+                    return result
+            self._close()
+        raise sqlite3.OperationalError("the file was moved or deleted twice during one call")
 
     def _transact(
         self,
@@ -100,23 +99,27 @@ class Database:
         begin: str,
         limited: bool,
     ) -> _T:
-        try:
-            connection.rollback()  # if a signal handler interrupted the last rollback
-            _wait_until(connection, deadline)
-            connection.execute(begin)
-            if begin != "BEGIN":
-                pages = self._max_pages if limited else _MAX_PAGES
-                connection.execute(f"PRAGMA max_page_count = {pages}")
-            result = work(connection)
-            _wait_until(connection, deadline)
-            connection.execute("COMMIT")
-        except BaseException:
-            try:
-                connection.rollback()
-            except sqlite3.Error:
-                self._close()
-            raise
+        """Run a function in a transaction, which `_release` rolls back if there is an exception."""
+        _wait_until(connection, deadline)
+        connection.execute(begin)
+        if begin != "BEGIN":
+            pages = self._max_pages if limited else _MAX_PAGES
+            connection.execute(f"PRAGMA max_page_count = {pages}")
+        result = work(connection)
+        _wait_until(connection, deadline)
+        connection.execute("COMMIT")
         return result
+
+    def _release(self, lock: Any) -> None:
+        """End the transaction, and release the lock, if this thread has it."""
+        if not lock._is_owned():  # noqa: SLF001
+            return
+        try:
+            if self._connection is not None:
+                self._connection.rollback()
+        except sqlite3.Error:
+            self._close()
+        lock.release()
 
     def _open(self, deadline: float) -> sqlite3.Connection:
         if self._connection is not None and not self._is_current():
@@ -161,7 +164,6 @@ class Database:
     def after_fork_in_child(self) -> None:
         """Start without the locks of other threads, which the child does not have."""
         self._lock = threading.RLock()
-        self._user = None
         if self._connection is not None:  # the disk hangs; to close it would disturb the parent
             _abandoned.append(self._connection)
             self._connection = None

@@ -282,15 +282,15 @@ def _wait_for(lock: DeliveryLock, stop: threading.Event) -> bool:
     """Wait for a lock; return False if `stop` was set first."""
     logged = False
     while not stop.is_set():
-        problem = "another process delivers the events of this file"
+        level, problem = logging.INFO, "another process delivers the events of this file"
         try:
             if lock.acquire():
                 return True
         except OSError as error:
-            problem = str(error)
+            level, problem = logging.ERROR, f"the lock can't be acquired: {error}"
         if not logged:
             logged = True
-            _log(logging.INFO, "Delivery waits: %s", problem)
+            _log(level, "Delivery waits: %s", problem)
         stop.wait(LOCK_POLL)
     return False
 

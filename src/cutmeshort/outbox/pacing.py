@@ -20,8 +20,8 @@ class Pacing:
     sender with the highest rate gives up the most.
 
     Args:
-        per_minute: The highest rate, in requests per minute; 0 for no limit, when only pauses hold
-            requests back.
+        per_minute: The highest rate, in requests per minute, 1 or more; 0 for no limit, when only
+            pauses hold requests back.
     """
 
     def __init__(self, per_minute: float) -> None:
@@ -48,7 +48,7 @@ class Pacing:
     def after(self, decision: Decision, now: float) -> None:
         """Apply a decision: halve the rate, and pause."""
         if decision.is_rate_limited and self._highest:
-            self._rate = max(self.rate(now) / 2, min(MIN_RATE, self._highest))
+            self._rate = max(self.rate(now) / 2, MIN_RATE)
             self._rate_at = now
             self._next = now + 60 / self._rate
         if decision.pause:

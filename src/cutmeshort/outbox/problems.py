@@ -70,7 +70,7 @@ def explain(error: FileError) -> Problem:
     if isinstance(error, OSError):
         if error.errno in _NO_SPACE:
             return _FULL
-        text = f"The outbox file can't be used: {error.strerror}."
+        text = f"The outbox file can't be used: {error.strerror}. Check its path and directory."
         return Problem(text, is_permanent=error.errno not in _TRANSIENT)
     if isinstance(error, NotAnOutbox):
         return Problem(f"The outbox file can't be used: {error}.", is_permanent=True)

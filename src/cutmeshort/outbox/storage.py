@@ -107,10 +107,10 @@ class Storage:
 
     def check(self, timeout: float) -> None:
         """Open the file, and write to it."""
-        statement = "UPDATE delivery SET value = value WHERE name = 'delivered'"
 
         def work(connection: Connection) -> None:
-            connection.execute(statement)
+            for change in (1, -1):  # SQLite would not write a row that does not change
+                _count_delivered(connection, change)
 
         self._database.write(work, timeout)
 
@@ -200,7 +200,7 @@ class Storage:
                     "INSERT OR REPLACE INTO delivered VALUES (?, ?)",
                     [stored.event.key, time.time()],
                 )
-                connection.execute("UPDATE delivery SET value = value + 1 WHERE name = 'delivered'")
+                _count_delivered(connection, 1)
             _promote(connection, stored.event.customer)
             if now >= self._prune_at:
                 oldest = time.time() - self._delivered_memory
@@ -374,6 +374,10 @@ def _put(connection: Connection, event: QueuedEvent, attempts: int) -> bool:
     values = (event.key, event.customer, event.operation, event.body, event.created_at)
     connection.execute(_PUT, (*values, state, max(attempts, earlier_attempts)))
     return False
+
+
+def _count_delivered(connection: Connection, change: int) -> None:
+    connection.execute("UPDATE delivery SET value = value + ? WHERE name = 'delivered'", [change])
 
 
 def _promote(connection: Connection, customer: str) -> None:
