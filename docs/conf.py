@@ -25,6 +25,7 @@ _UNLINKED = r"cutmeshort\.(api_response\.T|sandbox\.comparison\.\w+Fields)"
 nitpick_ignore_regex = [("py:.*", rf"(?!cutmeshort).*|{_UNLINKED}")]
 
 napoleon_use_ivar = True
+autodoc_mock_imports = ["amqp", "celery", "kombu"]
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_typehints_format = "short"

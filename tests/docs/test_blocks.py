@@ -16,13 +16,15 @@ from cutmeshort.sandbox import Sandbox
 from ..support.paths import ROOT
 from .pages import ALL, README, Page
 
-# The Python of these pages is run by test_recipes, test_upgrading and test_many_machines.
+# The Python of these pages is run by test_recipes, or by the test of the page.
 ELSEWHERE = {
+    "docs/how-to/celery.md",
     "docs/how-to/many-machines.md",
     "docs/how-to/observability.md",
+    "docs/how-to/task-queues.md",
     "docs/how-to/upgrading.md",
 }
-# The commands of these pages are run by the test of the page or test_shell, except the sandbox.
+# The commands of these pages are run by test_shell, or by the test of the page, except the sandbox.
 SHELL = {
     "docs/how-to/many-machines.md",
     "docs/how-to/service-down.md",
@@ -123,6 +125,8 @@ def test_every_shell_block_runs() -> None:
             _run(*words[1:])
         elif words[:3] == ["python", "-m", "tests.benchmarks"]:
             continue  # test_benchmarks runs it
+        elif words[0] == "celery":
+            continue  # test_celery_services runs it
         elif words[:2] != ["pip", "install"] and words[0] not in ("pytest", "export"):
             unknown.append(command)
     assert not unknown

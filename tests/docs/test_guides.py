@@ -1,6 +1,5 @@
 """The code of the how-to guides does what the guides say."""
 
-import logging
 import re
 from datetime import datetime, timedelta, timezone
 from types import SimpleNamespace
@@ -128,71 +127,6 @@ def test_the_queue_example_passes_on_when_the_event_happened(source: Page, funct
     assert "not tracked: " in message
     sent = isoparse(server.requests[0].json["timestamp"])
     assert abs(sent - job[-1]) < timedelta(seconds=1)
-
-
-@pytest.fixture
-def celery_example(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Return a function that runs the guide's task, which talks to a server."""
-    pytest.importorskip("celery")
-    code = code_with(RESULTS, "from celery import")
-    names: dict[str, Any] = {"__name__": "shop"}
-
-    def run(server: Server, **options: Any) -> Any:
-        monkeypatch.setenv("CMS_BEARER_TOKEN", TOKEN)
-        monkeypatch.setenv("CMS_HOST", server.url)
-        monkeypatch.setenv("CMS_MAX_RETRIES", "0")
-        exec(code, names)
-        task = names["track_order"]
-        task.max_retries = options.get("max_retries", task.max_retries)
-        with names["client"]:
-            return task.apply(args=("user_42", "inv_1", 999, "2026-01-31T12:00:00Z"))
-
-    return run
-
-
-@pytest.mark.parametrize(
-    "responses",
-    [
-        [respond(503), respond(503), respond(200)],
-        [respond(503), respond(409, json=CONFLICT)],
-        [respond(409, json=DUPLICATE)],
-    ],
-)
-def test_the_celery_task_retries_what_is_retryable(
-    responses: list[Any], celery_example: Any
-) -> None:
-    """The task runs again after a transient error, with the time of the event."""
-    with Server(*responses) as server:
-        assert celery_example(server).get() == "tracked"
-    assert len(server.requests) == len(responses)
-    sent = {request.json["timestamp"] for request in server.requests}
-    assert sent == {"2026-01-31T12:00:00Z"}
-
-
-@pytest.mark.parametrize(
-    "responses",
-    [[respond(401)], [respond(409, json=OTHER_CLICK)], [respond(503), respond(503)]],
-)
-def test_the_celery_task_fails_visibly(
-    responses: list[Any], celery_example: Any, caplog: pytest.LogCaptureFixture
-) -> None:
-    """A final error, also after the last retry, is the state and the log of the task."""
-    with Server(*responses) as server:
-        done = celery_example(server, max_retries=1)
-    assert done.state == "FAILURE"
-    assert str(done.result).startswith("sale inv_1 not tracked: The service")
-    assert len(server.requests) == len(responses)
-    logged = [record for record in caplog.records if record.levelno == logging.ERROR]
-    assert any("sale inv_1 not tracked" in record.getMessage() for record in logged)
-
-
-def test_the_celery_task_ends_quietly_if_the_client_is_disabled(
-    celery_example: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A disabled client is no failure."""
-    monkeypatch.setenv("CMS_ENABLED", "0")
-    with Server() as server:
-        assert celery_example(server).get() == "disabled"
 
 
 @pytest.mark.parametrize("row", CLICK_ID.table("Read it from the request"), ids=str)

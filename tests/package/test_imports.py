@@ -73,7 +73,15 @@ IMPORTS = {
     "configuration": {"checks", "environment", "exceptions"},
     "environment": {"exceptions"},
     "checks": {"exceptions"},
-    "integrations": {"checks", "click_id", "exceptions", "logs", "outbox", "results"},
+    "integrations": {
+        "checks",
+        "click_id",
+        "client",
+        "exceptions",
+        "logs",
+        "outbox",
+        "results",
+    },
     "money": {"exceptions", "models"},
     "outbox": {
         "checks",

@@ -1,5 +1,6 @@
 """Durable delivery: events are queued where no restart loses them, and delivered in order."""
 
+from .attempt import deliver_once
 from .events import QueuedEvent
 from .outbox import Outbox
 from .policy import Action, Decision, Streak, decide
@@ -16,4 +17,5 @@ __all__ = [
     "QueuedEvent",
     "Streak",
     "decide",
+    "deliver_once",
 ]

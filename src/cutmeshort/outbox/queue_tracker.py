@@ -21,7 +21,7 @@ class QueueTracker(Tracker):
     Queues events for delivery, with the methods of CMSClient. Needs no token.
 
     Each event is validated like in CMSClient. If it has no timestamp, it gets the current time. The
-    result of an event that was queued is:
+    result of an event that was queued is::
 
         {
             "success": True,

@@ -1,0 +1,46 @@
+"""One attempt to deliver an event: the step that all engines share."""
+
+import time
+from typing import Any
+
+from ..client import CMSClient
+from ..exceptions import ApiValueError
+from .events import QueuedEvent
+from .policy import Action, Decision, Streak, decide, is_expired
+
+_NO_STREAK = Streak()
+
+
+def deliver_once(
+    client: CMSClient,
+    event: QueuedEvent,
+    *,
+    attempts: int = 0,
+    failures: int = 0,
+    streak: Streak = _NO_STREAK,
+    jitter: float = 0.0,
+) -> Decision:
+    """
+    Send an event once, without retries, and decide what to do with it then.
+
+    An event that is older than 30 days is not sent: it becomes a dead letter with the reason
+    `expired`. One that is not valid in this version of the SDK gets the reason `validation_error`.
+
+    Args:
+        client: The client.
+        event: The event.
+        attempts: The number of earlier attempts of this event, as in `decide`.
+        failures: The number of earlier attempts that were transient errors.
+        streak: How the latest attempts ended, over all events.
+        jitter: A random number from 0 to 1, as in `decide`.
+    """
+    if is_expired(event.created_at, time.time()):
+        return Decision(Action.DEAD_LETTER, "expired")
+    try:
+        payload: Any = event.payload()
+    except ApiValueError:
+        return Decision(Action.DEAD_LETTER, "validation_error")
+    result = client.track(payload, max_retries=0)
+    return decide(
+        result, payload, attempts=attempts, failures=failures, streak=streak, jitter=jitter
+    )
