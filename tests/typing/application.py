@@ -182,7 +182,7 @@ def checks(sandbox: Sandbox) -> None:
 
 def commit_with_the_order(session: Session) -> TrackResult:
     table = outbox_table(MetaData())
-    SessionTracker(session)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    SessionTracker(session)  # type: ignore[call-arg]
     tracker = SessionTracker(session, table, enabled=True, on_outcome=print)
     return tracker.track_sale("Purchase", "user_42", "inv_1", 4999, "USD")
 
