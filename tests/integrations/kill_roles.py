@@ -19,7 +19,7 @@ from cutmeshort.integrations.sqlalchemy import SessionTracker, outbox_table, rel
 from cutmeshort.outbox import Outbox
 
 ROLLED_BACK = 0.2  # of all orders
-PAUSE = 0.02  # seconds between two orders
+PAUSE = 0.01  # seconds between two orders
 
 metadata = MetaData()
 events = outbox_table(metadata)

@@ -384,6 +384,22 @@ def test_the_relay_stops_promptly(database: Database, outbox: Outbox) -> None:
     assert seconds < SLACK
 
 
+def test_the_relay_stops_between_two_pages(database: Database, path: Path) -> None:
+    """Setting the event ends a relay that has many rows to hand over."""
+    stop = threading.Event()
+
+    class StoppingOutbox(Outbox):
+        def put(self, *arguments: Any, **options: Any) -> list[bool]:
+            duplicates = super().put(*arguments, **options)
+            stop.set()
+            return duplicates
+
+    queue_many(database, PAGE + 3)
+    with StoppingOutbox(path) as outbox:
+        database.relay(outbox, stop, 1.0)
+    assert len(keys(path)) == PAGE
+
+
 @pytest.mark.parametrize("url", ["postgresql"], indirect=True)
 @pytest.mark.services
 def test_the_relay_survives_a_restart_of_the_database(

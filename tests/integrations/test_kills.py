@@ -77,6 +77,8 @@ def run_kills(
     folder: Path,
     kills: int,
     losses: int,
+    *,
+    lifetime: tuple[float, float],
     disturb: Callable[[Sandbox, int], object] = lambda _sandbox, _number: None,
 ) -> int:
     """
@@ -87,6 +89,7 @@ def run_kills(
         folder: An empty directory.
         kills: The number of kills.
         losses: How many times the outbox is deleted.
+        lifetime: The least and the most seconds between two kills.
         disturb: Is called after each kill, with the sandbox and the number of the kill.
     """
     engine = create_engine(url, pool_pre_ping=True)
@@ -102,7 +105,7 @@ def run_kills(
         while not sandbox.sales:  # all processes have started
             time.sleep(0.05)
         for number in range(kills):
-            time.sleep(random.uniform(0.1, 0.8))
+            time.sleep(random.uniform(*lifetime))
             role = ("shop", "relay", "worker")[number % 3]
             shop.kill(role)
             if number % (kills // losses) == 0:
@@ -123,7 +126,7 @@ def run_kills(
 @not_on_windows("an open file can't be deleted there")
 def test_a_few_kills_with_sqlite_lose_no_event(tmp_path: Path) -> None:
     """Each process is killed once, and the outbox is deleted once."""
-    assert run_kills(f"sqlite:///{tmp_path / 'shop.db'}", tmp_path, 3, 1) > 0
+    assert run_kills(f"sqlite:///{tmp_path / 'shop.db'}", tmp_path, 3, 1, lifetime=(0.1, 0.3)) > 0
 
 
 @pytest.mark.services
@@ -138,6 +141,6 @@ def test_many_kills_with_postgresql_lose_no_event(tmp_path: Path) -> None:
             if number % 30 == 29:
                 server.restart()
 
-        recorded = run_kills(server.url, tmp_path, 105, 21, disturb)
+        recorded = run_kills(server.url, tmp_path, 105, 21, lifetime=(0.2, 1.0), disturb=disturb)
     print(f"{recorded} orders, all recorded once, in {time.monotonic() - started:.0f} s")
     assert recorded > 100
