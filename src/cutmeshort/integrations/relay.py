@@ -9,11 +9,13 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import groupby
 from typing import NamedTuple, Optional
 
 from ..checks import check_seconds
 from ..exceptions import ApiException
+from ..logs import logger
 from ..outbox import Outbox, QueuedEvent
 
 PAGE = 500  # rows that are read at once
@@ -23,8 +25,6 @@ _FILE_TIMEOUT = 5.0  # seconds to wait for other processes that use the outbox
 _PASS_PAUSE = 50  # times the duration of a pass
 _MAX_DOUBLINGS = 10
 _SETTLED = ("delivered", "purged")  # states in the outbox of an event whose row is deleted
-
-logger = logging.getLogger("cutmeshort")
 
 
 class Reference(NamedTuple):
@@ -102,14 +102,13 @@ class Relay:
                 self._round(stop)
             except Exception as error:  # noqa: BLE001 - drivers raise many; the relay must not end
                 if failures == 0:
-                    logger.error(  # noqa: TRY400 - a traceback may contain event data
-                        "The relay failed, and tries again: %s", _explain(error)
-                    )
+                    _log(logging.ERROR, "The relay failed, and tries again: %s", _explain(error))
                 failures += 1
-                self._rows.disconnect()
+                with suppress(Exception):
+                    self._rows.disconnect()
             else:
                 if failures:
-                    logger.info("The relay works again")
+                    _log(logging.INFO, "The relay works again")
                 failures = 0
             wait = self._interval * 2 ** min(failures, _MAX_DOUBLINGS)
             stop.wait(max(self._interval, min(wait, MAX_WAIT)))
@@ -160,6 +159,11 @@ class Relay:
             if not is_handed_over:
                 self._rows.note_hand_over(identifiers)
             self._witness = references[-1].key
+
+
+def _log(level: int, text: str, *arguments: object) -> None:
+    with suppress(Exception):  # the application's log handlers may raise any
+        logger.log(level, text, *arguments)
 
 
 def _explain(error: Exception) -> str:
