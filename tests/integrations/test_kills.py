@@ -20,7 +20,7 @@ from ..support.platforms import not_on_windows
 from ..support.postgres import postgres
 from .kill_roles import events, metadata, orders
 
-DRAINED = 120.0  # seconds in which the events that wait at the end are delivered
+PATIENCE = 120.0  # seconds for what takes some seconds
 
 
 class Shop:
@@ -72,6 +72,14 @@ class Shop:
                 self.kill(role)
 
 
+def wait_until(condition: Callable[[], bool], what: str) -> None:
+    """Wait until a condition holds."""
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {PATIENCE} s: {what}"
+        time.sleep(0.05)
+
+
 def run_kills(
     url: str,
     folder: Path,
@@ -103,13 +111,12 @@ def run_kills(
             return list(connection.execute(statement).scalars())
 
     with Sandbox(duplicate_status=409) as sandbox, Shop(url, outbox, sandbox).running() as shop:
-        while not sandbox.sales:  # all processes have started
-            time.sleep(0.05)
+        wait_until(lambda: bool(sandbox.sales), "all processes have started")
         former = [0]  # the number of orders at the last kill; each shop takes some
         for number in range(kills):
             role = ("shop", "relay", "worker")[number % 3]
-            while role == "shop" and read(count) == former:
-                time.sleep(0.05)
+            if role == "shop":
+                wait_until(lambda before=former: read(count) != before, "the shop took orders")
             time.sleep(random.uniform(*lifetime))
             shop.kill(role)
             former = read(count)
@@ -118,10 +125,8 @@ def run_kills(
             disturb(sandbox, number)
             shop.start(role)
         shop.kill("shop")
-        deadline = time.monotonic() + DRAINED
-        while read(select(func.count()).select_from(events)) != [0]:
-            assert time.monotonic() < deadline, "events still wait"
-            time.sleep(0.2)
+        waiting = select(func.count()).select_from(events)
+        wait_until(lambda: read(waiting) == [0], "all events were delivered")
     recorded = [sale.invoice_id for sale in sandbox.sales]
     assert sorted(recorded) == sorted(read(select(orders.c.id)))
     engine.dispose()
