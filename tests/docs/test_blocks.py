@@ -16,16 +16,18 @@ from cutmeshort.sandbox import Sandbox
 from ..support.paths import ROOT
 from .pages import ALL, README, Page
 
-# The Python of these pages is run by test_recipes, test_upgrading and test_task_queues.
+# The Python of these pages is run by test_recipes, or by the test of the page.
 ELSEWHERE = {
     "docs/how-to/celery.md",
+    "docs/how-to/many-machines.md",
     "docs/how-to/observability.md",
     "docs/how-to/task-queues.md",
     "docs/how-to/upgrading.md",
 }
-# The shell commands of these pages are run by test_shell and test_service_down, except the sandbox.
+# The commands of these pages are run by test_shell, or by the test of the page, except the sandbox.
 SHELL = {
     "docs/how-to/backfill.md",
+    "docs/how-to/many-machines.md",
     "docs/how-to/service-down.md",
     "docs/how-to/shell.md",
     "docs/reference/command-line.md",

@@ -122,7 +122,13 @@ SYNC_URLS = _urls(_page, _stream, _login, _error)
 ASYNC_URLS = _urls(_page_async, _stream_async, _login_async, _error_async)
 
 if not settings.configured:
-    settings.configure(ALLOWED_HOSTS=["*"], LOGGING_CONFIG=None, MIDDLEWARE=[DJANGO])
+    settings.configure(
+        ALLOWED_HOSTS=["*"],
+        LOGGING_CONFIG=None,
+        MIDDLEWARE=[DJANGO],
+        INSTALLED_APPS=["cutmeshort.integrations.django_outbox"],
+        DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
+    )
     django.setup()
 
 
@@ -159,7 +165,7 @@ def django_shop(**options: Any) -> Get:
 
 
 @contextmanager
-def _sync_code_in_a_thread() -> Iterator[None]:
+def sync_code_in_a_thread() -> Iterator[None]:
     """Run Django's sync code in a thread that has ended at the end of the block."""
     former = SyncToAsync.single_thread_executor
     with ThreadPoolExecutor(max_workers=1) as executor:
@@ -186,7 +192,7 @@ def django_async_shop(**options: Any) -> Get:
 
     def get(target: str, secure: bool = False, cookie: str = "", **headers: str) -> Page:
         _set_cookies(client, cookie)
-        with _sync_code_in_a_thread(), override_settings(ROOT_URLCONF=ASYNC_URLS):
+        with sync_code_in_a_thread(), override_settings(ROOT_URLCONF=ASYNC_URLS):
             return asyncio.run(get_async(target, secure, _headers(headers)))
 
     return get

@@ -8,10 +8,13 @@ needed.
 # pyright: reportUnnecessaryTypeIgnoreComment=error
 
 from datetime import datetime
+from threading import Event
 from typing import Any, Optional, Union
 from uuid import UUID
 
 from flask import Flask, request
+from sqlalchemy import Engine, MetaData
+from sqlalchemy.orm import Session
 from starlette.applications import Starlette
 from starlette.requests import Request
 from typing_extensions import Literal, Unpack, assert_type
@@ -35,6 +38,8 @@ from cutmeshort import (
 )
 from cutmeshort.integrations.asgi import ClickIdMiddleware
 from cutmeshort.integrations.flask import ClickId
+from cutmeshort.integrations.sqlalchemy import SessionTracker, outbox_table, relay
+from cutmeshort.outbox import Outbox
 from cutmeshort.sandbox import Sandbox
 from cutmeshort.testing import redirect
 
@@ -173,3 +178,15 @@ def checks(sandbox: Sandbox) -> None:
     assert_type(sandbox.refused[0].status, int)
     with redirect(sandbox.url, sandbox.token) as nothing:
         assert_type(nothing, None)
+
+
+def commit_with_the_order(session: Session) -> TrackResult:
+    table = outbox_table(MetaData())
+    SessionTracker(session)  # type: ignore[call-arg]
+    tracker = SessionTracker(session, table, enabled=True, on_outcome=print)
+    return tracker.track_sale("Purchase", "user_42", "inv_1", 4999, "USD")
+
+
+def relay_events(engine: Engine) -> None:
+    with Outbox("cms.db") as outbox:
+        relay(engine, outbox, outbox_table(MetaData()), stop=Event(), interval=0.5)

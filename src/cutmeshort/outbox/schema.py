@@ -32,6 +32,7 @@ CREATE INDEX ready ON events (id) WHERE state = {READY};
 CREATE INDEX waiting ON events (customer, id) WHERE state <> {DEAD};
 CREATE INDEX dead ON events (id) WHERE state = {DEAD};
 CREATE TABLE delivered (key TEXT PRIMARY KEY, delivered_at REAL NOT NULL) WITHOUT ROWID;
+CREATE TABLE purged (key TEXT PRIMARY KEY, purged_at REAL NOT NULL) WITHOUT ROWID;
 CREATE TABLE delivery (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
 INSERT INTO delivery VALUES ('delivered', 0);
 """

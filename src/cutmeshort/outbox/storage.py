@@ -22,6 +22,7 @@ VALUES (?, ?, ?, ?, ?, ?, ?)
 _STATE = f"""
 SELECT CASE state WHEN {DEAD} THEN 'dead' ELSE 'waiting' END FROM events WHERE key = ?
 UNION ALL SELECT 'delivered' FROM delivered WHERE key = ?
+UNION ALL SELECT 'purged' FROM purged WHERE key = ?
 """
 
 _FIRST = f"(SELECT min(id) FROM events WHERE customer = ? AND state <> {DEAD})"
@@ -135,10 +136,10 @@ class Storage:
         return self._database.write(work, timeout, limited=True)
 
     def states(self, keys: Sequence[str], timeout: float) -> dict[str, str]:
-        """Return `waiting`, `delivered` or `dead` for each key that is known."""
+        """Return `waiting`, `dead`, `delivered` or `purged` for each key that is known."""
 
         def work(connection: Connection) -> dict[str, str]:
-            rows = ((key, connection.execute(_STATE, [key, key]).fetchone()) for key in keys)
+            rows = ((key, connection.execute(_STATE, [key] * 3).fetchone()) for key in keys)
             return {key: row[0] for key, row in rows if row is not None}
 
         return self._database.read(work, timeout)
@@ -204,6 +205,7 @@ class Storage:
             if now >= self._prune_at:
                 oldest = time.time() - self._delivered_memory
                 connection.execute("DELETE FROM delivered WHERE delivered_at < ?", [oldest])
+                connection.execute("DELETE FROM purged WHERE purged_at < ?", [oldest])
 
         self._database.write(work, timeout)
         if now >= self._prune_at:
@@ -284,7 +286,7 @@ class Storage:
 
     def purge(self, customer: Optional[str], timeout: float) -> int:
         """
-        Erase events, and return how many.
+        Erase events, and return how many. Their keys are remembered like those of delivered events.
 
         Args:
             customer: The hash of the customer whose events are erased; None for all dead letters.
@@ -294,6 +296,10 @@ class Storage:
 
         def work(connection: Connection) -> int:
             values = () if customer is None else (customer,)
+            connection.execute(
+                f"INSERT OR REPLACE INTO purged SELECT key, ? FROM events WHERE {condition}",
+                (time.time(), *values),
+            )
             return connection.execute(f"DELETE FROM events WHERE {condition}", values).rowcount
 
         return self._database.write(work, timeout)
@@ -361,6 +367,7 @@ def _put(connection: Connection, event: QueuedEvent, attempts: int) -> bool:
         return True
     if state == DEAD:
         connection.execute("DELETE FROM events WHERE key = ?", [event.key])
+    connection.execute("DELETE FROM purged WHERE key = ?", [event.key])
     earlier = f"SELECT 1 FROM events WHERE customer = ? AND state <> {DEAD} LIMIT 1"
     behind = connection.execute(earlier, [event.customer]).fetchone()
     state = BEHIND if behind else READY
