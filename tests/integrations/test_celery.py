@@ -446,6 +446,16 @@ def test_dead_letters_move_back_with_their_attempts() -> None:
     assert arguments_of(letter)[1:] == [1]
 
 
+def test_a_message_that_is_not_an_event_does_not_block_the_others() -> None:
+    """All dead letters move back, also one that this version of the SDK can't read."""
+    with Server(respond(422)) as server, client_of(server) as client:
+        shop = Shop(client=client)
+        shop.work("{}")
+        shop.work(LEAD)
+        assert shop.tracker.retry_dead_letters() == 2
+    assert [arguments_of(letter)[0] == "{}" for letter in shop.take()] == [True, False]
+
+
 def test_while_a_process_pauses_it_sends_nothing() -> None:
     """After a 429, the next event waits for the rest of the pause, and nothing is used up."""
     limited = respond(429, headers={"Retry-After": "60"})

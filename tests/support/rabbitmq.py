@@ -122,9 +122,16 @@ class RabbitMQ:
         """Stop the server, and the port mapper of Erlang that it started."""
         self.kill()
         epmd = shutil.which("epmd")
-        if epmd:
+        deadline = time.monotonic() + LONG
+        while epmd and time.monotonic() < deadline:
+            # It does not stop until it has noticed that the server is gone.
             command = [epmd, "-port", self._environment["ERL_EPMD_PORT"], "-kill"]
-            subprocess.run(command, env=self._environment, capture_output=True, check=False)
+            done = subprocess.run(
+                command, env=self._environment, capture_output=True, text=True, check=False
+            )
+            if "Killed" in done.stdout:
+                return
+            time.sleep(0.1)
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 import dataclasses
 import random
 import time
+from contextlib import suppress
 from typing import Any, Callable, NamedTuple, Optional
 
 from celery.exceptions import Reject
@@ -245,8 +246,10 @@ class CeleryTracker(QueueTracker):
             if letter is None:  # another process moved it
                 return number
             (message, *attempts), _, _ = letter.payload
-            event = dataclasses.replace(QueuedEvent.from_json(message), created_at=time.time())
-            self._send_task(broker, (event.to_json(), *attempts))
+            with suppress(ApiValueError):  # it is not an event, and will be a dead letter again
+                event = QueuedEvent.from_json(message)
+                message = dataclasses.replace(event, created_at=time.time()).to_json()
+            self._send_task(broker, (message, *attempts))
             letter.ack()
         return count
 
