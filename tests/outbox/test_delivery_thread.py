@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from cutmeshort import ApiValueError, CMSClient
+from cutmeshort import ApiValueError
 from cutmeshort.outbox import Outbox
+from cutmeshort.outbox.delivery import _wait_for
 from cutmeshort.outbox.lock import DeliveryLock, is_locked
 
 from ..support.events import TOKEN, client_of, sale
@@ -16,8 +17,8 @@ from ..support.forking import forked_child, forks
 from ..support.logs import handler, lines
 from ..support.processes import run_program
 from ..support.server import OK, Server, respond
-from ..support.timing import LONG, SLACK, timed
-from .fast import waiting
+from ..support.timing import LONG, SLACK, Clock, timed
+from .fast import FastStop, waiting
 
 
 class Awaited(logging.Handler):
@@ -123,15 +124,18 @@ def test_a_second_thread_waits_for_the_first(
 
 
 def test_a_lock_that_can_not_be_acquired_is_logged(
-    outbox: Outbox, path: Path, caplog: pytest.LogCaptureFixture
+    path: Path, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """If the lock file can't be opened, the log has one error, and the block can be left."""
-    Path(f"{path}.lock").mkdir()
-    waits = Awaited("Delivery waits")
-    with handler(waits), CMSClient(TOKEN) as client, outbox.delivering(client):
-        assert waits.logged.wait(LONG)
+    """If the lock file can't be opened, the log has one error, and the thread tries again."""
+    blocked = Path(f"{path}.lock")
+    blocked.mkdir()
+    lock = DeliveryLock(str(path))
+    assert not _wait_for(lock, FastStop(clock, lambda: clock.monotonic() >= 3))
     (error,) = lines(caplog, logging.ERROR)
     assert error.startswith("Delivery waits: the lock can't be acquired: ")
+    blocked.rmdir()
+    assert _wait_for(lock, FastStop(clock, lambda: True))
+    lock.release()
 
 
 @forks

@@ -85,17 +85,15 @@ class Deliverer:
     def _step(self) -> float:
         """Make at most one attempt, and return the seconds until the next step."""
         self._record()
-        due = self._deferred.pop_due(time.monotonic())
-        self._release(due)
+        self._release(self._deferred.pop_due(time.monotonic()))
         wait = self.pacing.wait(time.monotonic())
         if wait > 0:
             return wait
         self._report(0.0)
         stored = self._storage.next(STORAGE_TIMEOUT)
         if stored is None:
-            idle = self._deferred.pop_idle(time.monotonic())
-            self._release(idle)
-            return 0.0 if idle else POLL
+            self._release(self._deferred.pop_idle(time.monotonic()))
+            return POLL
         self._deliver(stored)
         return 0.0
 
