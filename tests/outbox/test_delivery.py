@@ -5,6 +5,7 @@ import logging
 import sqlite3
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Callable
 
@@ -19,7 +20,7 @@ from ..support.events import CUSTOMER, SECRETS, TOKEN, client_of, lead, sale
 from ..support.logs import lines
 from ..support.server import OK, Connection, Server, Step, drop, respond
 from ..support.timing import Clock
-from .fast import dead_letters, deliver, query, waiting
+from .fast import FastStop, dead_letters, deliver, query, waiting
 
 DAY = 86_400.0
 
@@ -118,6 +119,19 @@ def test_the_pause_is_reported(outbox: Outbox, clock: Clock) -> None:
         deliver(outbox, client, clock, per_minute=50)
     report = dict(query(outbox, "SELECT * FROM delivery"))
     assert (report["reason"], report["pause_until"], report["per_minute"]) == (None, None, 50)
+
+
+def test_an_idle_deliverer_writes_nothing(outbox: Outbox, clock: Clock) -> None:
+    """While no event waits, the deliverer does not write to the file."""
+    versions = []
+    with closing(sqlite3.connect(outbox.storage.path)) as other, CMSClient(TOKEN) as client:
+
+        def is_enough() -> bool:
+            versions.extend(other.execute("PRAGMA data_version").fetchone())
+            return len(versions) == 10
+
+        Deliverer(outbox.storage, client).run(FastStop(clock, is_enough))
+    assert len(set(versions)) == 1
 
 
 def test_a_rejected_event_becomes_a_dead_letter(
