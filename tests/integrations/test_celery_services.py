@@ -17,7 +17,9 @@ import pytest
 pytest.importorskip("celery")
 
 from celery import Celery
+from celery.signals import before_task_publish
 
+from cutmeshort.integrations import celery as module
 from cutmeshort.integrations.celery import CeleryTracker
 from cutmeshort.sandbox import Sandbox
 
@@ -225,6 +227,22 @@ def test_a_queue_that_was_deleted_is_created_again(broker: RabbitMQ) -> None:
         with Celery(broker=broker.url, set_as_current=False).connection_for_write() as connection:
             queue = connection.default_channel.queue_declare("cutmeshort", passive=True)
     assert queue.message_count == 1
+
+
+def test_many_dead_letters_move_back(broker: RabbitMQ, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The time limit is one for each dead letter, however many there are."""
+    monkeypatch.setattr(module, "_WORKER_TIMEOUT", SLACK)
+    pause = lambda **_: time.sleep(0.2)  # noqa: E731
+    app = Celery("shop", broker=broker.url, set_as_current=False)
+    with CeleryTracker(app, queue="many") as tracker:
+        for number in range(30):
+            tracker._publish((f"{number}", 1), LONG, queue="many.dead")
+        before_task_publish.connect(pause)
+        try:
+            assert tracker.retry_dead_letters() == 30
+        finally:
+            before_task_publish.disconnect(pause)
+        assert tracker.retry_dead_letters() == 0
 
 
 @forks
