@@ -1,13 +1,15 @@
 """
 The processes of a shop with a transactional outbox, which `test_kills` kills.
 
-`python -m tests.integrations.kill_roles shop URL` and `... relay URL OUTBOX` run until they are
-killed; the worker is `cutmeshort deliver`.
+`python -m tests.integrations.kill_roles URL OUTBOX` reads lines with the name of a role. For each,
+it forks a process, which runs until it is killed, and writes the process id. A fork starts much
+faster than Python does, so that most kills hit a process at work.
 """
 
 import itertools
 import os
 import random
+import signal
 import sys
 import time
 
@@ -15,6 +17,7 @@ from sqlalchemy import Column, Engine, MetaData, String, Table, create_engine, i
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
+from cutmeshort.cli import deliver, main  # noqa: F401 - `deliver` is imported before the forks
 from cutmeshort.integrations.sqlalchemy import SessionTracker, outbox_table, relay
 from cutmeshort.outbox import Outbox
 
@@ -46,9 +49,22 @@ def order(session: Session, invoice: str, customer: str) -> None:
         session.commit()
 
 
-if __name__ == "__main__":
-    role, url, *rest = sys.argv[1:]
+def run(role: str, url: str, outbox: str) -> None:
+    """Run a role."""
+    random.seed()
     if role == "shop":
         shop(create_engine(url))
+    elif role == "relay":
+        relay(create_engine(url), Outbox(outbox), events, interval=0.1)
     else:
-        relay(create_engine(url), Outbox(*rest), events, interval=0.1)
+        main(["deliver", outbox, "--per-minute", "0"])
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the system forgets a killed child at once
+    for line in sys.stdin:
+        child = os.fork()
+        if child == 0:
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            run(line.strip(), *sys.argv[1:])
+        print(child, flush=True)

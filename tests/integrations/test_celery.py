@@ -33,7 +33,7 @@ from ..support.events import CUSTOMER, PAYLOAD, SALE_PAYLOAD, SECRETS, TOKEN, cl
 from ..support.forking import forks
 from ..support.logs import lines
 from ..support.server import Server, respond
-from ..support.timing import SLACK, timed
+from ..support.timing import LONG, SLACK, timed
 
 DEAD = "cutmeshort.dead"
 FOLLOW_UP = {**PAYLOAD, **CUSTOMER, "click_id": None}
@@ -296,6 +296,25 @@ def test_a_connection_that_was_closed_meanwhile_is_opened_again() -> None:
         sender.run(5, send)
     assert len({id(each) for each in used}) == 2
     assert used[0] is used[1] is used[2] is not used[3]
+
+
+def test_the_wait_for_another_thread_is_a_part_of_the_timeout() -> None:
+    """A message has only the time that the message of another thread has left."""
+    sender = publisher()
+    is_sending = threading.Event()
+    left: list[float] = []
+
+    def send(_: Any) -> None:
+        is_sending.set()
+        time.sleep(0.5)
+
+    thread = threading.Thread(target=sender.run, args=(LONG, send))
+    thread.start()
+    assert is_sending.wait(LONG)
+    started = time.monotonic()
+    sender.run(LONG, lambda _: left.append(time.monotonic() + sender._deadline.left()))
+    thread.join()
+    assert left[0] < started + LONG + 0.4
 
 
 def test_no_message_is_sent_after_the_timeout() -> None:

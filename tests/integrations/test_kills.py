@@ -2,6 +2,7 @@
 
 import os
 import random
+import signal
 import subprocess
 import sys
 import time
@@ -21,6 +22,7 @@ from ..support.postgres import postgres
 from .kill_roles import events, metadata, orders
 
 PATIENCE = 120.0  # seconds for what takes some seconds
+ROLES = ("shop", "relay", "worker")
 
 
 class Shop:
@@ -34,42 +36,55 @@ class Shop:
     """
 
     def __init__(self, url: str, outbox: Path, sandbox: Sandbox) -> None:
-        module = ("-m", "tests.integrations.kill_roles")
-        self._commands = {
-            "shop": (*module, "shop", url),
-            "relay": (*module, "relay", url, str(outbox)),
-            "worker": ("-m", "cutmeshort", "deliver", str(outbox), "--per-minute", "0"),
-        }
         token, host = sandbox.token, sandbox.url
-        self._environment = {**os.environ, "CMS_BEARER_TOKEN": token, "CMS_HOST": host}
-        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._parent = subprocess.Popen(
+            [sys.executable, "-m", "tests.integrations.kill_roles", url, str(outbox)],
+            cwd=ROOT,
+            env={**os.environ, "CMS_BEARER_TOKEN": token, "CMS_HOST": host},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        self._processes: dict[str, int] = {}
 
     def start(self, role: str) -> None:
         """Start a process."""
-        self._processes[role] = subprocess.Popen(
-            [sys.executable, *self._commands[role]],
-            cwd=ROOT,
-            env=self._environment,
-            stderr=subprocess.DEVNULL,
-        )
+        assert self._parent.stdin is not None
+        assert self._parent.stdout is not None
+        self._parent.stdin.write(f"{role}\n")
+        self._parent.stdin.flush()
+        self._processes[role] = int(self._parent.stdout.readline())
 
     def kill(self, role: str) -> None:
         """Kill a process, without a chance to clean up."""
         process = self._processes.pop(role)
-        assert process.poll() is None, f"the {role} ended by itself"
-        process.kill()
-        process.wait()
+        try:
+            while True:
+                os.kill(process, signal.SIGKILL)
+                time.sleep(0.001)
+        except ProcessLookupError:
+            pass
+
+    def is_running(self, role: str) -> bool:
+        """Return whether a process has not ended by itself."""
+        try:
+            os.kill(self._processes[role], 0)
+        except ProcessLookupError:
+            return False
+        return True
 
     @contextmanager
     def running(self) -> Iterator["Shop"]:
         """Run all processes until the end of the block."""
-        for role in self._commands:
-            self.start(role)
-        try:
-            yield self
-        finally:
-            for role in list(self._processes):
-                self.kill(role)
+        with self._parent:
+            try:
+                for role in ROLES:
+                    self.start(role)
+                yield self
+            finally:
+                for role in list(self._processes):
+                    self.kill(role)
 
 
 def wait_until(condition: Callable[[], bool], what: str) -> None:
@@ -104,22 +119,27 @@ def run_kills(
     metadata.drop_all(engine)
     metadata.create_all(engine)
     outbox = folder / "outbox.db"
-    count = select(func.count()).select_from(orders)
+    latest = func.coalesce(func.max(events.c.handed_over_at), 0.0)
 
     def read(statement: Any) -> list[Any]:
         with engine.connect() as connection:
             return list(connection.execute(statement).scalars())
 
     with Sandbox(duplicate_status=409) as sandbox, Shop(url, outbox, sandbox).running() as shop:
-        wait_until(lambda: bool(sandbox.sales), "all processes have started")
-        former = [0]  # the number of orders at the last kill; each shop takes some
+        # What shows that a process has worked.
+        work: dict[str, Callable[[], Any]] = {
+            "shop": lambda: read(select(func.count()).select_from(orders)),
+            "relay": lambda: read(select(latest)),
+            "worker": lambda: len(sandbox.sales),
+        }
+        former = {role: work[role]() for role in ROLES}
         for number in range(kills):
-            role = ("shop", "relay", "worker")[number % 3]
-            if role == "shop":
-                wait_until(lambda before=former: read(count) != before, "the shop took orders")
+            role = ROLES[number % len(ROLES)]
+            wait_until(lambda r=role: work[r]() > former[r], f"the {role} has worked")
             time.sleep(random.uniform(*lifetime))
+            assert shop.is_running(role), f"the {role} ended by itself"
             shop.kill(role)
-            former = read(count)
+            former[role] = work[role]()
             if number % (kills // losses) == 0:
                 outbox.unlink(missing_ok=True)
             disturb(sandbox, number)
@@ -146,11 +166,11 @@ def test_many_kills_with_postgresql_lose_no_event(tmp_path: Path) -> None:
     with postgres() as server:
 
         def disturb(sandbox: Sandbox, number: int) -> None:
-            if number % 10 == 0:  # more in a row would make the worker pause
+            if number % 10 == 0:  # each failure in a row doubles the pause of the worker
                 sandbox.fail_next(status=503, recorded=random.random() < 0.5)
             if number % 30 == 29:
                 server.restart()
 
-        recorded = run_kills(server.url, tmp_path, 105, 21, lifetime=(0.1, 0.7), disturb=disturb)
+        recorded = run_kills(server.url, tmp_path, 105, 21, lifetime=(0.0, 0.4), disturb=disturb)
     print(f"{recorded} orders, all recorded once, in {time.monotonic() - started:.0f} s")
     assert recorded > 100

@@ -7,7 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, MetaData, Table, create_engine, func, inspect, select
+from sqlalchemy import (
+    Engine,
+    MetaData,
+    StaticPool,
+    Table,
+    UpdateBase,
+    create_engine,
+    func,
+    inspect,
+    select,
+)
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.orm import (
     DeclarativeBase,
@@ -108,6 +118,23 @@ def test_a_session_with_several_databases_uses_that_of_the_table(engine: Engine)
             session.commit()
         other.engine.dispose()
     assert rows(engine) == 1
+
+
+def test_a_session_that_routes_its_statements_sees_an_insert(engine: Engine) -> None:
+    """The event is written where the orders are, not in a replica for reading."""
+    replica = create_engine("sqlite://", poolclass=StaticPool)
+    Base.metadata.create_all(replica)
+
+    class RoutingSession(Session):
+        def get_bind(self, *_: Any, clause: Any = None, **__: Any) -> Engine:
+            return engine if self._flushing or isinstance(clause, UpdateBase) else replica
+
+    with RoutingSession() as session:
+        session.add(Order(id=1))
+        assert track(session)["success"]
+        session.commit()
+    assert (rows(engine), rows(replica)) == (1, 0)
+    replica.dispose()
 
 
 def test_a_database_that_is_down_is_reported(tmp_path: Path) -> None:

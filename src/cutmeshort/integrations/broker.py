@@ -89,10 +89,11 @@ class Publisher:
         Raises:
             ApiException: The broker did not accept the message. The type is `outbox_error`.
         """
+        end = time.monotonic() + seconds  # the wait for other threads is a part of the call
         if not self._lock.acquire(timeout=seconds):
             raise outbox_error("The broker did not respond in time to the event before.")
         try:
-            self._deadline.start(seconds)
+            self._deadline.start(end - time.monotonic())
             return self._run(send)
         except (*_ERRORS, *self._broker_errors) as error:
             reason = f"The broker did not accept the event ({type(error).__name__})."

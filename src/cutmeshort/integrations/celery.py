@@ -117,7 +117,12 @@ class CeleryTracker(QueueTracker):
         Raises:
             ApiException: The broker can't be used. Each event is still in one of the two queues.
         """
-        return int(self._publisher.run(_WORKER_TIMEOUT, self._move_dead_letters))
+        # The limit applies to each letter, and calls of other threads run between two letters.
+        count = self._publisher.run(_WORKER_TIMEOUT, self._count_dead_letters)
+        for number in range(count):
+            if not self._publisher.run(_WORKER_TIMEOUT, self._move_dead_letter):
+                return number
+        return int(count)
 
     def close(self) -> None:
         """Close the connection to the broker. A later call opens it again."""
@@ -237,21 +242,23 @@ class CeleryTracker(QueueTracker):
             logger.error(text, SET_UP_PAUSE // 60, decision.reason)
         self._is_set_up_wrong = decision.is_set_up_wrong
 
-    def _move_dead_letters(self, broker: Any) -> int:
-        channel = broker.default_channel
-        dead = self._app.amqp.queues[self._dead_queue](channel)
-        count = int(dead.queue_declare().message_count)
-        for number in range(count):
-            letter = dead.get(accept=self._app.conf.accept_content)
-            if letter is None:  # another process moved it
-                return number
-            (message, *attempts), _, _ = letter.payload
-            with suppress(ApiValueError):  # it is not an event, and will be a dead letter again
-                event = QueuedEvent.from_json(message)
-                message = dataclasses.replace(event, created_at=time.time()).to_json()
-            self._send_task(broker, (message, *attempts))
-            letter.ack()
-        return count
+    def _count_dead_letters(self, broker: Any) -> int:
+        dead = self._app.amqp.queues[self._dead_queue](broker.default_channel)
+        return int(dead.queue_declare().message_count)
+
+    def _move_dead_letter(self, broker: Any) -> bool:
+        """Move the first dead letter, and return False if another process has moved it."""
+        dead = self._app.amqp.queues[self._dead_queue](broker.default_channel)
+        letter = dead.get(accept=self._app.conf.accept_content)
+        if letter is None:
+            return False
+        (message, *attempts), _, _ = letter.payload
+        with suppress(ApiValueError):  # it is not an event, and will be a dead letter again
+            event = QueuedEvent.from_json(message)
+            message = dataclasses.replace(event, created_at=time.time()).to_json()
+        self._send_task(broker, (message, *attempts))
+        letter.ack()
+        return True
 
     def _on_worker_ready(self, sender: Any, **_: Any) -> None:
         if sender.app is self._app:

@@ -94,12 +94,14 @@ class SessionTracker(QueueTracker):
         self._table = table
 
     def _insert(self, event: QueuedEvent, _timeout: float) -> bool:
-        connection = self._session.connection(bind_arguments={"clause": self._table})
+        statement = insert(self._table).inline().values(**vars(event))
+        # A session that routes its statements must see an INSERT, not only its table.
+        connection = self._session.connection(bind_arguments={"clause": statement})
         # In SQLite, a failed statement does not abort the transaction. There, if the savepoint were
         # the first statement of the transaction, its release would commit.
         is_sqlite = connection.dialect.name == "sqlite"
         with nullcontext() if is_sqlite else connection.begin_nested():
-            connection.execute(insert(self._table).inline().values(**vars(event)))
+            connection.execute(statement)
         return False
 
 
