@@ -32,7 +32,10 @@ def test_the_commands_print_what_the_page_shows(sandbox: Sandbox, tmp_path: Path
         f'exec "{sys.executable}" -m cutmeshort "$@" --per-minute $rate\n',
         encoding="utf-8",
     )
+    python = script.with_name("python")
+    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n', encoding="utf-8")
     script.chmod(0o755)
+    python.chmod(0o755)
     environment = {**os.environ, "PATH": f"{script.parent}{os.pathsep}{os.environ['PATH']}"}
     blocks = PAGE.blocks()
     for block, shown in zip(blocks, [*blocks[1:], None]):

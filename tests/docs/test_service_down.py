@@ -32,7 +32,8 @@ from shop import app
 
 with app.test_client() as http:
     for user in ("user_44", "user_45"):
-        assert http.post("/checkout", data={"user": user, "click": "click_1"}).json["invoice"]
+        assert http.post("/checkout?cms_rf=click_1", data={"user": user}).json["invoice"]
+    assert http.post("/checkout", data={"user": "user_46"}).json["invoice"]
 """
 GUNICORN = """
 import time
@@ -50,7 +51,7 @@ print(tracking.status()["is_delivering"])
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The shop of the page, with two sales that wait in its outbox."""
+    """The shop of the page, with three sales. In its outbox are those of visitors who clicked."""
     for block in PAGE.blocks("python"):
         file = re.match(r"# (\w+\.py)\n", block.text)
         if file is not None:
