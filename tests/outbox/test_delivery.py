@@ -268,6 +268,21 @@ def test_an_event_that_always_fails_does_not_stop_others(outbox: Outbox, clock: 
     assert waiting(outbox) == 1
 
 
+@pytest.mark.parametrize(("status", "number"), [(403, 4), (422, 24), (500, 15)])
+def test_events_that_always_fail_do_not_stop_others(
+    outbox: Outbox, clock: Clock, status: int, number: int
+) -> None:
+    """If the oldest events always fail, the deliverer sends the others after each has failed."""
+    for each in range(number + 10):
+        add(outbox, each, f"user_{each}")
+    steps = {f"inv_{each}": respond(status) for each in range(number)}
+    with Server(by_invoice(**steps)) as server, client_of(server) as client:
+        deliver(outbox, client, clock, seconds=4 * 3600, per_minute=50)
+        expected = [f"inv_{each}" for each in range(number + 10)]
+        assert invoices(server)[: number + 10] == expected
+    assert query(outbox, "SELECT value FROM delivery WHERE name = 'delivered'") == [(10,)]
+
+
 def test_many_rejections_stop_delivery(
     outbox: Outbox, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -1,6 +1,7 @@
 """Deliverer: delivers the events of an outbox file, one after the other."""
 
 import logging
+import math
 import random
 import sqlite3
 import threading
@@ -18,7 +19,7 @@ from ..logs import log_failure, logger
 from .attempt import deliver_once
 from .lock import DeliveryLock
 from .pacing import Deferred, Pacing
-from .policy import MAX_EVENT_WAIT, Action, Decision, Streak, is_expired
+from .policy import Action, Decision, Streak, is_expired
 from .storage import Storage, StoredEvent
 
 PER_MINUTE = 50
@@ -133,8 +134,8 @@ class Deliverer:
         if decision.action is Action.DEAD_LETTER:
             self._bury(stored, str(decision.reason), str(decision.message))
         elif decision.is_transient or decision.is_set_up_wrong:
-            # If the set-up seems wrong, the next attempt uses another event.
-            wait = decision.wait or MAX_EVENT_WAIT
+            # If the set-up seems wrong, the next attempts use other events, in case these are why.
+            wait = math.inf if decision.is_set_up_wrong else decision.wait
             self._defer(stored, wait, stored.failures + decision.is_transient)
         self._report(decision.pause)
 

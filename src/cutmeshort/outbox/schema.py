@@ -28,7 +28,7 @@ CREATE TABLE events (
     message TEXT,  -- of a dead letter: why, without event data
     dead_at REAL
 );
-CREATE INDEX ready ON events (id) WHERE state = {READY};
+CREATE INDEX ready ON events (failures, id) WHERE state = {READY};
 CREATE INDEX waiting ON events (customer, id) WHERE state <> {DEAD};
 CREATE INDEX dead ON events (id) WHERE state = {DEAD};
 CREATE TABLE delivered (key TEXT PRIMARY KEY, delivered_at REAL NOT NULL) WITHOUT ROWID;

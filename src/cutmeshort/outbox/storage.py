@@ -161,10 +161,14 @@ class Storage:
         self._database.write(work, timeout)
 
     def next(self, timeout: float) -> Optional[StoredEvent]:
-        """Return the oldest event that is ready; None if there is none."""
+        """
+        Return the oldest event of those that are ready and failed least often; None if none is.
+
+        So events that always fail do not keep the others from being sent.
+        """
         statement = f"""
             SELECT id, attempts, failures, operation, body, created_at, key, customer
-            FROM events WHERE state = {READY} ORDER BY id LIMIT 1
+            FROM events WHERE state = {READY} ORDER BY failures, id LIMIT 1
         """
 
         def work(connection: Connection) -> Optional[StoredEvent]:
