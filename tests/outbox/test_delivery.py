@@ -15,11 +15,13 @@ from cutmeshort import ApiValueError, CMSClient
 from cutmeshort.outbox import Outbox
 from cutmeshort.outbox import delivery as module
 from cutmeshort.outbox.delivery import Deliverer
+from cutmeshort.outbox.storage import StoredEvent
 
 from ..support.events import CUSTOMER, SECRETS, TOKEN, client_of, lead, sale
 from ..support.logs import lines
 from ..support.server import OK, Connection, Server, Step, drop, respond
 from ..support.timing import Clock
+from .events import take
 from .fast import FastStop, dead_letters, deliver, query, waiting
 
 DAY = 86_400.0
@@ -156,10 +158,53 @@ def test_a_rejected_event_becomes_a_dead_letter(
 def test_an_interrupted_attempt_counts(outbox: Outbox, clock: Clock) -> None:
     """After a process died during an attempt, a 409 means that the service has the event."""
     add(outbox, 1)
-    outbox.storage.note_attempt(1, 1.0)
+    outbox.storage.note_attempt(take(outbox.storage), 1.0)
     with Server(respond(409)) as server, client_of(server) as client:
         deliver(outbox, client, clock)
     assert (waiting(outbox), dead_letters(outbox)) == (0, [])
+
+
+@pytest.mark.parametrize(
+    ("first", "is_recorded"),
+    [
+        (respond(401), False),
+        (respond(425), False),
+        (respond(429), False),
+        (respond(422), False),
+        (respond(409), False),
+        (respond(200, json={"success": False}), False),
+        (respond(200, b"<html>"), True),
+        (respond(503), True),
+        (drop, True),
+    ],
+    ids=["401", "425", "429", "422", "409", "not successful", "page", "503", "closed"],
+)
+def test_a_conflict_after_an_error(
+    outbox: Outbox, clock: Clock, first: Step, is_recorded: bool
+) -> None:
+    """A 409 means that the service has the event if an earlier attempt may have been recorded."""
+    add(outbox, 1)
+    with Server(first, respond(409)) as server, client_of(server) as client:
+        deliver(outbox, client, clock)
+        outbox.retry()
+        deliver(outbox, client, clock)
+        assert len(server.requests) > 1
+    assert dead_letters(outbox) == ([] if is_recorded else [(1, "conflict")])
+
+
+def test_an_expired_event_was_not_sent(
+    outbox: Outbox, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No attempt is counted for an event that expires."""
+    add(outbox, 1)
+    wall = time.time
+    monkeypatch.setattr(time, "time", lambda: wall() + 31 * DAY)
+    with Server(respond(409)) as server, client_of(server) as client:
+        deliver(outbox, client, clock)
+        assert query(outbox, "SELECT attempts FROM events") == [(0,)]
+        outbox.retry()
+        deliver(outbox, client, clock)
+    assert dead_letters(outbox) == [(1, "conflict")]
 
 
 def test_an_event_that_was_purged_is_not_sent(
@@ -169,11 +214,11 @@ def test_an_event_that_was_purged_is_not_sent(
     add(outbox, 1)
     note_attempt = outbox.storage.note_attempt
 
-    def purge_first(identifier: int, timeout: float) -> bool:
+    def purge_first(stored: StoredEvent, timeout: float) -> bool:
         with sqlite3.connect(outbox.storage.path) as connection:
             connection.execute("DELETE FROM events")
         connection.close()
-        return note_attempt(identifier, timeout)
+        return note_attempt(stored, timeout)
 
     monkeypatch.setattr(outbox.storage, "note_attempt", purge_first)
     with Server(OK) as server, client_of(server) as client:

@@ -152,7 +152,7 @@ def test_events_are_listed_with_the_reason_why_they_wait(outbox: Outbox) -> None
     events = [queued(1), queued(2), queued(3, "ann"), queued(4, "ann"), queued(5)]
     assert outbox.put(events) == [False] * 5
     storage = outbox.storage
-    storage.note_attempt(take(storage).id, LONG)
+    storage.note_attempt(take(storage), LONG)
     storage.dead(take(storage), "not_valid", "The service rejected a field.", LONG)
     storage.defer(take(storage), 1, LONG)
     (dead,) = outbox.events(dead=True)

@@ -29,7 +29,7 @@ def test_delivered_events_leave_no_data(
             assert outbox.track(event.payload().model_copy(update=changes))["success"]
             stored = storage.next(LONG)
             if stored is not None and chooser.random() < 0.7:
-                storage.note_attempt(stored.id, LONG)
+                storage.note_attempt(stored, LONG)
                 outcome = chooser.randrange(3)
                 if outcome == 0:
                     storage.delivered(stored, LONG)

@@ -108,14 +108,14 @@ class Deliverer:
             self._unrecorded = None
 
     def _deliver(self, stored: StoredEvent) -> None:
-        if not self._storage.note_attempt(stored.id, STORAGE_TIMEOUT):
-            return  # it was purged
         if not is_expired(stored.event.created_at, time.time()):
+            if not self._storage.note_attempt(stored, STORAGE_TIMEOUT):
+                return  # it was purged
             self.pacing.sent(time.monotonic())
         decision = deliver_once(
             self._client,
             stored.event,
-            attempts=stored.attempts,
+            attempts=int(stored.may_be_recorded),
             failures=stored.failures,
             streak=self.streak,
             jitter=random.random(),
@@ -131,25 +131,21 @@ class Deliverer:
             self._record(partial(self._storage.delivered, stored, STORAGE_TIMEOUT))
             return
         self._log_error(decision, stored)
-        if decision.action is Action.DEAD_LETTER:
-            self._bury(stored, str(decision.reason), str(decision.message))
-        elif decision.is_transient or decision.is_set_up_wrong:
-            # If the set-up seems wrong, the next attempts use other events, in case these are why.
-            wait = math.inf if decision.is_set_up_wrong else decision.wait
-            self._defer(stored, wait, stored.failures + decision.is_transient)
+        self._record(partial(self._record_error, decision, stored))
         self._report(decision.pause)
 
-    def _defer(self, stored: StoredEvent, wait: float, failures: int) -> None:
-        def defer() -> None:
+    def _record_error(self, decision: Decision, stored: StoredEvent) -> None:
+        if not decision.may_be_recorded:
+            self._storage.not_recorded(stored, STORAGE_TIMEOUT)
+        if decision.action is Action.DEAD_LETTER:
+            reason, message = str(decision.reason), str(decision.message)
+            self._storage.dead(stored, reason, message, STORAGE_TIMEOUT)
+        elif decision.is_transient or decision.is_set_up_wrong:
+            failures = stored.failures + decision.is_transient
             self._storage.defer(stored, failures, STORAGE_TIMEOUT)
+            # If the set-up seems wrong, the next attempts use other events, in case these are why.
+            wait = math.inf if decision.is_set_up_wrong else decision.wait
             self._deferred.add(stored.id, wait, time.monotonic())
-
-        self._record(defer)
-
-    def _bury(self, stored: StoredEvent, reason: str, message: str) -> None:
-        text = "Event %d (%s) is a dead letter: %s. `cutmeshort outbox list` shows why"
-        _log(logging.WARNING, text, stored.id, stored.event.operation, reason)
-        self._record(partial(self._storage.dead, stored, reason, message, STORAGE_TIMEOUT))
 
     def _log_delivered(self, stored: StoredEvent) -> None:
         _log(logging.DEBUG, "Event %d (%s) delivered", stored.id, stored.event.operation)
@@ -171,11 +167,13 @@ class Deliverer:
             )
         elif decision.pause:
             _log(logging.INFO, "Delivery pauses for %.0f s: %s", decision.pause, reason)
-        else:
-            text = "Event %d (%s) not delivered, tried again later: %s"
-            _log(logging.DEBUG, text, stored.id, stored.event.operation, reason)
         if decision.pause:
             self.reason = reason
+        level, text = logging.DEBUG, "Event %d (%s) not delivered, tried again later: %s"
+        if decision.action is Action.DEAD_LETTER:
+            level = logging.WARNING
+            text = "Event %d (%s) is a dead letter: %s. `cutmeshort outbox list` shows why"
+        _log(level, text, stored.id, stored.event.operation, reason)
 
     def _log_failure(self, error: Exception) -> None:
         """Log an exception, unless the step before failed, too."""

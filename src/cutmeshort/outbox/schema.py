@@ -22,7 +22,8 @@ CREATE TABLE events (
     body TEXT NOT NULL,
     created_at REAL NOT NULL,
     state INTEGER NOT NULL,
-    attempts INTEGER NOT NULL,  -- noted before each attempt is sent
+    attempts INTEGER NOT NULL DEFAULT 0,  -- noted before each attempt is sent
+    may_be_recorded INTEGER NOT NULL,  -- whether the service may have recorded an attempt
     failures INTEGER NOT NULL DEFAULT 0,  -- attempts that ended with a transient error
     reason TEXT,  -- of a dead letter: the type of the result
     message TEXT,  -- of a dead letter: why, without event data

@@ -15,7 +15,7 @@ DELIVERED_MEMORY = 7 * 86_400.0  # seconds
 _PRUNE_INTERVAL = 3600.0  # seconds
 
 _PUT = """
-INSERT INTO events (key, customer, operation, body, created_at, state, attempts)
+INSERT INTO events (key, customer, operation, body, created_at, state, may_be_recorded)
 VALUES (?, ?, ?, ?, ?, ?, ?)
 """
 
@@ -39,14 +39,14 @@ class StoredEvent(NamedTuple):
     Attributes:
         id: Increases in the order of hand-over.
         event: The event.
-        attempts: The number of attempts that were noted.
         failures: The number of attempts that ended with a transient error.
+        may_be_recorded: Whether the service may have recorded an earlier attempt.
     """
 
     id: int
     event: QueuedEvent
-    attempts: int
     failures: int
+    may_be_recorded: bool
 
 
 class ListedEvent(NamedTuple):
@@ -131,7 +131,7 @@ class Storage:
         added = list(events)
 
         def work(connection: Connection) -> list[bool]:
-            return [_put(connection, event, int(may_be_recorded)) for event in added]
+            return [_put(connection, event, may_be_recorded) for event in added]
 
         return self._database.write(work, timeout, limited=True)
 
@@ -167,7 +167,7 @@ class Storage:
         So events that always fail do not keep the others from being sent.
         """
         statement = f"""
-            SELECT id, attempts, failures, operation, body, created_at, key, customer
+            SELECT id, failures, may_be_recorded, operation, body, created_at, key, customer
             FROM events WHERE state = {READY} ORDER BY failures, id LIMIT 1
         """
 
@@ -175,23 +175,36 @@ class Storage:
             row = connection.execute(statement).fetchone()
             if row is None:
                 return None
-            identifier, attempts, failures, *values = row
-            return StoredEvent(identifier, QueuedEvent(*values), attempts, failures)
+            identifier, failures, may_be_recorded, *values = row
+            return StoredEvent(identifier, QueuedEvent(*values), failures, bool(may_be_recorded))
 
         return self._database.read(work, timeout)
 
-    def note_attempt(self, identifier: int, timeout: float) -> bool:
+    # The methods below compare the key as well: another file may have replaced that of the event.
+
+    def note_attempt(self, stored: StoredEvent, timeout: float) -> bool:
         """Note an attempt before it is sent; return False if the event is no longer there."""
 
         def work(connection: Connection) -> bool:
             noted = connection.execute(
-                "UPDATE events SET attempts = attempts + 1 WHERE id = ?", [identifier]
+                "UPDATE events SET attempts = attempts + 1, may_be_recorded = 1 "
+                "WHERE id = ? AND key = ?",
+                _of(stored),
             )
             return noted.rowcount == 1
 
         return self._database.write(work, timeout)
 
-    # The methods below compare the key as well: another file may have replaced that of the event.
+    def not_recorded(self, stored: StoredEvent, timeout: float) -> None:
+        """Note that the service has not recorded the attempt that was noted last."""
+
+        def work(connection: Connection) -> None:
+            connection.execute(
+                "UPDATE events SET may_be_recorded = ? WHERE id = ? AND key = ?",
+                [stored.may_be_recorded, *_of(stored)],
+            )
+
+        self._database.write(work, timeout)
 
     def delivered(self, stored: StoredEvent, timeout: float) -> None:
         """Erase a delivered event, remember its key, and make the customer's next event ready."""
@@ -361,9 +374,9 @@ def _of(stored: StoredEvent) -> tuple[int, str]:
     return stored.id, stored.event.key
 
 
-def _put(connection: Connection, event: QueuedEvent, attempts: int) -> bool:
-    found = "SELECT state, attempts FROM events WHERE key = ?"
-    state, earlier_attempts = connection.execute(found, [event.key]).fetchone() or (None, 0)
+def _put(connection: Connection, event: QueuedEvent, may_be_recorded: bool) -> bool:
+    found = "SELECT state, may_be_recorded FROM events WHERE key = ?"
+    state, earlier = connection.execute(found, [event.key]).fetchone() or (None, False)
     if state not in (None, DEAD):
         return True
     delivered = "SELECT 1 FROM delivered WHERE key = ?"
@@ -372,11 +385,11 @@ def _put(connection: Connection, event: QueuedEvent, attempts: int) -> bool:
     if state == DEAD:
         connection.execute("DELETE FROM events WHERE key = ?", [event.key])
     connection.execute("DELETE FROM purged WHERE key = ?", [event.key])
-    earlier = f"SELECT 1 FROM events WHERE customer = ? AND state <> {DEAD} LIMIT 1"
-    behind = connection.execute(earlier, [event.customer]).fetchone()
+    first = f"SELECT 1 FROM events WHERE customer = ? AND state <> {DEAD} LIMIT 1"
+    behind = connection.execute(first, [event.customer]).fetchone()
     state = BEHIND if behind else READY
     values = (event.key, event.customer, event.operation, event.body, event.created_at)
-    connection.execute(_PUT, (*values, state, max(attempts, earlier_attempts)))
+    connection.execute(_PUT, (*values, state, may_be_recorded or earlier))
     return False
 
 
