@@ -2,6 +2,7 @@
 
 import json
 import logging
+import math
 import sqlite3
 import threading
 import time
@@ -450,6 +451,27 @@ def test_the_file_is_replaced_during_a_call(
     with Server(step, OK) as server, client_of(server) as client:
         deliver(outbox, client, clock)
         assert invoices(server) == ["inv_1", "inv_2"]
+
+
+def test_a_file_that_was_moved_comes_back(outbox: Outbox, clock: Clock, path: Path) -> None:
+    """An event that waits for its next attempt is delivered, too, if its file was away meanwhile."""
+    add(outbox, 1)
+    moved = path.with_suffix(".old")
+    actions = iter([lambda: path.rename(moved), lambda: moved.replace(path)])
+    times = iter([2, 100])
+    next_time = next(times)
+
+    def until() -> bool:
+        nonlocal next_time
+        if clock.monotonic() > next_time:
+            next(actions)()
+            next_time = next(times, math.inf)
+        return clock.monotonic() > 200
+
+    with Server(respond(503), OK) as server, client_of(server) as client:
+        Deliverer(outbox.storage, client, per_minute=0).run(FastStop(clock, until))
+        assert invoices(server) == ["inv_1", "inv_1"]
+    assert waiting(outbox) == 0
 
 
 @pytest.mark.parametrize("value", [-1, 1.5, "50", None])

@@ -57,6 +57,7 @@ class Deliverer:
         self.streak = Streak()
         self.reason: Optional[str] = None
         self.is_set_up_wrong = False
+        self._file: Optional[tuple[int, int]] = None  # another one may replace it at any time
         self._deferred = Deferred()
         # An outcome that is not in the file yet. Until it is, no event is sent: the file would
         # return the same event again.
@@ -66,7 +67,6 @@ class Deliverer:
 
     def run(self, stop: threading.Event) -> None:
         """Deliver until `stop` is set; a call that was sent is finished and recorded before."""
-        self._unrecorded = partial(self._storage.start, STORAGE_TIMEOUT)
         while not stop.is_set():
             try:
                 wait = self._step()
@@ -89,11 +89,20 @@ class Deliverer:
             return wait
         self._report(0.0)
         stored = self._storage.next(STORAGE_TIMEOUT)
+        if self._storage.file != self._file:
+            self._start()
+            return 0.0
         if stored is None:
             self._release(self._deferred.pop_idle(time.monotonic()))
             return POLL
         self._deliver(stored)
         return 0.0
+
+    def _start(self) -> None:
+        """Make the events ready that waited when the last delivery from this file ended."""
+        self._storage.start(STORAGE_TIMEOUT)
+        self._deferred = Deferred()
+        self._file = self._storage.file
 
     def _release(self, identifiers: list[int]) -> None:
         if identifiers:

@@ -105,6 +105,11 @@ class Storage:
         self._delivered_memory = delivered_memory
         self._prune_at = -math.inf
 
+    @property
+    def file(self) -> Optional[tuple[int, int]]:
+        """The identity of the file that the latest call has used; None before the first one."""
+        return self._database.file
+
     def check(self, timeout: float) -> None:
         """Open the file, and write to it."""
 
