@@ -454,7 +454,7 @@ def test_the_file_is_replaced_during_a_call(
 
 
 def test_a_file_that_was_moved_comes_back(outbox: Outbox, clock: Clock, path: Path) -> None:
-    """An event that waits for its next attempt is delivered, too, if its file was away meanwhile."""
+    """An event that failed is delivered, too, if its file was away when its wait ended."""
     add(outbox, 1)
     moved = path.with_suffix(".old")
     actions = iter([lambda: path.rename(moved), lambda: moved.replace(path)])

@@ -65,9 +65,13 @@ class Deliverer:
         self._reported: dict[str, Any] = {}
         self._is_failing = False
 
-    def run(self, stop: threading.Event) -> None:
-        """Deliver until `stop` is set; a call that was sent is finished and recorded before."""
-        while not stop.is_set():
+    def run(self, stop: threading.Event, lock: Optional[DeliveryLock] = None) -> None:
+        """
+        Deliver until `stop` is set, or the lock is lost because its file was removed.
+
+        A call that was sent is finished and recorded before.
+        """
+        while not stop.is_set() and (lock is None or lock.is_held()):
             try:
                 wait = self._step()
             except Exception as error:  # noqa: BLE001 - delivery must not end
@@ -251,9 +255,10 @@ class DeliveryThread:
     def _run(self, client: CMSClient, own: bool) -> None:
         lock = DeliveryLock(self._storage.path)
         try:
-            if _wait_for(lock, self._stop):
+            while _wait_for(lock, self._stop):
                 _log(logging.INFO, "Delivery of the events in %s starts", self._storage.path)
-                Deliverer(self._storage, client, per_minute=self._per_minute).run(self._stop)
+                Deliverer(self._storage, client, per_minute=self._per_minute).run(self._stop, lock)
+                lock.release()
         finally:
             lock.release()
             if own:
