@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from cutmeshort.outbox import storage as module
 from cutmeshort.outbox.policy import MAX_AGE
 from cutmeshort.outbox.storage import Storage
 
@@ -106,6 +107,28 @@ def test_only_the_given_dead_letters_are_retried(storage: Storage) -> None:
     storage.dead(take(storage), "not_valid", "", LONG)
     assert storage.retry([2, 3, 99], LONG) == 1
     assert deliver_all(storage) == ["Event 1", "Event 2"]
+
+
+@pytest.mark.parametrize("call", ["retry", "purge"])
+def test_many_dead_letters_do_not_lock_the_file_for_long(
+    call: str, storage: Storage, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While dead letters are retried or purged in parts, another process can hand events over."""
+    put(storage, *(queued(number) for number in range(5)))
+    for _ in range(5):
+        storage.dead(take(storage), "not_valid", "", LONG)
+    other = open_storage(path)
+    numbers = iter(range(5, 99))
+
+    def hand_over(_seconds: float) -> None:
+        assert other.put([queued(next(numbers))], 0.0) == [False]
+
+    monkeypatch.setattr(module, "_PART", 2)
+    monkeypatch.setattr(time, "sleep", hand_over)
+    assert getattr(storage, call)(None, LONG) == 5
+    other.close()
+    first = 0 if call == "retry" else 5
+    assert deliver_all(storage) == [f"Event {number}" for number in range(first, 8)]
 
 
 def test_a_retried_event_that_expired_gets_more_time(

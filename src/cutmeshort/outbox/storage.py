@@ -3,8 +3,9 @@
 import math
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from sqlite3 import Connection
-from typing import Any, NamedTuple, Optional
+from typing import Any, Callable, NamedTuple, Optional
 
 from .database import Database
 from .events import QueuedEvent
@@ -24,6 +25,9 @@ SELECT CASE state WHEN {DEAD} THEN 'dead' ELSE 'waiting' END FROM events WHERE k
 UNION ALL SELECT 'delivered' FROM delivered WHERE key = ?
 UNION ALL SELECT 'purged' FROM purged WHERE key = ?
 """
+
+_PART = 10_000  # dead letters
+_DEAD = f"SELECT id, customer FROM events WHERE state = {DEAD} AND id > ? ORDER BY id LIMIT ?"
 
 _FIRST = f"(SELECT min(id) FROM events WHERE customer = ? AND state <> {DEAD})"
 
@@ -278,17 +282,19 @@ class Storage:
         """
         Let dead letters wait again, in the order of hand-over, and return how many.
 
-        Those that have expired count as handed over now.
+        Those that have expired count as handed over now. Other processes can use the file between
+        parts of the work.
 
         Args:
             identifiers: Which dead letters; None for all.
             timeout: Seconds to wait for other threads and processes.
         """
         now = time.time()
+        selected = None if identifiers is None else set(identifiers)
 
-        def work(connection: Connection) -> int:
-            dead = connection.execute(f"SELECT id, customer FROM events WHERE state = {DEAD}")
-            wanted = [row for row in dead if identifiers is None or row[0] in identifiers]
+        def work(after: int, connection: Connection) -> tuple[int, Optional[int]]:
+            dead = connection.execute(_DEAD, [after, _PART]).fetchall()
+            wanted = [row for row in dead if selected is None or row[0] in selected]
             connection.executemany(
                 f"UPDATE events SET state = {BEHIND}, failures = 0, reason = NULL, message = NULL, "
                 "dead_at = NULL, "
@@ -302,29 +308,51 @@ class Storage:
                     [customer, customer],
                 )
                 _promote(connection, customer)
-            return len(wanted)
+            return len(wanted), _last(dead)
 
-        return self._database.write(work, timeout)
+        return self._in_parts(work, timeout)
 
     def purge(self, customer: Optional[str], timeout: float) -> int:
         """
         Erase events, and return how many. Their keys are remembered like those of delivered events.
 
+        Other processes can use the file between parts of the work on dead letters.
+
         Args:
             customer: The hash of the customer whose events are erased; None for all dead letters.
             timeout: Seconds to wait for other threads and processes.
         """
-        condition = f"state = {DEAD}" if customer is None else "customer = ?"
+        if customer is not None:
+            condition = "customer = ?"
+            return self._database.write(lambda each: _purge(each, condition, [customer]), timeout)
 
-        def work(connection: Connection) -> int:
-            values = () if customer is None else (customer,)
-            connection.execute(
-                f"INSERT OR REPLACE INTO purged SELECT key, ? FROM events WHERE {condition}",
-                (time.time(), *values),
-            )
-            return connection.execute(f"DELETE FROM events WHERE {condition}", values).rowcount
+        def work(after: int, connection: Connection) -> tuple[int, Optional[int]]:
+            last = _last(connection.execute(_DEAD, [after, _PART]).fetchall())
+            condition = f"state = {DEAD} AND id > ? AND id <= ?"
+            return _purge(connection, condition, [after, last or after]), last
 
-        return self._database.write(work, timeout)
+        return self._in_parts(work, timeout)
+
+    def _in_parts(
+        self, work: Callable[[int, Connection], tuple[int, Optional[int]]], timeout: float
+    ) -> int:
+        """
+        Change the dead letters in transactions so short that other processes do not wait for long.
+
+        Args:
+            work: Changes the dead letters with ids after the given one, at most `_PART`. It returns
+                how many it has changed, and the id of the last one it has seen, or None.
+            timeout: Seconds to wait for other threads and processes.
+        """
+        changed, last = 0, 0
+        while True:
+            started = time.monotonic()
+            number, seen = self._database.write(partial(work, last), timeout)
+            changed += number
+            if seen is None:
+                return changed
+            last = seen
+            time.sleep(time.monotonic() - started)  # so that others can lock the file
 
     def list(
         self, timeout: float, *, dead: bool, after: int = 0, limit: int = 1000
@@ -396,6 +424,18 @@ def _put(connection: Connection, event: QueuedEvent, may_be_recorded: bool) -> b
     values = (event.key, event.customer, event.operation, event.body, event.created_at)
     connection.execute(_PUT, (*values, state, may_be_recorded or earlier))
     return False
+
+
+def _last(rows: Sequence[tuple[int, str]]) -> Optional[int]:
+    return rows[-1][0] if rows else None
+
+
+def _purge(connection: Connection, condition: str, values: Sequence[Any]) -> int:
+    connection.execute(
+        f"INSERT OR REPLACE INTO purged SELECT key, ? FROM events WHERE {condition}",
+        [time.time(), *values],
+    )
+    return connection.execute(f"DELETE FROM events WHERE {condition}", values).rowcount
 
 
 def _count_delivered(connection: Connection, change: int) -> None:
