@@ -3,8 +3,9 @@
 import math
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
-from sqlite3 import Connection
+from sqlite3 import Connection, Error
 from typing import Any, Callable, NamedTuple, Optional
 
 from .database import Database
@@ -14,6 +15,7 @@ from .schema import BEHIND, DEAD, DEFERRED, READY
 
 DELIVERED_MEMORY = 7 * 86_400.0  # seconds
 _PRUNE_INTERVAL = 3600.0  # seconds
+_MAX_SCRUBBED = 5000  # events; more would lock the file for too long
 
 _PUT = """
 INSERT INTO events (key, customer, operation, body, created_at, state, may_be_recorded)
@@ -236,6 +238,8 @@ class Storage:
         self._database.write(work, timeout)
         if now >= self._prune_at:
             self._prune_at = now + _PRUNE_INTERVAL
+            with suppress(Error, OSError):  # it needs more space than the delivery
+                self._database.write(_scrub, timeout)
 
     def dead(self, stored: StoredEvent, reason: str, message: str, timeout: float) -> None:
         """Make an event a dead letter, and make the customer's next event ready."""
@@ -323,13 +327,21 @@ class Storage:
             timeout: Seconds to wait for other threads and processes.
         """
         if customer is not None:
-            condition = "customer = ?"
-            return self._database.write(lambda each: _purge(each, condition, [customer]), timeout)
+
+            def erase(connection: Connection) -> int:
+                erased = _purge(connection, "customer = ?", [customer])
+                _scrub(connection)
+                return erased
+
+            return self._database.write(erase, timeout)
 
         def work(after: int, connection: Connection) -> tuple[int, Optional[int]]:
             last = _last(connection.execute(_DEAD, [after, _PART]).fetchall())
+            if last is None:
+                _scrub(connection)
+                return 0, None
             condition = f"state = {DEAD} AND id > ? AND id <= ?"
-            return _purge(connection, condition, [after, last or after]), last
+            return _purge(connection, condition, [after, last]), last
 
         return self._in_parts(work, timeout)
 
@@ -436,6 +448,22 @@ def _purge(connection: Connection, condition: str, values: Sequence[Any]) -> int
         [time.time(), *values],
     )
     return connection.execute(f"DELETE FROM events WHERE {condition}", values).rowcount
+
+
+def _scrub(connection: Connection) -> None:
+    """
+    Overwrite what is left of erased events, if the file does not have too many others.
+
+    When SQLite moves a row to another page, it does not overwrite the old copy, not even with
+    `secure_delete`. So this writes all events again, into new pages.
+    """
+    more = connection.execute("SELECT 1 FROM events LIMIT 1 OFFSET ?", [_MAX_SCRUBBED]).fetchone()
+    if more is None:
+        events = connection.execute("SELECT * FROM events ORDER BY id").fetchall()
+        connection.execute("DELETE FROM events")
+        if events:
+            values = ", ".join("?" * len(events[0]))
+            connection.executemany(f"INSERT INTO events VALUES ({values})", events)
 
 
 def _count_delivered(connection: Connection, change: int) -> None:
