@@ -177,6 +177,16 @@ def test_events_are_listed_with_the_reason_why_they_wait(outbox: Outbox) -> None
     assert (event["id"], event["body"]) == (3, events[2].body)
 
 
+@pytest.mark.parametrize("name", ["after", "limit"])
+def test_the_part_of_a_list_is_checked(name: str, outbox: Outbox) -> None:
+    """Any whole number of 0 or more can be given, however large."""
+    outbox.put([queued(1)])
+    assert len(outbox.events(dead=False, **{name: 2**70})) == (name == "limit")
+    for value in (-1, 1.5, "1"):
+        with pytest.raises(ApiValueError, match=name):
+            outbox.events(dead=False, **{name: value})
+
+
 def test_dead_letters_are_retried(outbox: Outbox) -> None:
     """`retry` returns how many dead letters wait again: all, or those with the ids."""
     outbox.put([queued(number) for number in range(3)])
