@@ -356,7 +356,7 @@ def test_a_large_file_does_not_stop_the_delivery(path: Path) -> None:
     assert path.stat().st_size <= 2**18
     assert number > 100
     first = take(storage)
-    storage.note_attempt(first.id, LONG)
+    storage.note_attempt(first, LONG)
     storage.dead(first, "x" * 10_000, "y" * 10_000, LONG)
     storage.purge(None, LONG)
     assert deliver_all(storage) == [f"Event {each}" for each in range(1, number)]

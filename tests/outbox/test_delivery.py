@@ -2,6 +2,7 @@
 
 import json
 import logging
+import math
 import sqlite3
 import threading
 import time
@@ -15,11 +16,13 @@ from cutmeshort import ApiValueError, CMSClient
 from cutmeshort.outbox import Outbox
 from cutmeshort.outbox import delivery as module
 from cutmeshort.outbox.delivery import Deliverer
+from cutmeshort.outbox.storage import StoredEvent
 
 from ..support.events import CUSTOMER, SECRETS, TOKEN, client_of, lead, sale
 from ..support.logs import lines
 from ..support.server import OK, Connection, Server, Step, drop, respond
 from ..support.timing import Clock
+from .events import take
 from .fast import FastStop, dead_letters, deliver, query, waiting
 
 DAY = 86_400.0
@@ -156,10 +159,53 @@ def test_a_rejected_event_becomes_a_dead_letter(
 def test_an_interrupted_attempt_counts(outbox: Outbox, clock: Clock) -> None:
     """After a process died during an attempt, a 409 means that the service has the event."""
     add(outbox, 1)
-    outbox.storage.note_attempt(1, 1.0)
+    outbox.storage.note_attempt(take(outbox.storage), 1.0)
     with Server(respond(409)) as server, client_of(server) as client:
         deliver(outbox, client, clock)
     assert (waiting(outbox), dead_letters(outbox)) == (0, [])
+
+
+@pytest.mark.parametrize(
+    ("first", "is_recorded"),
+    [
+        (respond(401), False),
+        (respond(425), False),
+        (respond(429), False),
+        (respond(422), False),
+        (respond(409), False),
+        (respond(200, json={"success": False}), False),
+        (respond(200, b"<html>"), True),
+        (respond(503), True),
+        (drop, True),
+    ],
+    ids=["401", "425", "429", "422", "409", "not successful", "page", "503", "closed"],
+)
+def test_a_conflict_after_an_error(
+    outbox: Outbox, clock: Clock, first: Step, is_recorded: bool
+) -> None:
+    """A 409 means that the service has the event if an earlier attempt may have been recorded."""
+    add(outbox, 1)
+    with Server(first, respond(409)) as server, client_of(server) as client:
+        deliver(outbox, client, clock)
+        outbox.retry()
+        deliver(outbox, client, clock)
+        assert len(server.requests) > 1
+    assert dead_letters(outbox) == ([] if is_recorded else [(1, "conflict")])
+
+
+def test_an_expired_event_was_not_sent(
+    outbox: Outbox, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No attempt is counted for an event that expires."""
+    add(outbox, 1)
+    wall = time.time
+    monkeypatch.setattr(time, "time", lambda: wall() + 31 * DAY)
+    with Server(respond(409)) as server, client_of(server) as client:
+        deliver(outbox, client, clock)
+        assert query(outbox, "SELECT attempts FROM events") == [(0,)]
+        outbox.retry()
+        deliver(outbox, client, clock)
+    assert dead_letters(outbox) == [(1, "conflict")]
 
 
 def test_an_event_that_was_purged_is_not_sent(
@@ -169,11 +215,11 @@ def test_an_event_that_was_purged_is_not_sent(
     add(outbox, 1)
     note_attempt = outbox.storage.note_attempt
 
-    def purge_first(identifier: int, timeout: float) -> bool:
+    def purge_first(stored: StoredEvent, timeout: float) -> bool:
         with sqlite3.connect(outbox.storage.path) as connection:
             connection.execute("DELETE FROM events")
         connection.close()
-        return note_attempt(identifier, timeout)
+        return note_attempt(stored, timeout)
 
     monkeypatch.setattr(outbox.storage, "note_attempt", purge_first)
     with Server(OK) as server, client_of(server) as client:
@@ -266,6 +312,21 @@ def test_an_event_that_always_fails_does_not_stop_others(outbox: Outbox, clock: 
         deliver(outbox, client, clock, seconds=3600)
         assert invoices(server)[:4] == ["inv_0", "inv_1", "inv_2", "inv_3"]
     assert waiting(outbox) == 1
+
+
+@pytest.mark.parametrize(("status", "number"), [(403, 4), (422, 24), (500, 15)])
+def test_events_that_always_fail_do_not_stop_others(
+    outbox: Outbox, clock: Clock, status: int, number: int
+) -> None:
+    """If the oldest events always fail, the deliverer sends the others after each has failed."""
+    for each in range(number + 10):
+        add(outbox, each, f"user_{each}")
+    steps = {f"inv_{each}": respond(status) for each in range(number)}
+    with Server(by_invoice(**steps)) as server, client_of(server) as client:
+        deliver(outbox, client, clock, seconds=4 * 3600, per_minute=50)
+        expected = [f"inv_{each}" for each in range(number + 10)]
+        assert invoices(server)[: number + 10] == expected
+    assert query(outbox, "SELECT value FROM delivery WHERE name = 'delivered'") == [(10,)]
 
 
 def test_many_rejections_stop_delivery(
@@ -390,6 +451,27 @@ def test_the_file_is_replaced_during_a_call(
     with Server(step, OK) as server, client_of(server) as client:
         deliver(outbox, client, clock)
         assert invoices(server) == ["inv_1", "inv_2"]
+
+
+def test_a_file_that_was_moved_comes_back(outbox: Outbox, clock: Clock, path: Path) -> None:
+    """An event that failed is delivered, too, if its file was away when its wait ended."""
+    add(outbox, 1)
+    moved = path.with_suffix(".old")
+    actions = iter([lambda: path.rename(moved), lambda: moved.replace(path)])
+    times = iter([2, 100])
+    next_time = next(times)
+
+    def until() -> bool:
+        nonlocal next_time
+        if clock.monotonic() > next_time:
+            next(actions)()
+            next_time = next(times, math.inf)
+        return clock.monotonic() > 200
+
+    with Server(respond(503), OK) as server, client_of(server) as client:
+        Deliverer(outbox.storage, client, per_minute=0).run(FastStop(clock, until))
+        assert invoices(server) == ["inv_1", "inv_1"]
+    assert waiting(outbox) == 0
 
 
 @pytest.mark.parametrize("value", [-1, 1.5, "50", None])

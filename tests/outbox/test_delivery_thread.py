@@ -15,10 +15,11 @@ from cutmeshort.outbox.lock import DeliveryLock, is_locked
 from ..support.events import TOKEN, client_of, sale
 from ..support.forking import forked_child, forks
 from ..support.logs import handler, lines
+from ..support.platforms import not_on_windows
 from ..support.processes import run_program
 from ..support.server import OK, Server, respond
 from ..support.timing import LONG, SLACK, Clock, timed
-from .fast import FastStop, waiting
+from .fast import FastStop, wait_until, waiting
 
 
 class Awaited(logging.Handler):
@@ -136,6 +137,20 @@ def test_a_lock_that_can_not_be_acquired_is_logged(
     blocked.rmdir()
     assert _wait_for(lock, FastStop(clock, lambda: True))
     lock.release()
+
+
+@not_on_windows("a file in use can't be removed")
+def test_the_lock_is_acquired_again_if_its_file_is_removed(outbox: Outbox, path: Path) -> None:
+    """If all files of the outbox are removed, the deliverer locks and delivers the new one."""
+    with Server(OK) as server, client_of(server) as client, outbox.delivering(client, per_minute=0):
+        sale(outbox, invoice_id="inv_1")
+        assert server.wait_until(lambda: len(server.requests) == 1)
+        for file in path.parent.iterdir():
+            file.unlink()
+        wait_until(lambda: is_locked(str(path)))
+        sale(outbox, invoice_id="inv_2")
+        assert server.wait_until(lambda: len(server.requests) == 2)
+        assert outbox.status()["is_delivering"]
 
 
 @forks

@@ -73,7 +73,7 @@ def test_a_process_can_fork_while_it_delivers(storage: Storage, path: Path) -> N
     children = []
     for number in range(ROUNDS):
         stored = take(storage)
-        storage.note_attempt(stored.id, LONG)
+        storage.note_attempt(stored, LONG)
         children.append(in_child(storage, 100 + number))
         storage.delivered(stored, LONG)
         delivered.append(name_of(stored.event))

@@ -69,6 +69,21 @@ def test_a_lock_file_that_is_removed_is_not_used(
     lock.release()
 
 
+@not_on_windows("links need a permission")
+def test_a_lock_file_that_can_not_be_found_is_not_held(path: Path) -> None:
+    """A lock is not held if its file was removed, or if a link that leads to itself replaced it."""
+    lock = DeliveryLock(str(path))
+    assert not lock.is_held()
+    assert lock.acquire()
+    assert lock.is_held()
+    file = Path(lock.path)
+    file.unlink()
+    assert not lock.is_held()
+    file.symlink_to(file)
+    assert not lock.is_held()
+    lock.release()
+
+
 @forks
 def test_a_forked_child_does_not_hold_the_lock(path: Path) -> None:
     """While a child runs that was forked meanwhile, the parent can release the lock."""

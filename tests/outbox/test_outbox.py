@@ -152,7 +152,7 @@ def test_events_are_listed_with_the_reason_why_they_wait(outbox: Outbox) -> None
     events = [queued(1), queued(2), queued(3, "ann"), queued(4, "ann"), queued(5)]
     assert outbox.put(events) == [False] * 5
     storage = outbox.storage
-    storage.note_attempt(take(storage).id, LONG)
+    storage.note_attempt(take(storage), LONG)
     storage.dead(take(storage), "not_valid", "The service rejected a field.", LONG)
     storage.defer(take(storage), 1, LONG)
     (dead,) = outbox.events(dead=True)
@@ -175,6 +175,16 @@ def test_events_are_listed_with_the_reason_why_they_wait(outbox: Outbox) -> None
     assert "ann" not in str(waiting)
     (event,) = outbox.events(dead=False, after=2, limit=1, with_body=True)
     assert (event["id"], event["body"]) == (3, events[2].body)
+
+
+@pytest.mark.parametrize("name", ["after", "limit"])
+def test_the_part_of_a_list_is_checked(name: str, outbox: Outbox) -> None:
+    """Any whole number of 0 or more can be given, however large."""
+    outbox.put([queued(1)])
+    assert len(outbox.events(dead=False, **{name: 2**70})) == (name == "limit")
+    for value in (-1, 1.5, "1"):
+        with pytest.raises(ApiValueError, match=name):
+            outbox.events(dead=False, **{name: value})
 
 
 def test_dead_letters_are_retried(outbox: Outbox) -> None:

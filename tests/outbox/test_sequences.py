@@ -52,7 +52,7 @@ class Calls(RuleBasedStateMachine):
         number = int(name_of(stored.event).split()[1])
         customer = self.customers[number]
         assert self.waiting[customer][0] == number
-        assert self.storage.note_attempt(stored.id, LONG)
+        assert self.storage.note_attempt(stored, LONG)
         if outcome == "delivered":
             self.storage.delivered(stored, LONG)
             self.delivered.add(self.waiting[customer].pop(0))

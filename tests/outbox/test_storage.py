@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from cutmeshort.outbox import storage as module
 from cutmeshort.outbox.policy import MAX_AGE
 from cutmeshort.outbox.storage import Storage
 
@@ -37,17 +38,20 @@ def test_the_first_hand_over_wins(storage: Storage) -> None:
 def test_a_dead_letter_is_replaced_by_its_next_hand_over(storage: Storage) -> None:
     """The event of a dead letter can be handed over again, and keeps the noted attempts."""
     put(storage, queued(1))
-    storage.note_attempt(take(storage).id, LONG)
+    storage.note_attempt(take(storage), LONG)
     storage.dead(take(storage), "not_valid", "", LONG)
     assert put(storage, queued(1)) == [False]
-    assert take(storage).attempts == 1
+    assert take(storage).may_be_recorded
     assert storage.summary(LONG)["dead"] == 0
 
 
 def test_an_event_from_elsewhere_may_have_been_sent(storage: Storage) -> None:
-    """`may_be_recorded` counts as an attempt."""
-    put(storage, queued(1), may_be_recorded=True)
-    assert take(storage).attempts == 1
+    """`may_be_recorded` has the same effect as an attempt whose outcome is not known."""
+    put(storage, queued(1), queued(2), may_be_recorded=True)
+    assert take(storage).may_be_recorded
+    storage.delivered(take(storage), LONG)
+    storage.not_recorded(take(storage), LONG)
+    assert take(storage).may_be_recorded
 
 
 def test_the_state_of_a_key_is_known(storage: Storage) -> None:
@@ -105,6 +109,28 @@ def test_only_the_given_dead_letters_are_retried(storage: Storage) -> None:
     assert deliver_all(storage) == ["Event 1", "Event 2"]
 
 
+@pytest.mark.parametrize("call", ["retry", "purge"])
+def test_many_dead_letters_do_not_lock_the_file_for_long(
+    call: str, storage: Storage, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While dead letters are retried or purged in parts, another process can hand events over."""
+    put(storage, *(queued(number) for number in range(5)))
+    for _ in range(5):
+        storage.dead(take(storage), "not_valid", "", LONG)
+    other = open_storage(path)
+    numbers = iter(range(5, 99))
+
+    def hand_over(_seconds: float) -> None:
+        assert other.put([queued(next(numbers))], 0.0) == [False]
+
+    monkeypatch.setattr(module, "_PART", 2)
+    monkeypatch.setattr(time, "sleep", hand_over)
+    assert getattr(storage, call)(None, LONG) == 5
+    other.close()
+    first = 0 if call == "retry" else 5
+    assert deliver_all(storage) == [f"Event {number}" for number in range(first, 8)]
+
+
 def test_a_retried_event_that_expired_gets_more_time(
     storage: Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -121,7 +147,7 @@ def test_a_retried_event_that_expired_gets_more_time(
     assert take(storage).event.created_at == now + MAX_AGE + 60
 
 
-@pytest.mark.parametrize("call", ["delivered", "dead", "defer"])
+@pytest.mark.parametrize("call", ["delivered", "dead", "defer", "note_attempt", "not_recorded"])
 def test_an_outcome_does_not_concern_the_event_of_another_file(
     call: str, storage: Storage, path: Path
 ) -> None:
@@ -129,10 +155,10 @@ def test_an_outcome_does_not_concern_the_event_of_another_file(
     put(storage, queued(1))
     old = take(storage)
     path.unlink()
-    put(storage, queued(2))
-    arguments = {"delivered": [], "dead": ["not_valid", ""], "defer": [1]}[call]
+    put(storage, queued(2), may_be_recorded=call == "not_recorded")
+    arguments = {"dead": ["not_valid", ""], "defer": [1]}.get(call, [])
     getattr(storage, call)(old, *arguments, LONG)
-    assert take(storage).id == old.id
+    assert (take(storage).id, take(storage).may_be_recorded) == (old.id, call == "not_recorded")
     assert deliver_all(storage) == ["Event 2"]
 
 
@@ -140,9 +166,9 @@ def test_an_event_that_was_purged_is_not_sent(storage: Storage) -> None:
     """No attempt is noted for an event that was purged, so the deliverer does not send it."""
     put(storage, queued(1), queued(2, "ann"), queued(3, "ann"))
     stored = take(storage)
-    assert storage.note_attempt(stored.id, LONG)
+    assert storage.note_attempt(stored, LONG)
     assert storage.purge(stored.event.customer, LONG) == 1
-    assert not storage.note_attempt(stored.id, LONG)
+    assert not storage.note_attempt(stored, LONG)
     storage.delivered(stored, LONG)
     assert storage.summary(LONG)["delivered"] == 0
     storage.dead(take(storage), "not_valid", "", LONG)

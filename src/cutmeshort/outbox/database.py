@@ -33,6 +33,7 @@ class Database:
 
     Attributes:
         path: The absolute path of the file, without symbolic links.
+        file: The identity of the file that the latest connection has opened; None before.
     """
 
     _connection: Optional[sqlite3.Connection] = None
@@ -42,7 +43,7 @@ class Database:
         self._max_bytes = max_bytes
         self._max_pages = 0
         self._lock: Any = threading.RLock()
-        self._file: Optional[tuple[int, int]] = None  # the one that the connection has open
+        self.file: Optional[tuple[int, int]] = None
         _databases[id(self)] = self
 
     def read(self, work: Work[_T], timeout: float) -> _T:
@@ -125,7 +126,7 @@ class Database:
         if self._connection is not None and not self._is_current():
             self._close()
         if self._connection is None:
-            connection, self._file = _connect(self.path)
+            connection, self.file = _connect(self.path)
             try:
                 _wait_until(connection, deadline)
                 prepare(connection)
@@ -140,7 +141,7 @@ class Database:
     def _is_current(self) -> bool:
         """Return whether the path is still that of the file that the connection has open."""
         try:
-            return _identify(self.path) == self._file
+            return _identify(self.path) == self.file
         except (OSError, NotAnOutbox):
             return False
 

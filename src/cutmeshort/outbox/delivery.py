@@ -1,6 +1,7 @@
 """Deliverer: delivers the events of an outbox file, one after the other."""
 
 import logging
+import math
 import random
 import sqlite3
 import threading
@@ -18,7 +19,7 @@ from ..logs import log_failure, logger
 from .attempt import deliver_once
 from .lock import DeliveryLock
 from .pacing import Deferred, Pacing
-from .policy import MAX_EVENT_WAIT, Action, Decision, Streak, is_expired
+from .policy import Action, Decision, Streak, is_expired
 from .storage import Storage, StoredEvent
 
 PER_MINUTE = 50
@@ -56,6 +57,7 @@ class Deliverer:
         self.streak = Streak()
         self.reason: Optional[str] = None
         self.is_set_up_wrong = False
+        self._file: Optional[tuple[int, int]] = None  # another one may replace it at any time
         self._deferred = Deferred()
         # An outcome that is not in the file yet. Until it is, no event is sent: the file would
         # return the same event again.
@@ -63,10 +65,13 @@ class Deliverer:
         self._reported: dict[str, Any] = {}
         self._is_failing = False
 
-    def run(self, stop: threading.Event) -> None:
-        """Deliver until `stop` is set; a call that was sent is finished and recorded before."""
-        self._unrecorded = partial(self._storage.start, STORAGE_TIMEOUT)
-        while not stop.is_set():
+    def run(self, stop: threading.Event, lock: Optional[DeliveryLock] = None) -> None:
+        """
+        Deliver until `stop` is set, or the lock is lost because its file was removed.
+
+        A call that was sent is finished and recorded before.
+        """
+        while not stop.is_set() and (lock is None or lock.is_held()):
             try:
                 wait = self._step()
             except Exception as error:  # noqa: BLE001 - delivery must not end
@@ -99,11 +104,20 @@ class Deliverer:
             return wait
         self._report(0.0)
         stored = self._storage.next(STORAGE_TIMEOUT)
+        if self._storage.file != self._file:
+            self._start()
+            return 0.0
         if stored is None:
             self._release(self._deferred.pop_idle(time.monotonic()))
             return POLL
         self._deliver(stored)
         return 0.0
+
+    def _start(self) -> None:
+        """Make the events ready that waited when the last delivery from this file ended."""
+        self._storage.start(STORAGE_TIMEOUT)
+        self._deferred = Deferred()
+        self._file = self._storage.file
 
     def _release(self, identifiers: list[int]) -> None:
         if identifiers:
@@ -118,14 +132,14 @@ class Deliverer:
             self._unrecorded = None
 
     def _deliver(self, stored: StoredEvent) -> None:
-        if not self._storage.note_attempt(stored.id, STORAGE_TIMEOUT):
-            return  # it was purged
         if not is_expired(stored.event.created_at, time.time()):
+            if not self._storage.note_attempt(stored, STORAGE_TIMEOUT):
+                return  # it was purged
             self.pacing.sent(time.monotonic())
         decision = deliver_once(
             self._client,
             stored.event,
-            attempts=stored.attempts,
+            attempts=int(stored.may_be_recorded),
             failures=stored.failures,
             streak=self.streak,
             jitter=random.random(),
@@ -141,25 +155,21 @@ class Deliverer:
             self._record(partial(self._storage.delivered, stored, STORAGE_TIMEOUT))
             return
         self._log_error(decision, stored)
-        if decision.action is Action.DEAD_LETTER:
-            self._bury(stored, str(decision.reason), str(decision.message))
-        elif decision.is_transient or decision.is_set_up_wrong:
-            # If the set-up seems wrong, the next attempt uses another event.
-            wait = decision.wait or MAX_EVENT_WAIT
-            self._defer(stored, wait, stored.failures + decision.is_transient)
+        self._record(partial(self._record_error, decision, stored))
         self._report(decision.pause)
 
-    def _defer(self, stored: StoredEvent, wait: float, failures: int) -> None:
-        def defer() -> None:
+    def _record_error(self, decision: Decision, stored: StoredEvent) -> None:
+        if not decision.may_be_recorded:
+            self._storage.not_recorded(stored, STORAGE_TIMEOUT)
+        if decision.action is Action.DEAD_LETTER:
+            reason, message = str(decision.reason), str(decision.message)
+            self._storage.dead(stored, reason, message, STORAGE_TIMEOUT)
+        elif decision.is_transient or decision.is_set_up_wrong:
+            failures = stored.failures + decision.is_transient
             self._storage.defer(stored, failures, STORAGE_TIMEOUT)
+            # If the set-up seems wrong, the next attempts use other events, in case these are why.
+            wait = math.inf if decision.is_set_up_wrong else decision.wait
             self._deferred.add(stored.id, wait, time.monotonic())
-
-        self._record(defer)
-
-    def _bury(self, stored: StoredEvent, reason: str, message: str) -> None:
-        text = "Event %d (%s) is a dead letter: %s. `cutmeshort outbox list` shows why"
-        _log(logging.WARNING, text, stored.id, stored.event.operation, reason)
-        self._record(partial(self._storage.dead, stored, reason, message, STORAGE_TIMEOUT))
 
     def _log_delivered(self, stored: StoredEvent) -> None:
         _log(logging.DEBUG, "Event %d (%s) delivered", stored.id, stored.event.operation)
@@ -181,11 +191,13 @@ class Deliverer:
             )
         elif decision.pause:
             _log(logging.INFO, "Delivery pauses for %.0f s: %s", decision.pause, reason)
-        else:
-            text = "Event %d (%s) not delivered, tried again later: %s"
-            _log(logging.DEBUG, text, stored.id, stored.event.operation, reason)
         if decision.pause:
             self.reason = reason
+        level, text = logging.DEBUG, "Event %d (%s) not delivered, tried again later: %s"
+        if decision.action is Action.DEAD_LETTER:
+            level = logging.WARNING
+            text = "Event %d (%s) is a dead letter: %s. `cutmeshort outbox list` shows why"
+        _log(level, text, stored.id, stored.event.operation, reason)
 
     def _log_failure(self, error: Exception) -> None:
         """Log an exception, unless the step before failed, too."""
@@ -276,9 +288,10 @@ class DeliveryThread:
     def _run(self, client: CMSClient, own: bool) -> None:
         lock = DeliveryLock(self._storage.path)
         try:
-            if _wait_for(lock, self._stop):
+            while _wait_for(lock, self._stop):
                 _log(logging.INFO, "Delivery of the events in %s starts", self._storage.path)
-                Deliverer(self._storage, client, per_minute=self._per_minute).run(self._stop)
+                Deliverer(self._storage, client, per_minute=self._per_minute).run(self._stop, lock)
+                lock.release()
         finally:
             lock.release()
             if own:

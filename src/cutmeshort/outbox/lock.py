@@ -41,6 +41,10 @@ class DeliveryLock:
         os.close(descriptor)
         return False
 
+    def is_held(self) -> bool:
+        """Return whether this object holds the lock, and its file was not removed."""
+        return self._descriptor is not None and _is_at(self._descriptor, self.path)
+
     def release(self) -> None:
         """Release the lock, if this object holds it."""
         if self._descriptor is not None:
@@ -74,7 +78,7 @@ def _is_at(descriptor: int, path: str) -> bool:
     """Return whether a path still leads to an open file: another process may have removed it."""
     try:
         return os.path.samestat(os.fstat(descriptor), os.stat(path))  # noqa: PTH116
-    except FileNotFoundError:
+    except OSError:
         return False
 
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from .delivery import DeliveryThread
 
 MAX_BYTES = 2**30
+_MAX_INTEGER = 2**63 - 1
 _MIN_BYTES = 2**16  # the empty tables need more than half of it
 
 _WAITING = {
@@ -184,7 +185,13 @@ class Outbox(QueueTracker):
                 earlier call has returned.
             limit: The largest number of events.
             with_body: Whether to return the payloads. They contain customer data.
+
+        Raises:
+            ApiValueError: `after` or `limit` is not a whole number of 0 or more.
         """
+        # SQLite has no greater numbers.
+        after = min(check_count("after", after), _MAX_INTEGER)
+        limit = min(check_count("limit", limit), _MAX_INTEGER)
         with _file_errors():
             found = self.storage.list(self._timeout, dead=dead, after=after, limit=limit)
         return [_describe(event, with_body) for event in found]

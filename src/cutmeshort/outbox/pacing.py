@@ -5,6 +5,7 @@ No clock and no I/O: times are seconds on the monotonic clock, which the caller 
 """
 
 import heapq
+import math
 
 from .policy import MAX_PAUSE, Decision
 
@@ -63,10 +64,15 @@ class Deferred:
         self._heap: list[tuple[float, int]] = []
 
     def add(self, identifier: int, wait: float, now: float) -> None:
-        """Add an event that failed now, and may be sent again after a wait in seconds."""
+        """
+        Add an event that failed now, and may be sent again after a wait in seconds.
+
+        After an infinite wait, it is sent again when no other event is ready.
+        """
         self._failed.pop(identifier, None)  # so that the order is that of the failures
         self._failed[identifier] = (now, now + wait)
-        heapq.heappush(self._heap, (now + wait, identifier))
+        if wait < math.inf:
+            heapq.heappush(self._heap, (now + wait, identifier))
 
     def pop_due(self, now: float) -> list[int]:
         """Remove and return the events that are due."""

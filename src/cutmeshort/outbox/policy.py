@@ -52,6 +52,8 @@ class Decision:
         is_rate_limited: Whether the service limited the rate (429).
         is_rejected: Whether the service rejected the event itself.
         is_set_up_wrong: Whether a person must correct the set-up, such as the token or the host.
+        may_be_recorded: Whether the service may have recorded the event all the same. If not, the
+            attempt does not count for a later 409.
     """
 
     action: Action
@@ -63,6 +65,7 @@ class Decision:
     is_rate_limited: bool = False
     is_rejected: bool = False
     is_set_up_wrong: bool = False
+    may_be_recorded: bool = False
 
 
 @dataclass(frozen=True)
@@ -105,8 +108,9 @@ def decide(
     Args:
         result: The result of `CMSClient.track`, called with `max_retries=0`.
         payload: The event; None if it could not be sent, as it is not valid.
-        attempts: The number of earlier attempts of this event. Each must be noted before it is
-            sent: if the process dies during one, the service may have recorded the event.
+        attempts: The number of earlier attempts of this event that it may have recorded. Each must
+            be noted before it is sent, as the process may die during it. If the decision is not
+            `may_be_recorded`, the note can be removed.
         failures: The number of earlier attempts of this event that were transient errors.
         streak: How the latest attempts ended, over all events. Without it, no pause is longer than
             that of a first failure.
@@ -116,7 +120,15 @@ def decide(
     if result["success"] is True:
         return Decision(Action.DONE)
     decision = _decide(result, payload, attempts, failures, streak, jitter)
-    return replace(decision, reason=result["type"], message=result["error"])
+    status_class = result["status_code"] // 100
+    # A 2xx that means a wrong set-up has a body that can't be read.
+    is_unknown = status_class in (0, 5) if decision.is_transient else status_class == 2
+    return replace(
+        decision,
+        reason=result["type"],
+        message=result["error"],
+        may_be_recorded=is_unknown and not decision.is_rejected,
+    )
 
 
 def is_expired(created_at: float, now: float) -> bool:

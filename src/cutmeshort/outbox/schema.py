@@ -22,13 +22,14 @@ CREATE TABLE events (
     body TEXT NOT NULL,
     created_at REAL NOT NULL,
     state INTEGER NOT NULL,
-    attempts INTEGER NOT NULL,  -- noted before each attempt is sent
+    attempts INTEGER NOT NULL DEFAULT 0,  -- noted before each attempt is sent
+    may_be_recorded INTEGER NOT NULL,  -- whether the service may have recorded an attempt
     failures INTEGER NOT NULL DEFAULT 0,  -- attempts that ended with a transient error
     reason TEXT,  -- of a dead letter: the type of the result
     message TEXT,  -- of a dead letter: why, without event data
     dead_at REAL
 );
-CREATE INDEX ready ON events (id) WHERE state = {READY};
+CREATE INDEX ready ON events (failures, id) WHERE state = {READY};
 CREATE INDEX waiting ON events (customer, id) WHERE state <> {DEAD};
 CREATE INDEX dead ON events (id) WHERE state = {DEAD};
 CREATE TABLE delivered (key TEXT PRIMARY KEY, delivered_at REAL NOT NULL) WITHOUT ROWID;

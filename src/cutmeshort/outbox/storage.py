@@ -3,8 +3,10 @@
 import math
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from sqlite3 import Connection
-from typing import Any, NamedTuple, Optional
+from contextlib import suppress
+from functools import partial
+from sqlite3 import Connection, Error
+from typing import Any, Callable, NamedTuple, Optional
 
 from .database import Database
 from .events import QueuedEvent
@@ -13,9 +15,10 @@ from .schema import BEHIND, DEAD, DEFERRED, READY
 
 DELIVERED_MEMORY = 7 * 86_400.0  # seconds
 _PRUNE_INTERVAL = 3600.0  # seconds
+_MAX_SCRUBBED = 5000  # events; more would lock the file for too long
 
 _PUT = """
-INSERT INTO events (key, customer, operation, body, created_at, state, attempts)
+INSERT INTO events (key, customer, operation, body, created_at, state, may_be_recorded)
 VALUES (?, ?, ?, ?, ?, ?, ?)
 """
 
@@ -24,6 +27,9 @@ SELECT CASE state WHEN {DEAD} THEN 'dead' ELSE 'waiting' END FROM events WHERE k
 UNION ALL SELECT 'delivered' FROM delivered WHERE key = ?
 UNION ALL SELECT 'purged' FROM purged WHERE key = ?
 """
+
+_PART = 10_000  # dead letters
+_DEAD = f"SELECT id, customer FROM events WHERE state = {DEAD} AND id > ? ORDER BY id LIMIT ?"
 
 _FIRST = f"(SELECT min(id) FROM events WHERE customer = ? AND state <> {DEAD})"
 
@@ -39,14 +45,14 @@ class StoredEvent(NamedTuple):
     Attributes:
         id: Increases in the order of hand-over.
         event: The event.
-        attempts: The number of attempts that were noted.
         failures: The number of attempts that ended with a transient error.
+        may_be_recorded: Whether the service may have recorded an earlier attempt.
     """
 
     id: int
     event: QueuedEvent
-    attempts: int
     failures: int
+    may_be_recorded: bool
 
 
 class ListedEvent(NamedTuple):
@@ -105,6 +111,11 @@ class Storage:
         self._delivered_memory = delivered_memory
         self._prune_at = -math.inf
 
+    @property
+    def file(self) -> Optional[tuple[int, int]]:
+        """The identity of the file that the latest call has used; None before the first one."""
+        return self._database.file
+
     def check(self, timeout: float) -> None:
         """Open the file, and write to it."""
 
@@ -131,7 +142,7 @@ class Storage:
         added = list(events)
 
         def work(connection: Connection) -> list[bool]:
-            return [_put(connection, event, int(may_be_recorded)) for event in added]
+            return [_put(connection, event, may_be_recorded) for event in added]
 
         return self._database.write(work, timeout, limited=True)
 
@@ -161,33 +172,50 @@ class Storage:
         self._database.write(work, timeout)
 
     def next(self, timeout: float) -> Optional[StoredEvent]:
-        """Return the oldest event that is ready; None if there is none."""
+        """
+        Return the oldest event of those that are ready and failed least often; None if none is.
+
+        So events that always fail do not keep the others from being sent.
+        """
         statement = f"""
-            SELECT id, attempts, failures, operation, body, created_at, key, customer
-            FROM events WHERE state = {READY} ORDER BY id LIMIT 1
+            SELECT id, failures, may_be_recorded, operation, body, created_at, key, customer
+            FROM events WHERE state = {READY} ORDER BY failures, id LIMIT 1
         """
 
         def work(connection: Connection) -> Optional[StoredEvent]:
             row = connection.execute(statement).fetchone()
             if row is None:
                 return None
-            identifier, attempts, failures, *values = row
-            return StoredEvent(identifier, QueuedEvent(*values), attempts, failures)
+            identifier, failures, may_be_recorded, *values = row
+            return StoredEvent(identifier, QueuedEvent(*values), failures, bool(may_be_recorded))
 
         return self._database.read(work, timeout)
 
-    def note_attempt(self, identifier: int, timeout: float) -> bool:
+    # The methods below compare the key as well: another file may have replaced that of the event.
+
+    def note_attempt(self, stored: StoredEvent, timeout: float) -> bool:
         """Note an attempt before it is sent; return False if the event is no longer there."""
 
         def work(connection: Connection) -> bool:
             noted = connection.execute(
-                "UPDATE events SET attempts = attempts + 1 WHERE id = ?", [identifier]
+                "UPDATE events SET attempts = attempts + 1, may_be_recorded = 1 "
+                "WHERE id = ? AND key = ?",
+                _of(stored),
             )
             return noted.rowcount == 1
 
         return self._database.write(work, timeout)
 
-    # The methods below compare the key as well: another file may have replaced that of the event.
+    def not_recorded(self, stored: StoredEvent, timeout: float) -> None:
+        """Note that the service has not recorded the attempt that was noted last."""
+
+        def work(connection: Connection) -> None:
+            connection.execute(
+                "UPDATE events SET may_be_recorded = ? WHERE id = ? AND key = ?",
+                [stored.may_be_recorded, *_of(stored)],
+            )
+
+        self._database.write(work, timeout)
 
     def delivered(self, stored: StoredEvent, timeout: float) -> None:
         """Erase a delivered event, remember its key, and make the customer's next event ready."""
@@ -210,6 +238,8 @@ class Storage:
         self._database.write(work, timeout)
         if now >= self._prune_at:
             self._prune_at = now + _PRUNE_INTERVAL
+            with suppress(Error, OSError):  # it needs more space than the delivery
+                self._database.write(_scrub, timeout)
 
     def dead(self, stored: StoredEvent, reason: str, message: str, timeout: float) -> None:
         """Make an event a dead letter, and make the customer's next event ready."""
@@ -256,17 +286,19 @@ class Storage:
         """
         Let dead letters wait again, in the order of hand-over, and return how many.
 
-        Those that have expired count as handed over now.
+        Those that have expired count as handed over now. Other processes can use the file between
+        parts of the work.
 
         Args:
             identifiers: Which dead letters; None for all.
             timeout: Seconds to wait for other threads and processes.
         """
         now = time.time()
+        selected = None if identifiers is None else set(identifiers)
 
-        def work(connection: Connection) -> int:
-            dead = connection.execute(f"SELECT id, customer FROM events WHERE state = {DEAD}")
-            wanted = [row for row in dead if identifiers is None or row[0] in identifiers]
+        def work(after: int, connection: Connection) -> tuple[int, Optional[int]]:
+            dead = connection.execute(_DEAD, [after, _PART]).fetchall()
+            wanted = [row for row in dead if selected is None or row[0] in selected]
             connection.executemany(
                 f"UPDATE events SET state = {BEHIND}, failures = 0, reason = NULL, message = NULL, "
                 "dead_at = NULL, "
@@ -280,29 +312,59 @@ class Storage:
                     [customer, customer],
                 )
                 _promote(connection, customer)
-            return len(wanted)
+            return len(wanted), _last(dead)
 
-        return self._database.write(work, timeout)
+        return self._in_parts(work, timeout)
 
     def purge(self, customer: Optional[str], timeout: float) -> int:
         """
         Erase events, and return how many. Their keys are remembered like those of delivered events.
 
+        Other processes can use the file between parts of the work on dead letters.
+
         Args:
             customer: The hash of the customer whose events are erased; None for all dead letters.
             timeout: Seconds to wait for other threads and processes.
         """
-        condition = f"state = {DEAD}" if customer is None else "customer = ?"
+        if customer is not None:
 
-        def work(connection: Connection) -> int:
-            values = () if customer is None else (customer,)
-            connection.execute(
-                f"INSERT OR REPLACE INTO purged SELECT key, ? FROM events WHERE {condition}",
-                (time.time(), *values),
-            )
-            return connection.execute(f"DELETE FROM events WHERE {condition}", values).rowcount
+            def erase(connection: Connection) -> int:
+                erased = _purge(connection, "customer = ?", [customer])
+                _scrub(connection)
+                return erased
 
-        return self._database.write(work, timeout)
+            return self._database.write(erase, timeout)
+
+        def work(after: int, connection: Connection) -> tuple[int, Optional[int]]:
+            last = _last(connection.execute(_DEAD, [after, _PART]).fetchall())
+            if last is None:
+                _scrub(connection)
+                return 0, None
+            condition = f"state = {DEAD} AND id > ? AND id <= ?"
+            return _purge(connection, condition, [after, last]), last
+
+        return self._in_parts(work, timeout)
+
+    def _in_parts(
+        self, work: Callable[[int, Connection], tuple[int, Optional[int]]], timeout: float
+    ) -> int:
+        """
+        Change the dead letters in transactions so short that other processes do not wait for long.
+
+        Args:
+            work: Changes the dead letters with ids after the given one, at most `_PART`. It returns
+                how many it has changed, and the id of the last one it has seen, or None.
+            timeout: Seconds to wait for other threads and processes.
+        """
+        changed, last = 0, 0
+        while True:
+            started = time.monotonic()
+            number, seen = self._database.write(partial(work, last), timeout)
+            changed += number
+            if seen is None:
+                return changed
+            last = seen
+            time.sleep(time.monotonic() - started)  # so that others can lock the file
 
     def list(
         self, timeout: float, *, dead: bool, after: int = 0, limit: int = 1000
@@ -357,9 +419,9 @@ def _of(stored: StoredEvent) -> tuple[int, str]:
     return stored.id, stored.event.key
 
 
-def _put(connection: Connection, event: QueuedEvent, attempts: int) -> bool:
-    found = "SELECT state, attempts FROM events WHERE key = ?"
-    state, earlier_attempts = connection.execute(found, [event.key]).fetchone() or (None, 0)
+def _put(connection: Connection, event: QueuedEvent, may_be_recorded: bool) -> bool:
+    found = "SELECT state, may_be_recorded FROM events WHERE key = ?"
+    state, earlier = connection.execute(found, [event.key]).fetchone() or (None, False)
     if state not in (None, DEAD):
         return True
     delivered = "SELECT 1 FROM delivered WHERE key = ?"
@@ -368,12 +430,40 @@ def _put(connection: Connection, event: QueuedEvent, attempts: int) -> bool:
     if state == DEAD:
         connection.execute("DELETE FROM events WHERE key = ?", [event.key])
     connection.execute("DELETE FROM purged WHERE key = ?", [event.key])
-    earlier = f"SELECT 1 FROM events WHERE customer = ? AND state <> {DEAD} LIMIT 1"
-    behind = connection.execute(earlier, [event.customer]).fetchone()
+    first = f"SELECT 1 FROM events WHERE customer = ? AND state <> {DEAD} LIMIT 1"
+    behind = connection.execute(first, [event.customer]).fetchone()
     state = BEHIND if behind else READY
     values = (event.key, event.customer, event.operation, event.body, event.created_at)
-    connection.execute(_PUT, (*values, state, max(attempts, earlier_attempts)))
+    connection.execute(_PUT, (*values, state, may_be_recorded or earlier))
     return False
+
+
+def _last(rows: Sequence[tuple[int, str]]) -> Optional[int]:
+    return rows[-1][0] if rows else None
+
+
+def _purge(connection: Connection, condition: str, values: Sequence[Any]) -> int:
+    connection.execute(
+        f"INSERT OR REPLACE INTO purged SELECT key, ? FROM events WHERE {condition}",
+        [time.time(), *values],
+    )
+    return connection.execute(f"DELETE FROM events WHERE {condition}", values).rowcount
+
+
+def _scrub(connection: Connection) -> None:
+    """
+    Overwrite what is left of erased events, if the file does not have too many others.
+
+    When SQLite moves a row to another page, it does not overwrite the old copy, not even with
+    `secure_delete`. So this writes all events again, into new pages.
+    """
+    more = connection.execute("SELECT 1 FROM events LIMIT 1 OFFSET ?", [_MAX_SCRUBBED]).fetchone()
+    if more is None:
+        events = connection.execute("SELECT * FROM events ORDER BY id").fetchall()
+        connection.execute("DELETE FROM events")
+        if events:
+            values = ", ".join("?" * len(events[0]))
+            connection.executemany(f"INSERT INTO events VALUES ({values})", events)
 
 
 def _count_delivered(connection: Connection, change: int) -> None:
