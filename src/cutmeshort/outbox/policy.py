@@ -8,8 +8,6 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Optional
 
-from ..models import EventPayload
-from ..responses import is_recorded
 from ..results import TrackError, TrackResult
 
 EVENT_WAIT = 5.0  # seconds, doubled with each failure of the event
@@ -92,7 +90,6 @@ class Streak:
 
 def decide(
     result: TrackResult,
-    payload: Optional[EventPayload],
     *,
     attempts: int = 0,
     failures: int = 0,
@@ -104,7 +101,6 @@ def decide(
 
     Args:
         result: The result of `CMSClient.track`, called with `max_retries=0`.
-        payload: The event; None if it could not be sent, as it is not valid.
         attempts: The number of earlier attempts of this event. Each must be noted before it is
             sent: if the process dies during one, the service may have recorded the event.
         failures: The number of earlier attempts of this event that were transient errors.
@@ -115,7 +111,7 @@ def decide(
     """
     if result["success"] is True:
         return Decision(Action.DONE)
-    decision = _decide(result, payload, attempts, failures, streak, jitter)
+    decision = _decide(result, attempts, failures, streak, jitter)
     return replace(decision, reason=result["type"], message=result["error"])
 
 
@@ -126,14 +122,13 @@ def is_expired(created_at: float, now: float) -> bool:
 
 def _decide(
     error: TrackError,
-    payload: Optional[EventPayload],
     attempts: int,
     failures: int,
     streak: Streak,
     jitter: float,
 ) -> Decision:
     status = error["status_code"]
-    if status == 409 and payload is not None and _is_recorded(payload, error["type"], attempts):
+    if status == 409 and _is_recorded(error, attempts):
         return Decision(Action.DONE)
     if status == 429:
         retry_after = error.get("retry_after", RATE_LIMIT_PAUSE)
@@ -150,9 +145,9 @@ def _decide(
     return _reject(streak.rejections + 1)
 
 
-def _is_recorded(payload: EventPayload, type_: str, attempts: int) -> bool:
+def _is_recorded(error: TrackError, attempts: int) -> bool:
     """Return whether a 409 proves that the service has the event; `attempts` may have sent it."""
-    return type_ == "duplicate_event" or (attempts > 0 and is_recorded(payload, type_))
+    return "duplicate" in error and (attempts > 0 or error["type"] == "duplicate_event")
 
 
 def _is_set_up_wrong(error: TrackError) -> bool:
