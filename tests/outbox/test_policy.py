@@ -85,6 +85,10 @@ def test_the_first_attempt_of_an_event(case: Case) -> None:
     decision = decide(case.result)
     assert decision.action is case.action
     assert decision.reason == case.result.get("type")
+    may_be_recorded = {"transient": (0, 5), "set_up_wrong": (2,)}.get(case.flag, ())
+    assert decision.may_be_recorded is (
+        case.result.get("status_code", 200) // 100 in may_be_recorded
+    )
     assert [flag for flag in FLAGS if getattr(decision, f"is_{flag}")] == [case.flag][
         : bool(case.flag)
     ]
@@ -173,6 +177,7 @@ def test_streaks_end_with_another_outcome() -> None:
         streak = streak.after(decide(error(status), streak=streak))
     assert streak == Streak(failures=0, rate_limits=2, rejections=2)
     assert streak.after(decide(error(401))) == Streak(rejections=2)
+    assert streak.after(Decision(DEAD, "expired")) == streak  # there was no attempt
     assert streak.after(decide(SUCCESS)) == Streak()
 
 

@@ -147,6 +147,8 @@ class Deliverer:
             # If the set-up seems wrong, the next attempt uses another event.
             wait = decision.wait or MAX_EVENT_WAIT
             self._defer(stored, wait, stored.failures + decision.is_transient)
+        if decision.action is Action.RETRY and not decision.may_be_recorded:
+            self._record(partial(self._storage.forget_attempt, stored, STORAGE_TIMEOUT))
         self._report(decision.pause)
 
     def _defer(self, stored: StoredEvent, wait: float, failures: int) -> None:

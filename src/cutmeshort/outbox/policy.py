@@ -45,6 +45,8 @@ class Decision:
             tracked.
         wait: Seconds until the event may be sent again; 0 unless `action` is RETRY.
         pause: Seconds until any event may be sent; 0 for no pause.
+        may_be_recorded: Whether the service may have recorded the event although the attempt
+            failed. Only then does it count as one of the earlier `attempts`.
         is_transient: Whether the attempt failed with a transient error, which counts as a failure
             of the event.
         is_rate_limited: Whether the service limited the rate (429).
@@ -57,6 +59,7 @@ class Decision:
     message: Optional[str] = None
     wait: float = 0.0
     pause: float = 0.0
+    may_be_recorded: bool = False
     is_transient: bool = False
     is_rate_limited: bool = False
     is_rejected: bool = False
@@ -79,7 +82,9 @@ class Streak:
     rejections: int = 0
 
     def after(self, decision: Decision) -> "Streak":
-        """Return the streak after one more attempt."""
+        """Return the streak after one more decision. An event that expired was not sent."""
+        if decision.action is Action.DEAD_LETTER and not decision.is_rejected:
+            return self
         rejections = 0 if decision.action is Action.DONE else self.rejections
         return Streak(
             failures=self.failures + 1 if decision.is_transient else 0,
@@ -101,8 +106,8 @@ def decide(
 
     Args:
         result: The result of `CMSClient.track`, called with `max_retries=0`.
-        attempts: The number of earlier attempts of this event. Each must be noted before it is
-            sent: if the process dies during one, the service may have recorded the event.
+        attempts: In how many earlier attempts the service may have recorded this event. Note each
+            attempt before it is sent: if the process dies during one, it counts.
         failures: The number of earlier attempts of this event that were transient errors.
         streak: How the latest attempts ended, over all events. Without it, no pause is longer than
             that of a first failure.
@@ -135,13 +140,25 @@ def _decide(
         pause = _rate_limit_pause(retry_after, streak.rate_limits + 1, jitter)
         return Decision(Action.RETRY, pause=pause, is_rate_limited=True)
     if _is_set_up_wrong(error):
-        return Decision(Action.RETRY, pause=SET_UP_PAUSE, is_set_up_wrong=True)
+        return Decision(
+            Action.RETRY,
+            pause=SET_UP_PAUSE,
+            may_be_recorded=status // 100 == 2,
+            is_set_up_wrong=True,
+        )
     if status // 100 in (0, 5) or error["retryable"]:
         wait = _doubled(EVENT_WAIT, failures, MAX_EVENT_WAIT)
         pause = min(error.get("retry_after", 0.0), MAX_PAUSE)
         if streak.failures:
             pause = max(pause, _doubled(PAUSE, streak.failures - 1, MAX_PAUSE))
-        return Decision(Action.RETRY, wait=wait, pause=pause, is_transient=True)
+        may_be_recorded = status // 100 != 4
+        return Decision(
+            Action.RETRY,
+            wait=wait,
+            pause=pause,
+            may_be_recorded=may_be_recorded,
+            is_transient=True,
+        )
     return _reject(streak.rejections + 1)
 
 

@@ -189,6 +189,17 @@ class Storage:
 
     # The methods below compare the key as well: another file may have replaced that of the event.
 
+    def forget_attempt(self, stored: StoredEvent, timeout: float) -> None:
+        """Remove the note of an attempt, in which the service has not recorded the event."""
+
+        def work(connection: Connection) -> None:
+            connection.execute(
+                "UPDATE events SET attempts = ? WHERE id = ? AND key = ?",
+                [stored.attempts, *_of(stored)],
+            )
+
+        self._database.write(work, timeout)
+
     def delivered(self, stored: StoredEvent, timeout: float) -> None:
         """Erase a delivered event, remember its key, and make the customer's next event ready."""
         now = time.monotonic()
