@@ -132,7 +132,7 @@ def _is_duplicate(response: RESTResponse, payload: EventPayload, error: ErrorRes
 
 def is_recorded(payload: EventPayload, type_: Optional[str]) -> bool:
     """
-    Return whether a 409 to a retry proves that the service has the event.
+    Return whether a 409 of the service can only mean that it has the event.
 
     A lead with a click may conflict with another click of the customer instead.
 

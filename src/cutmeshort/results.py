@@ -12,6 +12,7 @@ from .api_response import ApiResponse
 from .exceptions import ATTEMPTS, ApiException, ApiValueError
 from .models import EventPayload, TrackResponse
 from .redaction import redact_customer
+from .responses import is_recorded
 
 _MAX_ERROR_LENGTH = 500
 
@@ -60,6 +61,7 @@ class _ErrorKeys(TypedDict):
     type: str
     retryable: bool
     attempts: int
+    duplicate: NotRequired[Literal[True]]
     details: NotRequired[Union[dict[str, Any], list[Any]]]
     retry_after: NotRequired[float]
     request_id: NotRequired[str]
@@ -97,6 +99,8 @@ class TrackError(_ErrorKeys):
         retryable: Whether sending the same event again later may succeed. That is safe, as the
             service deduplicates events.
         attempts: The number of attempts; 0 when nothing was sent.
+        duplicate: True if the service, and not a gateway, responded with a 409 that can only mean
+            that it has recorded the event already; absent otherwise.
         details: The invalid fields and the reasons; absent if not known. From the SDK, a list of
             dicts with `field` and `message`; from the service, any list or dict.
         retry_after: Seconds that the service asks the client to wait; absent if it does not.
@@ -216,6 +220,13 @@ def _make_api_error(error: ApiException, payload: Optional[EventPayload]) -> Tra
         "retryable": error.retryable,
         "attempts": error.attempts,
     }
+    if (
+        error.status == 409
+        and data is not None
+        and payload is not None
+        and is_recorded(payload, error.type)
+    ):
+        result["duplicate"] = True
     if data is not None and data.details is not None:
         result["details"] = data.details
     if error.retry_after is not None:

@@ -390,16 +390,16 @@ LEAD, SALE, LATER = message(), message(SalePayload), message(**FOLLOW_UP)
         (LEAD, respond(500), (), in_seconds(4, 5, 1, 1, 0)),
         (LEAD, respond(500), (3, 2), in_seconds(18, 20, 4, 3, 0)),
         (LEAD, respond(500), (99, 99), in_seconds(598, 600, 100, 100, 0)),
-        (LEAD, respond(429, headers={"Retry-After": "30"}), (), in_seconds(29, 38, 1, 0, 0)),
-        (LEAD, respond(429, headers={"Retry-After": "3600"}), (), in_seconds(598, 600, 1, 0, 0)),
-        (LEAD, respond(401), (), in_seconds(299, 300, 1, 0, 0)),
+        (LEAD, respond(429, headers={"Retry-After": "30"}), (), in_seconds(29, 38, 0, 0, 0)),
+        (LEAD, respond(429, headers={"Retry-After": "3600"}), (), in_seconds(598, 600, 0, 0, 0)),
+        (LEAD, respond(401), (), in_seconds(299, 300, 0, 0, 0)),
         (LEAD, respond(422), (2,), "unprocessable_entity"),
         (SALE, respond(409), (), "conflict"),
         (SALE, respond(409), (1,), None),
         (LEAD, respond(409), (1,), "conflict"),
         (LEAD, respond(409, json={"type": "duplicate_event"}), (), None),
-        (LATER, respond(422), (), in_seconds(9, 10, 1, 0, 1)),
-        (LATER, respond(422), (1, 0, 1), in_seconds(59, 60, 2, 0, 2)),
+        (LATER, respond(422), (), in_seconds(9, 10, 0, 0, 1)),
+        (LATER, respond(422), (1, 0, 1), in_seconds(59, 60, 1, 0, 2)),
         (LATER, respond(422), (4, 0, len(FOLLOW_UP_WAITS)), "unprocessable_entity"),
         ("{}", respond(200), (), "validation_error"),
         (LEAD.replace("track_lead", "track_refund"), respond(200), (), "validation_error"),
@@ -453,7 +453,7 @@ def test_dead_letters_move_back_with_their_attempts() -> None:
     """The number of attempts is kept, and a letter that is taken meanwhile is left out."""
     with Server(*[respond(422)] * 3) as server, client_of(server) as client:
         shop = Shop(client=client)
-        for attempts in range(3):
+        for attempts in (1, 2, 3):
             shop.work(LEAD, attempts)
         taken: list[Any] = []
         take = lambda **_: taken.extend(shop.take(DEAD))  # noqa: E731

@@ -94,6 +94,19 @@ def test_other_customers_overtake_an_event_that_fails(outbox: Outbox, clock: Clo
     assert clock.monotonic() == pytest.approx(15, abs=2)  # 5 and 10 seconds
 
 
+@pytest.mark.parametrize("status", [401, 429])
+def test_a_conflict_after_a_rejected_attempt(outbox: Outbox, clock: Clock, status: int) -> None:
+    """After an attempt that the service rejected, a 409 does not show that it has the event."""
+    add(outbox, 1)
+    with Server(respond(status), respond(409)) as server, client_of(server) as client:
+        deliver(outbox, client, clock, seconds=5)
+        (event,) = outbox.events(dead=False)
+        assert event["attempts"] == 0
+        deliver(outbox, client, clock)
+        assert invoices(server) == ["inv_1", "inv_1"]
+    assert dead_letters(outbox) == [(1, "conflict")]
+
+
 def test_a_rate_limit_stops_all_events(
     outbox: Outbox, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:

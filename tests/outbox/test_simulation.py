@@ -8,15 +8,11 @@ from typing import Any, Optional
 
 import pytest
 
-from cutmeshort.models import SalePayload
 from cutmeshort.outbox.pacing import Pacing
 from cutmeshort.outbox.policy import Streak, decide
 
-from ..support.events import SALE_PAYLOAD
-
 LIMIT = 60
 MINUTES = 60
-PAYLOAD = SalePayload(**SALE_PAYLOAD)
 ACCEPTED: Any = {"success": True, "message": "Done", "data": {}}
 
 
@@ -54,7 +50,7 @@ class Sender:
         """Send a request, and return whether it is accepted."""
         self.pacing.sent(now)
         error = service.request(now)
-        decision = decide(error or ACCEPTED, PAYLOAD, streak=self._streak, jitter=jitter)
+        decision = decide(error or ACCEPTED, streak=self._streak, jitter=jitter)
         self._streak = self._streak.after(decision)
         self.pacing.after(decision, now)
         return error is None

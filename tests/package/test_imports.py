@@ -39,7 +39,7 @@ IMPORTS = {
     },
     "tracker": {"arguments", "checks", "exceptions", "logs", "models", "operations", "results"},
     "arguments": {"checks", "exceptions", "models", "operations"},
-    "results": {"api_response", "exceptions", "models", "redaction"},
+    "results": {"api_response", "exceptions", "models", "redaction", "responses"},
     "api": {"api_client", "api_response", "models", "operations", "request_options"},
     "api_client": {
         "api_response",
@@ -93,7 +93,6 @@ IMPORTS = {
         "models",
         "money",
         "operations",
-        "responses",
         "results",
         "tracker",
     },

@@ -9,10 +9,9 @@ from .events import TOKEN
 def assert_documented(result: Any) -> None:
     """Check that a result has the documented keys and types, and no token."""
     required: dict[str, Any]
-    optional: dict[str, Any] = {"request_id": str, "warnings": list}
+    optional: dict[str, Any] = {"duplicate": bool, "request_id": str, "warnings": list}
     if result["success"] is True:
         required = {"success": bool, "message": str, "data": dict}
-        optional["duplicate"] = bool
     else:
         assert result["success"] is False
         required = {

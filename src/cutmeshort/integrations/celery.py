@@ -194,7 +194,7 @@ class CeleryTracker(QueueTracker):
             decision = self._decide(event, counts)
         except ApiValueError:
             decision = Decision(Action.DEAD_LETTER, "validation_error")
-        counts = counts._replace(attempts=counts.attempts + 1)
+        counts = counts._replace(attempts=counts.attempts + decision.may_be_recorded)
         # An event that is not valid was not sent, so the service did not reject it.
         if event is not None and decision.is_rejected and decision.reason != "validation_error":
             waits = FOLLOW_UP_WAITS[counts.rejections :]

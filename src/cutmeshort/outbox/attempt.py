@@ -38,14 +38,11 @@ def deliver_once(
     """
     if is_expired(event.created_at, time.time()):
         return Decision(Action.DEAD_LETTER, "expired", _EXPIRED)
-    payload: Any = None
     result: TrackResult
     try:
-        payload = event.payload()
+        payload: Any = event.payload()
     except ApiValueError as error:
         result = make_validation_error([error])  # pyright: ignore[reportAssignmentType]
     else:
         result = client.track(payload, max_retries=0)
-    return decide(
-        result, payload, attempts=attempts, failures=failures, streak=streak, jitter=jitter
-    )
+    return decide(result, attempts=attempts, failures=failures, streak=streak, jitter=jitter)

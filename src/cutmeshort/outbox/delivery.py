@@ -91,7 +91,6 @@ class Deliverer:
         Raises:
             sqlite3.Error, OSError: The file can't be used.
         """
-        self._storage.start(STORAGE_TIMEOUT)
         while not self._step():
             pass
 

@@ -8,8 +8,6 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Optional
 
-from ..models import EventPayload
-from ..responses import is_recorded
 from ..results import TrackError, TrackResult
 
 EVENT_WAIT = 5.0  # seconds, doubled with each failure of the event
@@ -47,6 +45,8 @@ class Decision:
             tracked.
         wait: Seconds until the event may be sent again; 0 unless `action` is RETRY.
         pause: Seconds until any event may be sent; 0 for no pause.
+        may_be_recorded: Whether the service may have recorded the event although the attempt
+            failed. Only then does it count as one of the earlier `attempts`.
         is_transient: Whether the attempt failed with a transient error, which counts as a failure
             of the event.
         is_rate_limited: Whether the service limited the rate (429).
@@ -61,6 +61,7 @@ class Decision:
     message: Optional[str] = None
     wait: float = 0.0
     pause: float = 0.0
+    may_be_recorded: bool = False
     is_transient: bool = False
     is_rate_limited: bool = False
     is_rejected: bool = False
@@ -84,7 +85,9 @@ class Streak:
     rejections: int = 0
 
     def after(self, decision: Decision) -> "Streak":
-        """Return the streak after one more attempt."""
+        """Return the streak after one more decision. An event that expired was not sent."""
+        if decision.action is Action.DEAD_LETTER and not decision.is_rejected:
+            return self
         rejections = 0 if decision.action is Action.DONE else self.rejections
         return Streak(
             failures=self.failures + 1 if decision.is_transient else 0,
@@ -95,7 +98,6 @@ class Streak:
 
 def decide(
     result: TrackResult,
-    payload: Optional[EventPayload],
     *,
     attempts: int = 0,
     failures: int = 0,
@@ -107,10 +109,8 @@ def decide(
 
     Args:
         result: The result of `CMSClient.track`, called with `max_retries=0`.
-        payload: The event; None if it could not be sent, as it is not valid.
-        attempts: The number of earlier attempts of this event that it may have recorded. Each must
-            be noted before it is sent, as the process may die during it. If the decision is not
-            `may_be_recorded`, the note can be removed.
+        attempts: In how many earlier attempts the service may have recorded this event. Note each
+            attempt before it is sent: if the process dies during one, it counts.
         failures: The number of earlier attempts of this event that were transient errors.
         streak: How the latest attempts ended, over all events. Without it, no pause is longer than
             that of a first failure.
@@ -119,16 +119,8 @@ def decide(
     """
     if result["success"] is True:
         return Decision(Action.DONE)
-    decision = _decide(result, payload, attempts, failures, streak, jitter)
-    status_class = result["status_code"] // 100
-    # A 2xx that means a wrong set-up has a body that can't be read.
-    is_unknown = status_class in (0, 5) if decision.is_transient else status_class == 2
-    return replace(
-        decision,
-        reason=result["type"],
-        message=result["error"],
-        may_be_recorded=is_unknown and not decision.is_rejected,
-    )
+    decision = _decide(result, attempts, failures, streak, jitter)
+    return replace(decision, reason=result["type"], message=result["error"])
 
 
 def is_expired(created_at: float, now: float) -> bool:
@@ -138,33 +130,44 @@ def is_expired(created_at: float, now: float) -> bool:
 
 def _decide(
     error: TrackError,
-    payload: Optional[EventPayload],
     attempts: int,
     failures: int,
     streak: Streak,
     jitter: float,
 ) -> Decision:
     status = error["status_code"]
-    if status == 409 and payload is not None and _is_recorded(payload, error["type"], attempts):
+    if status == 409 and _is_recorded(error, attempts):
         return Decision(Action.DONE)
     if status == 429:
         retry_after = error.get("retry_after", RATE_LIMIT_PAUSE)
         pause = _rate_limit_pause(retry_after, streak.rate_limits + 1, jitter)
         return Decision(Action.RETRY, pause=pause, is_rate_limited=True)
     if _is_set_up_wrong(error):
-        return Decision(Action.RETRY, pause=SET_UP_PAUSE, is_set_up_wrong=True)
+        return Decision(
+            Action.RETRY,
+            pause=SET_UP_PAUSE,
+            may_be_recorded=status // 100 == 2,
+            is_set_up_wrong=True,
+        )
     if status // 100 in (0, 5) or error["retryable"]:
         wait = _doubled(EVENT_WAIT, failures, MAX_EVENT_WAIT)
         pause = min(error.get("retry_after", 0.0), MAX_PAUSE)
         if streak.failures:
             pause = max(pause, _doubled(PAUSE, streak.failures - 1, MAX_PAUSE))
-        return Decision(Action.RETRY, wait=wait, pause=pause, is_transient=True)
+        may_be_recorded = status // 100 != 4
+        return Decision(
+            Action.RETRY,
+            wait=wait,
+            pause=pause,
+            may_be_recorded=may_be_recorded,
+            is_transient=True,
+        )
     return _reject(streak.rejections + 1)
 
 
-def _is_recorded(payload: EventPayload, type_: str, attempts: int) -> bool:
+def _is_recorded(error: TrackError, attempts: int) -> bool:
     """Return whether a 409 proves that the service has the event; `attempts` may have sent it."""
-    return type_ == "duplicate_event" or (attempts > 0 and is_recorded(payload, type_))
+    return "duplicate" in error and (attempts > 0 or error["type"] == "duplicate_event")
 
 
 def _is_set_up_wrong(error: TrackError) -> bool:
