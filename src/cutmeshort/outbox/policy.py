@@ -52,8 +52,6 @@ class Decision:
         is_rate_limited: Whether the service limited the rate (429).
         is_rejected: Whether the service rejected the event itself.
         is_set_up_wrong: Whether a person must correct the set-up, such as the token or the host.
-        may_be_recorded: Whether the service may have recorded the event all the same. If not, the
-            attempt does not count for a later 409.
     """
 
     action: Action
@@ -66,7 +64,6 @@ class Decision:
     is_rate_limited: bool = False
     is_rejected: bool = False
     is_set_up_wrong: bool = False
-    may_be_recorded: bool = False
 
 
 @dataclass(frozen=True)

@@ -42,8 +42,7 @@ class EventInfo(TypedDict):
         operation: The name of its operation: `track_lead` or `track_sale`.
         state: `waiting`, or `dead` for a dead letter.
         created_at: When it was queued, in seconds since the epoch.
-        attempts: The number of attempts so far, without those that failed because of the rate limit
-            or the set-up.
+        attempts: The number of attempts so far.
         reason: Of a dead letter: the `type` of the result, or `expired`; otherwise None.
         message: Why it waits or is a dead letter, without event data.
         body: The payload as JSON, if it was asked for. It contains customer data.
