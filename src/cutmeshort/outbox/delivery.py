@@ -5,7 +5,6 @@ import random
 import sqlite3
 import threading
 import time
-from contextlib import suppress
 from functools import partial
 from typing import Any, Callable, Optional
 
@@ -14,7 +13,7 @@ from typing_extensions import Self
 from ..checks import check_count
 from ..client import CMSClient
 from ..exceptions import ApiValueError
-from ..logs import log_failure, logger
+from ..logs import log, log_failure
 from .attempt import deliver_once
 from .lock import DeliveryLock
 from .pacing import Deferred, Pacing
@@ -75,7 +74,7 @@ class Deliverer:
             else:
                 if self._is_failing:
                     self._is_failing = False
-                    _log(logging.INFO, "Delivery can use the outbox file again")
+                    log(logging.INFO, "Delivery can use the outbox file again")
             if wait > 0:
                 stop.wait(wait)
 
@@ -147,21 +146,21 @@ class Deliverer:
 
     def _bury(self, stored: StoredEvent, reason: str, message: str) -> None:
         text = "Event %d (%s) is a dead letter: %s. `cutmeshort outbox list` shows why"
-        _log(logging.WARNING, text, stored.id, stored.event.operation, reason)
+        log(logging.WARNING, text, stored.id, stored.event.operation, reason)
         self._record(partial(self._storage.dead, stored, reason, message, STORAGE_TIMEOUT))
 
     def _log_delivered(self, stored: StoredEvent) -> None:
-        _log(logging.DEBUG, "Event %d (%s) delivered", stored.id, stored.event.operation)
+        log(logging.DEBUG, "Event %d (%s) delivered", stored.id, stored.event.operation)
         if self.reason is not None:
             self.reason = None
             self.is_set_up_wrong = False
-            _log(logging.INFO, "Delivery resumes")
+            log(logging.INFO, "Delivery resumes")
 
     def _log_error(self, decision: Decision, stored: StoredEvent) -> None:
         reason = decision.reason
         if decision.is_set_up_wrong and not self.is_set_up_wrong:
             self.is_set_up_wrong = True
-            _log(
+            log(
                 logging.ERROR,
                 "Delivery stops: %s. No event is lost. Run `cutmeshort doctor` with the settings "
                 "of this process, correct them and restart it; else it tries again every %.0f s",
@@ -169,10 +168,10 @@ class Deliverer:
                 decision.pause,
             )
         elif decision.pause:
-            _log(logging.INFO, "Delivery pauses for %.0f s: %s", decision.pause, reason)
+            log(logging.INFO, "Delivery pauses for %.0f s: %s", decision.pause, reason)
         else:
             text = "Event %d (%s) not delivered, tried again later: %s"
-            _log(logging.DEBUG, text, stored.id, stored.event.operation, reason)
+            log(logging.DEBUG, text, stored.id, stored.event.operation, reason)
         if decision.pause:
             self.reason = reason
 
@@ -183,7 +182,7 @@ class Deliverer:
         self._is_failing = True
         if isinstance(error, (sqlite3.Error, OSError, ApiValueError)):
             text = "Delivery can't use the outbox file, and tries again every %.0f s: %s"
-            _log(logging.ERROR, text, STORAGE_WAIT, error)
+            log(logging.ERROR, text, STORAGE_WAIT, error)
         else:
             log_failure("the delivery", error)
 
@@ -244,13 +243,13 @@ class DeliveryThread:
         lock = DeliveryLock(self._storage.path)
         try:
             if _wait_for(lock, self._stop):
-                _log(logging.INFO, "Delivery of the events in %s starts", self._storage.path)
+                log(logging.INFO, "Delivery of the events in %s starts", self._storage.path)
                 Deliverer(self._storage, client, per_minute=self._per_minute).run(self._stop)
         finally:
             lock.release()
             if own:
                 client.close()
-        _log(logging.INFO, "Delivery ends")
+        log(logging.INFO, "Delivery ends")
 
 
 class _QuietClient(CMSClient):
@@ -273,11 +272,6 @@ def _wait_for(lock: DeliveryLock, stop: threading.Event) -> bool:
             level, problem = logging.ERROR, f"the lock can't be acquired: {error}"
         if not logged:
             logged = True
-            _log(level, "Delivery waits: %s", problem)
+            log(level, "Delivery waits: %s", problem)
         stop.wait(LOCK_POLL)
     return False
-
-
-def _log(level: int, text: str, *arguments: object) -> None:
-    with suppress(Exception):  # the application's log handlers may raise any
-        logger.log(level, text, *arguments)
