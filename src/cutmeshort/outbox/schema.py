@@ -25,8 +25,7 @@ CREATE TABLE events (
     attempts INTEGER NOT NULL,  -- noted before each attempt is sent
     failures INTEGER NOT NULL DEFAULT 0,  -- attempts that ended with a transient error
     reason TEXT,  -- of a dead letter: the type of the result
-    message TEXT,  -- of a dead letter: why, without event data
-    dead_at REAL
+    message TEXT  -- of a dead letter: why, without event data
 );
 CREATE INDEX ready ON events (id) WHERE state = {READY};
 CREATE INDEX waiting ON events (customer, id) WHERE state <> {DEAD};
