@@ -13,6 +13,7 @@ from ..configuration import Configuration
 from ..exceptions import ApiValueError
 from ..logs import logger
 from ..outbox import Outbox
+from ..outbox.policy import PER_MINUTE
 
 STOPPED = 0
 USAGE_ERROR = 2
@@ -35,9 +36,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--per-minute",
         metavar="NUMBER",
         type=int,
-        default=50,
-        help="The highest number of requests per minute; 0 for no limit. Default: 50. The service "
-        "accepts 60 per user.",
+        default=PER_MINUTE,
+        help="The highest number of requests per minute; 0 for no limit. Default: %(default)s. The "
+        "service accepts 60 per user.",
     )
     parser.set_defaults(run=_run)
 

@@ -16,7 +16,8 @@ from ..client import CMSClient
 from ..exceptions import ApiException, ApiValueError
 from ..logs import log, log_failure
 from ..outbox import Action, Decision, QueuedEvent, QueueTracker, Streak, deliver_once
-from ..outbox.policy import SET_UP_PAUSE
+from ..outbox.policy import PER_MINUTE, SET_UP_PAUSE
+from ..outbox.queue_tracker import DEFAULT_TIMEOUT
 from ..results import Outcome
 from .broker import Publisher
 
@@ -80,8 +81,8 @@ class CeleryTracker(QueueTracker):
         *,
         client: Optional[CMSClient] = None,
         queue: str = "cutmeshort",
-        per_minute: int = 50,
-        timeout: float = 1.0,
+        per_minute: int = PER_MINUTE,
+        timeout: float = DEFAULT_TIMEOUT,
         enabled: Optional[bool] = None,
         on_outcome: Optional[Callable[[Outcome], object]] = None,
     ) -> None:

@@ -17,10 +17,9 @@ from ..logs import log, log_failure
 from .attempt import deliver_once
 from .lock import DeliveryLock
 from .pacing import Deferred, Pacing
-from .policy import MAX_EVENT_WAIT, Action, Decision, Streak, is_expired
+from .policy import MAX_EVENT_WAIT, PER_MINUTE, Action, Decision, Streak, is_expired
 from .storage import Storage, StoredEvent
 
-PER_MINUTE = 50
 POLL = 0.5  # seconds between two looks for new events
 LOCK_POLL = 1.0  # seconds between two attempts to acquire the lock
 STORAGE_TIMEOUT = 5.0  # seconds for one access to the file

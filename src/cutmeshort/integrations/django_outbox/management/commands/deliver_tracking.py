@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from .....exceptions import ApiValueError
 from .....outbox import Outbox
+from .....outbox.policy import PER_MINUTE
 from ....relay import DEFAULT_INTERVAL, Relay
 from ...rows import ModelRows
 
@@ -35,9 +36,10 @@ class Command(BaseCommand):
         parser.add_argument(
             "--per-minute",
             type=int,
-            default=50,
+            default=PER_MINUTE,
             metavar="NUMBER",
-            help="the maximum number of requests per minute; 0 for no limit; by default, 50",
+            help="the maximum number of requests per minute; 0 for no limit; by default, "
+            "%(default)s",
         )
         parser.add_argument(
             "--database",
