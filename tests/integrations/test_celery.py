@@ -386,6 +386,8 @@ LEAD, SALE, LATER = message(), message(SalePayload), message(**FOLLOW_UP)
         ("{}", respond(200), (), "validation_error"),
         (LEAD.replace("track_lead", "track_refund"), respond(200), (), "validation_error"),
     ],
+    # Not the message, whose time differs between the processes of a run.
+    ids=lambda value: "message" if isinstance(value, str) and "{" in value else None,
 )
 def test_the_task_does_what_the_policy_says(
     text: str, response: Any, counts: tuple[int, ...], expected: Any

@@ -5,6 +5,7 @@ import random
 import sqlite3
 import threading
 import time
+from contextlib import nullcontext
 from functools import partial
 from typing import Any, Callable, Optional
 
@@ -76,6 +77,17 @@ class Deliverer:
                     log(logging.INFO, "Delivery can use the outbox file again")
             if wait > 0:
                 stop.wait(wait)
+
+    def run_once(self) -> None:
+        """
+        Deliver until no event is ready, or until a pause begins.
+
+        Raises:
+            sqlite3.Error, OSError: The file can't be used.
+        """
+        self._storage.start(STORAGE_TIMEOUT)
+        while not self._step():
+            pass
 
     def _step(self) -> float:
         """Make at most one attempt, and return the seconds until the next step."""
@@ -196,6 +208,28 @@ class Deliverer:
         if values != self._reported:
             self._storage.report(values, STORAGE_TIMEOUT)
             self._reported = values
+
+
+def deliver_ready(storage: Storage, client: Optional[CMSClient]) -> bool:
+    """
+    Deliver in this thread until no event is ready, or until a pause begins.
+
+    Args:
+        storage: The file.
+        client: The client that sends the events; None for one with the settings of the environment.
+
+    Returns:
+        False if another process or thread delivers the events of the file.
+    """
+    lock = DeliveryLock(storage.path)
+    if not lock.acquire():
+        return False
+    try:
+        with _QuietClient() if client is None else nullcontext(client) as sender:
+            Deliverer(storage, sender, per_minute=0).run_once()
+    finally:
+        lock.release()
+    return True
 
 
 class DeliveryThread:

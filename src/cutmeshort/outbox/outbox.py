@@ -18,7 +18,7 @@ from .events import QueuedEvent, customer_hash
 from .lock import is_locked
 from .policy import PER_MINUTE
 from .problems import explain
-from .queue_tracker import DEFAULT_TIMEOUT, QueueTracker
+from .queue_tracker import DEFAULT_TIMEOUT, QueueTracker, outbox_error
 from .schema import BEHIND, DEAD, DEFERRED, READY
 from .status import EventInfo, OutboxStatus
 from .storage import ListedEvent, Storage
@@ -125,6 +125,32 @@ class Outbox(QueueTracker):
         from .delivery import DeliveryThread
 
         return DeliveryThread(self.storage, client, per_minute=per_minute)
+
+    def deliver(self, client: "Optional[CMSClient]" = None) -> int:
+        """
+        Deliver the events that wait, in this thread and as fast as possible, and return.
+
+        It is for tests and scripts: it stops at the first failure that would make delivery pause,
+        and does not keep to the rate limit. An event that failed is sent again by the next call.
+
+        Args:
+            client: The client that sends the events. By default, one with the settings of the
+                environment, which logs failed attempts at DEBUG only.
+
+        Returns:
+            The number of events that still wait.
+
+        Raises:
+            ApiException: The file can't be used, or another process delivers its events; `type` is
+                `outbox_error`.
+            ApiValueError: There is no token, or a setting of the environment is not valid.
+        """
+        from .delivery import deliver_ready
+
+        with _file_errors():
+            if not deliver_ready(self.storage, client):
+                raise outbox_error("Another process or thread delivers the events of this outbox.")
+            return int(self.storage.summary(self._timeout)["waiting"])
 
     def status(self) -> OutboxStatus:
         """Return how many events wait, and whether they are being delivered."""

@@ -30,7 +30,7 @@ class QueueTracker(Tracker):
 
     Args:
         put: A function that adds an event to the queue, with the event and the call's timeout in
-            seconds. It returns whether the queue had the event already. If it raises an exception,
+            seconds. It returns True if the queue had the event already. If it raises an exception,
             the event was not queued.
         timeout: Seconds for one call; above 0, at most 86400.
         enabled: If False, the methods validate, queue nothing, and return an error of type
@@ -49,7 +49,7 @@ class QueueTracker(Tracker):
 
     def __init__(
         self,
-        put: Callable[[QueuedEvent, float], bool],
+        put: Callable[[QueuedEvent, float], object],
         *,
         timeout: float = DEFAULT_TIMEOUT,
         enabled: Optional[bool] = None,
@@ -79,7 +79,7 @@ class QueueTracker(Tracker):
         except self._queue_errors as error:
             reason = f"The event could not be queued ({type(error).__name__})."
             raise outbox_error(reason) from error
-        data = {"queued": True, "duplicate": bool(duplicate)}
+        data = {"queued": True, "duplicate": duplicate is True}
         return Sent({"success": True, "message": "Queued for delivery", "data": data})
 
 
