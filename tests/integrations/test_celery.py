@@ -512,6 +512,19 @@ def test_without_a_token_events_wait(
         assert len(server.requests) == 1
 
 
+def test_an_attempt_that_is_retried_is_no_warning(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The client that the worker creates logs a failed attempt at DEBUG, as no event is lost."""
+    shop = Shop()
+    with Server(respond(500)) as server:
+        monkeypatch.setenv("CMS_HOST", server.url)
+        monkeypatch.setenv("CMS_BEARER_TOKEN", TOKEN)
+        shop.work(LEAD)
+    assert len(shop.take()) == 1
+    assert lines(caplog, logging.INFO) == []
+
+
 @pytest.mark.parametrize("failure", ["broker", "bug"])
 def test_a_message_that_can_not_be_deferred_is_delivered_again(
     failure: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture

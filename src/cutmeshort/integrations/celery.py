@@ -16,6 +16,7 @@ from ..client import CMSClient
 from ..exceptions import ApiException, ApiValueError
 from ..logs import log, log_failure
 from ..outbox import Action, Decision, QueuedEvent, QueueTracker, Streak, deliver_once
+from ..outbox.attempt import QuietClient
 from ..outbox.policy import PER_MINUTE, SET_UP_PAUSE
 from ..outbox.queue_tracker import DEFAULT_TIMEOUT
 from ..results import Outcome
@@ -58,7 +59,7 @@ class CeleryTracker(QueueTracker):
     Args:
         app: The Celery application.
         client: The CMSClient that delivers the events. By default, each worker process creates one
-            from the environment.
+            from the environment, which logs failed attempts at DEBUG only.
         queue: The name of the queue. Dead letters are in the queue with this name and `.dead`.
         per_minute: The maximum number of events that each worker delivers per minute; 0 for no
             limit. All workers and clients share the service's limit of 60.
@@ -213,7 +214,7 @@ class CeleryTracker(QueueTracker):
     def _decide(self, event: QueuedEvent, counts: _Counts) -> Decision:
         try:
             if self._client is None:
-                self._client = CMSClient()
+                self._client = QuietClient()
         except ApiValueError as error:
             if not self._is_set_up_wrong:
                 log(logging.ERROR, "The client of the worker can't be created: %s", error)

@@ -15,7 +15,7 @@ from ..checks import check_count
 from ..client import CMSClient
 from ..exceptions import ApiValueError
 from ..logs import log, log_failure
-from .attempt import deliver_once
+from .attempt import QuietClient, deliver_once
 from .lock import DeliveryLock
 from .pacing import Deferred, Pacing
 from .policy import MAX_EVENT_WAIT, PER_MINUTE, Action, Decision, Streak, is_expired
@@ -225,7 +225,7 @@ def deliver_ready(storage: Storage, client: Optional[CMSClient]) -> bool:
     if not lock.acquire():
         return False
     try:
-        with _QuietClient() if client is None else nullcontext(client) as sender:
+        with QuietClient() if client is None else nullcontext(client) as sender:
             Deliverer(storage, sender, per_minute=0).run_once()
     finally:
         lock.release()
@@ -259,7 +259,7 @@ class DeliveryThread:
 
     def __enter__(self) -> Self:
         own = self._client is None
-        client = self._client or _QuietClient()
+        client = self._client or QuietClient()
         self._stop = threading.Event()
         # A daemon, so that the process can exit if the application never leaves the block.
         self._thread = threading.Thread(
@@ -283,14 +283,6 @@ class DeliveryThread:
             if own:
                 client.close()
         log(logging.INFO, "Delivery ends")
-
-
-class _QuietClient(CMSClient):
-    """A client that logs a failed attempt at DEBUG, as the event is not lost."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._log.warning_level = logging.DEBUG
 
 
 def _wait_for(lock: DeliveryLock, stop: threading.Event) -> bool:
