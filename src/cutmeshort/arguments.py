@@ -7,7 +7,7 @@ from pydantic import ValidationError
 from .checks import check_count, check_seconds
 from .exceptions import ApiValueError
 from .models import DROPPABLE_FIELDS, EventPayload, read_timestamp
-from .operations import OPERATIONS, Operation
+from .operations import NOT_A_PAYLOAD, Operation
 
 
 class Arguments(NamedTuple):
@@ -61,8 +61,7 @@ def read_payload(
     """Check the options of a call with a payload, whose operation is None if it is not one."""
     errors: list[Union[ApiValueError, ValidationError]] = []
     if operation is None:
-        names = " or a ".join(each.request_model.__name__ for each in OPERATIONS)
-        errors.append(ApiValueError(f"payload must be a {names}", "payload"))
+        errors.append(ApiValueError(NOT_A_PAYLOAD, "payload"))
     options = _read_options(timeout, max_retries, errors)
     return Arguments(operation, payload, options, errors, [])
 

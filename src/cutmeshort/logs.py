@@ -85,11 +85,11 @@ class OutcomeLog:
         summary = f"after {attempts} in {_duration(outcome.seconds)}"
         if outcome.success and not outcome.attempts:
             text = "%s queued in %s"
-            _log(logging.DEBUG, text, outcome.operation, _duration(outcome.seconds), cms=outcome)
+            log(logging.DEBUG, text, outcome.operation, _duration(outcome.seconds), cms=outcome)
             return
         if outcome.success:
             text = "%s tracked: %d %s"
-            _log(logging.DEBUG, text, outcome.operation, outcome.status_code, summary, cms=outcome)
+            log(logging.DEBUG, text, outcome.operation, outcome.status_code, summary, cms=outcome)
             return
         reason = str(outcome.type)
         response = ""
@@ -100,9 +100,7 @@ class OutcomeLog:
         if outcome.retryable:
             reason = f"{reason} (retryable)"
         text = "%s not tracked: %s: %s%s"
-        _log(
-            self.warning_level, text, outcome.operation, reason, explanation, response, cms=outcome
-        )
+        log(self.warning_level, text, outcome.operation, reason, explanation, response, cms=outcome)
 
     def _response(self, outcome: "Outcome") -> str:
         """Return host, wait and request id; without a response, the explanation has the host."""
@@ -118,7 +116,7 @@ class OutcomeLog:
     def left_out(self, outcome: "Outcome", names: list[str]) -> None:
         """Log the names of arguments that were left out of a tracked event, at WARNING."""
         text = '%s left out %s: not valid, see "warnings" in the result'
-        _log(self.warning_level, text, outcome.operation, ", ".join(names), cms=outcome)
+        log(self.warning_level, text, outcome.operation, ", ".join(names), cms=outcome)
 
     def failure(self, where: str, error: Exception) -> None:
         """Log an exception at `error_level`, as `log_failure` does."""
@@ -128,13 +126,14 @@ class OutcomeLog:
 def log_failure(where: str, error: Exception, level: int = logging.ERROR) -> None:
     """Log an exception's class and traceback, but not its text, which may have event data."""
     frames = "".join(traceback.format_tb(error.__traceback__))
-    _log(level, "%s in %s\n%s", type(error).__name__, where, frames)
+    log(level, "%s in %s\n%s", type(error).__name__, where, frames)
 
 
 def _duration(seconds: float) -> str:
     return f"{seconds:.3f} s" if seconds < 1 else f"{seconds:.1f} s"
 
 
-def _log(level: int, text: str, *arguments: object, cms: "Optional[Outcome]" = None) -> None:
+def log(level: int, text: str, *arguments: object, cms: "Optional[Outcome]" = None) -> None:
+    """Log a message, with an Outcome as its attribute `cms`. Raises no exception of a handler."""
     with suppress(Exception):  # the application's log handlers may raise any
         logger.log(level, text, *arguments, extra=None if cms is None else {"cms": cms})

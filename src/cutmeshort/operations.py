@@ -42,6 +42,9 @@ TRACK_SALE = Operation("track_sale", "POST", "/track/sale", SalePayload, ("invoi
 
 OPERATIONS = (TRACK_LEAD, TRACK_SALE)
 
+_MODELS = " or a ".join(operation.request_model.__name__ for operation in OPERATIONS)
+NOT_A_PAYLOAD = f"payload must be a {_MODELS}"
+
 
 def find_operation(payload: object) -> Optional[Operation]:
     """Return the operation of a payload; None if it is not one."""

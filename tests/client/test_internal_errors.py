@@ -10,7 +10,7 @@ import pytest
 from cutmeshort.operations import Operation
 
 from ..support.events import client_of, lead
-from ..support.logs import handler
+from ..support.logs import FailingHandler, handler
 from ..support.operations import each_operation, track
 from ..support.server import Server, respond
 
@@ -34,16 +34,9 @@ class _FailingPath(str):
         raise LookupError(self)
 
 
-class _FailingHandler(logging.Handler):
-    """A handler with a bug."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        raise RuntimeError(record)
-
-
 def test_an_exception_of_a_log_handler_is_not_raised() -> None:
     """A call does not raise the exception of a log handler with a bug."""
-    with handler(_FailingHandler()), Server() as server, client_of(server) as client:
+    with handler(FailingHandler()), Server() as server, client_of(server) as client:
         client.api_client._base = _FailingPath("secret")
         assert lead(client)["type"] == "internal_error"
 

@@ -11,7 +11,7 @@ from cutmeshort.operations import Operation
 from cutmeshort.sandbox import Sandbox
 
 from ..support.events import client_of, lead, sale
-from ..support.logs import handler, lines
+from ..support.logs import FailingHandler, handler, lines
 from ..support.operations import each_operation, track
 from ..support.server import Server, drop, never_respond, respond
 
@@ -144,13 +144,6 @@ def test_a_disabled_client_logs_at_debug_only(
     assert {record.levelno for record in log.records} == {logging.DEBUG}
 
 
-class _FailingHandler(logging.Handler):
-    """A handler with a bug."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        raise LookupError(record)
-
-
 @pytest.mark.usefixtures("log", "no_wait")
 def test_a_failing_log_handler_changes_no_result() -> None:
     """A log handler that fails does not change a result, whichever message it handles."""
@@ -160,7 +153,7 @@ def test_a_failing_log_handler_changes_no_result() -> None:
 
     with (
         Server(respond(503), OK) as server,
-        handler(_FailingHandler()),
+        handler(FailingHandler()),
         client_of(server, on_outcome=fail) as client,
     ):
         assert lead(client, customer_email="x")["success"] is True

@@ -1,11 +1,11 @@
 """`track`: the call for a payload that exists already."""
 
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import pytest
 
 from cutmeshort import CMSClient, LeadPayload, Outcome
-from cutmeshort.operations import Operation
+from cutmeshort.operations import OPERATIONS, Operation
 
 from ..support.events import TOKEN, client_of
 from ..support.logs import lines
@@ -37,6 +37,12 @@ def test_it_is_logged_and_reported_as_the_operation(
         client.track(payload(operation))
     assert [each.operation for each in outcomes] == [operation.name]
     assert lines(log)[-1].startswith(f"{operation.name} tracked")
+
+
+def test_the_type_of_the_argument_has_every_payload() -> None:
+    """A type checker accepts the payload of each operation."""
+    accepted = get_args(get_type_hints(CMSClient.track)["payload"])
+    assert accepted == tuple(operation.request_model for operation in OPERATIONS)
 
 
 @pytest.mark.parametrize("value", [None, {}, "payload", LeadPayload, 7])

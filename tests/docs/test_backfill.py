@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from cutmeshort.cli import backfill, main
+from cutmeshort.outbox.backfill import FIELDS
 from cutmeshort.sandbox import Sandbox
 
 from ..support.platforms import not_on_windows
@@ -56,6 +57,11 @@ def test_the_commands_print_what_the_page_shows(sandbox: Sandbox, tmp_path: Path
     assert [sale.invoice_id for sale in sandbox.sales] == ["1001", "1002", "1003", "1005"]
     assert len(sandbox.leads) == 1
     assert "orders.csv.rejected.csv" in (tmp_path / "backfill.log").read_text(encoding="utf-8")
+
+
+def test_the_page_has_each_field() -> None:
+    """The page names each field that a column can have."""
+    assert set(FIELDS) <= set(re.findall(r"`(\w+)`", PAGE.prose))
 
 
 def test_the_table_of_exit_codes_is_complete() -> None:

@@ -31,7 +31,7 @@ from cutmeshort.sandbox import Sandbox
 from ..support.addresses import needs_unresponsive_address, unresponsive_address
 from ..support.events import CUSTOMER, PAYLOAD, SALE_PAYLOAD, SECRETS, TOKEN, client_of
 from ..support.forking import forks
-from ..support.logs import lines
+from ..support.logs import FailingHandler, handler, lines
 from ..support.server import Server, respond
 from ..support.timing import LONG, SLACK, timed
 
@@ -399,6 +399,7 @@ LEAD, SALE, LATER = message(), message(SalePayload), message(**FOLLOW_UP)
         (LEAD, respond(409), (1,), "conflict"),
         (LEAD, respond(409, json={"type": "duplicate_event"}), (), None),
         (LATER, respond(422), (), in_seconds(9, 10, 0, 0, 1)),
+        (LATER, respond(422, json={"type": "validation_error"}), (), in_seconds(9, 10, 0, 0, 1)),
         (LATER, respond(422), (1, 0, 1), in_seconds(59, 60, 1, 0, 2)),
         (LATER, respond(422), (4, 0, len(FOLLOW_UP_WAITS)), "unprocessable_entity"),
         ("{}", respond(200), (), "validation_error"),
@@ -530,6 +531,19 @@ def test_without_a_token_events_wait(
         assert len(server.requests) == 1
 
 
+def test_an_attempt_that_is_retried_is_no_warning(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The client that the worker creates logs a failed attempt at DEBUG, as no event is lost."""
+    shop = Shop()
+    with Server(respond(500)) as server:
+        monkeypatch.setenv("CMS_HOST", server.url)
+        monkeypatch.setenv("CMS_BEARER_TOKEN", TOKEN)
+        shop.work(LEAD)
+    assert len(shop.take()) == 1
+    assert lines(caplog, logging.INFO) == []
+
+
 @pytest.mark.parametrize("failure", ["broker", "bug"])
 def test_a_message_that_can_not_be_deferred_is_delivered_again(
     failure: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
@@ -547,6 +561,27 @@ def test_a_message_that_can_not_be_deferred_is_delivered_again(
     assert caught.value.requeue
     assert len(lines(caplog, logging.ERROR)) == 1
     assert not [value for value in SECRETS if value in caplog.text]
+
+
+@pytest.mark.parametrize(("response", "is_dead"), [(respond(422), True), (respond(401), False)])
+def test_a_failing_log_handler_does_not_affect_delivery(response: Any, is_dead: bool) -> None:
+    """An event is queued again or a dead letter, although the log's handler raises."""
+    with Server(response) as server, client_of(server) as client, handler(FailingHandler()):
+        shop = Shop(client=client)
+        shop.work(LEAD)
+    assert (len(shop.take()), len(shop.take(DEAD))) == (not is_dead, is_dead)
+
+
+def test_a_failing_log_handler_does_not_lose_an_event(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The broker keeps a message that can't be deferred, although the log's handler raises."""
+    monkeypatch.setattr(module, "_REQUEUE_WAIT", 0.01)
+    with Server(respond(500)) as server, client_of(server) as client, handler(FailingHandler()):
+        shop = Shop(client=client)
+        shop.app.conf.task_create_missing_queues = False
+        del shop.app.amqp.queues
+        with pytest.raises(Reject) as caught:
+            shop.work(LEAD)
+    assert caught.value.requeue
 
 
 # Redis

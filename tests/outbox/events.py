@@ -12,9 +12,9 @@ from cutmeshort.outbox.storage import Storage, StoredEvent
 from ..support.timing import LONG
 
 
-def open_storage(path: Path, max_bytes: int = 2**30, **settings: Any) -> Storage:
+def open_storage(path: Path, max_bytes: int = 2**30) -> Storage:
     """Create a storage."""
-    return Storage(str(path), max_bytes=max_bytes, **settings)
+    return Storage(str(path), max_bytes=max_bytes)
 
 
 def queued(number: int, customer: str = "", size: int = 0) -> QueuedEvent:

@@ -124,6 +124,22 @@ def test_a_second_thread_waits_for_the_first(
     assert lines(caplog, logging.INFO).count(text) == 1
 
 
+def test_a_thread_that_waits_for_the_lock_ends(
+    outbox: Outbox, path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A thread that never acquires the lock sends nothing, and ends with the block."""
+    caplog.set_level(logging.INFO)
+    lock = DeliveryLock(str(path))
+    assert lock.acquire()
+    waits = Awaited("Delivery waits")
+    with Server() as server, client_of(server) as client, handler(waits):
+        sale(outbox, invoice_id="inv_1")
+        with outbox.delivering(client):
+            assert waits.logged.wait(LONG)
+        assert not server.requests
+    lock.release()
+
+
 def test_a_lock_that_can_not_be_acquired_is_logged(
     path: Path, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:

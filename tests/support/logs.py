@@ -16,6 +16,14 @@ def lines(log: pytest.LogCaptureFixture, level: int = logging.DEBUG) -> list[str
     ]
 
 
+class FailingHandler(logging.Handler):
+    """A handler with a bug."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Raise an exception."""
+        raise RuntimeError(record)
+
+
 @contextmanager
 def handler(log_handler: logging.Handler) -> Iterator[None]:
     """Add a handler to the SDK's logger during the block."""

@@ -14,6 +14,7 @@ from ..configuration import Configuration
 from ..exceptions import ApiValueError
 from ..operations import OPERATIONS
 from ..outbox.backfill import FIELDS, Backfill, BackfillError, RowOptions, Run
+from ..outbox.policy import PER_MINUTE
 from .backfill_display import choose_display
 from .backfill_report import Report
 
@@ -75,9 +76,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--per-minute",
         metavar="NUMBER",
         type=int,
-        default=50,
-        help="The highest number of requests per minute; 0 for no limit. Default: 50. The service "
-        "accepts 60 per user.",
+        default=PER_MINUTE,
+        help="The highest number of requests per minute; 0 for no limit. Default: %(default)s. The "
+        "service accepts 60 per user.",
     )
     parser.add_argument("--json", action="store_true", help="Print the summary as JSON.")
     parser.set_defaults(run=_run)

@@ -3,20 +3,19 @@
 import argparse
 import logging
 import signal
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from queue import Empty, SimpleQueue
-from types import FrameType
-from typing import Optional
+from contextlib import contextmanager
 
 from ..configuration import Configuration
 from ..exceptions import ApiValueError
 from ..logs import logger
 from ..outbox import Outbox
+from ..outbox.policy import PER_MINUTE
+from ..outbox.signals import INTERRUPTED, stop_on_signals
 
 STOPPED = 0
 USAGE_ERROR = 2
-INTERRUPTED = 130
 
 _EPILOG = (
     "SIGTERM and SIGINT end the command after the call that was sent, a second signal at once. "
@@ -35,27 +34,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--per-minute",
         metavar="NUMBER",
         type=int,
-        default=50,
-        help="The highest number of requests per minute; 0 for no limit. Default: 50. The service "
-        "accepts 60 per user.",
+        default=PER_MINUTE,
+        help="The highest number of requests per minute; 0 for no limit. Default: %(default)s. The "
+        "service accepts 60 per user.",
     )
     parser.set_defaults(run=_run)
 
 
 def _run(arguments: argparse.Namespace) -> int:
     parser: argparse.ArgumentParser = arguments.parser
-    with _log_to_stderr(), _signals() as received:
+    stop = threading.Event()
+    with _log_to_stderr(), stop_on_signals(stop) as received:
         try:
             settings = Configuration()
             if settings.access_token is None and settings.enabled:  # the client names its arguments
                 parser.exit(USAGE_ERROR, f"{parser.prog}: CMS_BEARER_TOKEN is not set\n")
             outbox = Outbox(arguments.file)
             with outbox, outbox.delivering(per_minute=arguments.per_minute):
-                number = _wait_for(received)
+                while not stop.wait(1):  # on Windows, a wait without a timeout ignores Ctrl-C
+                    pass
                 logger.info("Delivery ends after the call that was sent, if there is one")
         except ApiValueError as error:
             parser.exit(USAGE_ERROR, f"{parser.prog}: {error}\n")
-    return INTERRUPTED if number == signal.SIGINT else STOPPED
+    return INTERRUPTED if signal.SIGINT in received else STOPPED
 
 
 @contextmanager
@@ -70,27 +71,3 @@ def _log_to_stderr() -> Iterator[None]:
     finally:
         logger.removeHandler(handler)
         logger.setLevel(level)
-
-
-@contextmanager
-def _signals() -> Iterator["SimpleQueue[int]"]:
-    """Put the first SIGTERM or SIGINT into a queue; the next one ends the process at once."""
-    received: SimpleQueue[int] = SimpleQueue()  # its `put` is safe in a signal handler
-
-    def handle(number: int, _frame: Optional[FrameType]) -> None:
-        for each in handlers:
-            signal.signal(each, signal.SIG_DFL)
-        received.put(number)
-
-    handlers = {each: signal.signal(each, handle) for each in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield received
-    finally:
-        for each, handler in handlers.items():
-            signal.signal(each, handler)
-
-
-def _wait_for(received: "SimpleQueue[int]") -> int:
-    while True:
-        with suppress(Empty):
-            return received.get(timeout=1)  # on Windows, a wait without one can't be interrupted

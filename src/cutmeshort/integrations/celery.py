@@ -1,6 +1,7 @@
 """Queues events in the broker of a Celery application, whose workers deliver them."""
 
 import dataclasses
+import logging
 import random
 import time
 from contextlib import suppress
@@ -13,9 +14,11 @@ from typing_extensions import Self
 from ..checks import check_count
 from ..client import CMSClient
 from ..exceptions import ApiException, ApiValueError
-from ..logs import log_failure, logger
+from ..logs import log, log_failure
 from ..outbox import Action, Decision, QueuedEvent, QueueTracker, Streak, deliver_once
-from ..outbox.policy import SET_UP_PAUSE
+from ..outbox.attempt import QuietClient
+from ..outbox.policy import PER_MINUTE, SET_UP_PAUSE
+from ..outbox.queue_tracker import DEFAULT_TIMEOUT
 from ..results import Outcome
 from .broker import Publisher
 
@@ -56,7 +59,7 @@ class CeleryTracker(QueueTracker):
     Args:
         app: The Celery application.
         client: The CMSClient that delivers the events. By default, each worker process creates one
-            from the environment.
+            from the environment, which logs failed attempts at DEBUG only.
         queue: The name of the queue. Dead letters are in the queue with this name and `.dead`.
         per_minute: The maximum number of events that each worker delivers per minute; 0 for no
             limit. All workers and clients share the service's limit of 60.
@@ -79,8 +82,8 @@ class CeleryTracker(QueueTracker):
         *,
         client: Optional[CMSClient] = None,
         queue: str = "cutmeshort",
-        per_minute: int = 50,
-        timeout: float = 1.0,
+        per_minute: int = PER_MINUTE,
+        timeout: float = DEFAULT_TIMEOUT,
         enabled: Optional[bool] = None,
         on_outcome: Optional[Callable[[Outcome], object]] = None,
     ) -> None:
@@ -177,7 +180,7 @@ class CeleryTracker(QueueTracker):
                 self._publish(arguments, _WORKER_TIMEOUT, **options)
         except Exception as error:  # noqa: BLE001 - a bug must not lose the event
             if isinstance(error, ApiException):
-                logger.error("%s: %s It will be delivered again.", TASK, error.message)
+                log(logging.ERROR, "%s: %s It will be delivered again.", TASK, error.message)
             else:
                 log_failure(f"the task {TASK}", error)
             time.sleep(_REQUEUE_WAIT)
@@ -195,10 +198,9 @@ class CeleryTracker(QueueTracker):
         except ApiValueError:
             decision = Decision(Action.DEAD_LETTER, "validation_error")
         counts = counts._replace(attempts=counts.attempts + decision.may_be_recorded)
-        # An event that is not valid was not sent, so the service did not reject it.
-        if event is not None and decision.is_rejected and decision.reason != "validation_error":
+        if event is not None and decision.is_rejected and _may_follow_a_lead(event):
             waits = FOLLOW_UP_WAITS[counts.rejections :]
-            if waits and getattr(event.payload(), "click_id", None) is None:
+            if waits:
                 counts = counts._replace(rejections=counts.rejections + 1)
                 return _again(message, counts, waits[0])
         self._note(decision)
@@ -210,17 +212,17 @@ class CeleryTracker(QueueTracker):
         name = event.operation if event is not None else "A message"
         text = "%s was not tracked and is now a dead letter in the queue %s: %s (key %s)"
         key = event.key if event is not None else "unknown"
-        logger.warning(text, name, self._dead_queue, decision.reason, key)
+        log(logging.WARNING, text, name, self._dead_queue, decision.reason, key)
         options = {"queue": self._dead_queue, "headers": {"cms_reason": decision.reason}}
         return (message, counts.attempts), options
 
     def _decide(self, event: QueuedEvent, counts: _Counts) -> Decision:
         try:
             if self._client is None:
-                self._client = CMSClient()
+                self._client = QuietClient()
         except ApiValueError as error:
             if not self._is_set_up_wrong:
-                logger.error("The client of the worker can't be created: %s", error)
+                log(logging.ERROR, "The client of the worker can't be created: %s", error)
             pause = SET_UP_PAUSE
             return Decision(Action.RETRY, "settings", pause=pause, is_set_up_wrong=True)
         return deliver_once(
@@ -239,7 +241,7 @@ class CeleryTracker(QueueTracker):
         if decision.is_set_up_wrong and not self._is_set_up_wrong:
             text = "Delivery stops, except for an attempt every %d minutes: %s. Check the set-up "
             text += "with `cutmeshort doctor`. No event is lost."
-            logger.error(text, SET_UP_PAUSE // 60, decision.reason)
+            log(logging.ERROR, text, SET_UP_PAUSE // 60, decision.reason)
         self._is_set_up_wrong = decision.is_set_up_wrong
 
     def _count_dead_letters(self, broker: Any) -> int:
@@ -268,10 +270,19 @@ class CeleryTracker(QueueTracker):
     def _warn_of_redis(self, broker: Any) -> None:
         if broker.transport.driver_type == "redis" and not self._has_warned:
             self._has_warned = True
-            logger.warning(
+            log(
+                logging.WARNING,
                 "The broker of CeleryTracker is Redis, which can lose events when a worker or "
-                "Redis is killed. Use RabbitMQ, or an outbox."
+                "Redis is killed. Use RabbitMQ, or an outbox.",
             )
+
+
+def _may_follow_a_lead(event: QueuedEvent) -> bool:
+    """Return whether an event was sent without a click id."""
+    try:
+        return getattr(event.payload(), "click_id", None) is None
+    except ApiValueError:  # it is not valid, and was not sent
+        return False
 
 
 def _again(message: str, counts: _Counts, wait: float) -> _Publishing:

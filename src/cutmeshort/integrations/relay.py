@@ -15,7 +15,7 @@ from typing import NamedTuple, Optional
 
 from ..checks import check_seconds
 from ..exceptions import ApiException
-from ..logs import logger
+from ..logs import log
 from ..outbox import Outbox, QueuedEvent
 
 PAGE = 500  # rows that are read at once
@@ -102,13 +102,13 @@ class Relay:
                 self._round(stop)
             except Exception as error:  # noqa: BLE001 - drivers raise many; the relay must not end
                 if failures == 0:
-                    _log(logging.ERROR, "The relay failed, and tries again: %s", _explain(error))
+                    log(logging.ERROR, "The relay failed, and tries again: %s", _explain(error))
                 failures += 1
                 with suppress(Exception):
                     self._rows.disconnect()
             else:
                 if failures:
-                    _log(logging.INFO, "The relay works again")
+                    log(logging.INFO, "The relay works again")
                 failures = 0
             wait = self._interval * 2 ** min(failures, _MAX_DOUBLINGS)
             stop.wait(max(self._interval, min(wait, MAX_WAIT)))
@@ -159,11 +159,6 @@ class Relay:
             if not is_handed_over:
                 self._rows.note_hand_over(identifiers)
             self._witness = references[-1].key
-
-
-def _log(level: int, text: str, *arguments: object) -> None:
-    with suppress(Exception):  # the application's log handlers may raise any
-        logger.log(level, text, *arguments)
 
 
 def _explain(error: Exception) -> str:

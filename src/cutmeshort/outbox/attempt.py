@@ -1,5 +1,6 @@
 """One attempt to deliver an event: the step that all engines share."""
 
+import logging
 import time
 from typing import Any
 
@@ -11,6 +12,18 @@ from .policy import Action, Decision, Streak, decide, is_expired
 
 _EXPIRED = "The event is older than 30 days."
 _NO_STREAK = Streak()
+
+
+class QuietClient(CMSClient):
+    """
+    A client with the settings of the environment, for delivery.
+
+    It logs a failed attempt at DEBUG, as the event is not lost.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._log.warning_level = logging.DEBUG
 
 
 def deliver_once(

@@ -6,7 +6,7 @@ import random
 import sqlite3
 import threading
 import time
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from functools import partial
 from typing import Any, Callable, Optional
 
@@ -15,14 +15,13 @@ from typing_extensions import Self
 from ..checks import check_count
 from ..client import CMSClient
 from ..exceptions import ApiValueError
-from ..logs import log_failure, logger
-from .attempt import deliver_once
+from ..logs import log, log_failure
+from .attempt import QuietClient, deliver_once
 from .lock import DeliveryLock
 from .pacing import Deferred, Pacing
-from .policy import Action, Decision, Streak, is_expired
+from .policy import PER_MINUTE, Action, Decision, Streak, is_expired
 from .storage import Storage, StoredEvent
 
-PER_MINUTE = 50
 POLL = 0.5  # seconds between two looks for new events
 LOCK_POLL = 1.0  # seconds between two attempts to acquire the lock
 STORAGE_TIMEOUT = 5.0  # seconds for one access to the file
@@ -80,7 +79,7 @@ class Deliverer:
             else:
                 if self._is_failing:
                     self._is_failing = False
-                    _log(logging.INFO, "Delivery can use the outbox file again")
+                    log(logging.INFO, "Delivery can use the outbox file again")
             if wait > 0:
                 stop.wait(wait)
 
@@ -171,17 +170,17 @@ class Deliverer:
             self._deferred.add(stored.id, wait, time.monotonic())
 
     def _log_delivered(self, stored: StoredEvent) -> None:
-        _log(logging.DEBUG, "Event %d (%s) delivered", stored.id, stored.event.operation)
+        log(logging.DEBUG, "Event %d (%s) delivered", stored.id, stored.event.operation)
         if self.reason is not None:
             self.reason = None
             self.is_set_up_wrong = False
-            _log(logging.INFO, "Delivery resumes")
+            log(logging.INFO, "Delivery resumes")
 
     def _log_error(self, decision: Decision, stored: StoredEvent) -> None:
         reason = decision.reason
         if decision.is_set_up_wrong and not self.is_set_up_wrong:
             self.is_set_up_wrong = True
-            _log(
+            log(
                 logging.ERROR,
                 "Delivery stops: %s. No event is lost. Run `cutmeshort doctor` with the settings "
                 "of this process, correct them and restart it; else it tries again every %.0f s",
@@ -189,14 +188,14 @@ class Deliverer:
                 decision.pause,
             )
         elif decision.pause:
-            _log(logging.INFO, "Delivery pauses for %.0f s: %s", decision.pause, reason)
+            log(logging.INFO, "Delivery pauses for %.0f s: %s", decision.pause, reason)
         if decision.pause:
             self.reason = reason
         level, text = logging.DEBUG, "Event %d (%s) not delivered, tried again later: %s"
         if decision.action is Action.DEAD_LETTER:
             level = logging.WARNING
             text = "Event %d (%s) is a dead letter: %s. `cutmeshort outbox list` shows why"
-        _log(level, text, stored.id, stored.event.operation, reason)
+        log(level, text, stored.id, stored.event.operation, reason)
 
     def _log_failure(self, error: Exception) -> None:
         """Log an exception, unless the step before failed, too."""
@@ -205,7 +204,7 @@ class Deliverer:
         self._is_failing = True
         if isinstance(error, (sqlite3.Error, OSError, ApiValueError)):
             text = "Delivery can't use the outbox file, and tries again every %.0f s: %s"
-            _log(logging.ERROR, text, STORAGE_WAIT, error)
+            log(logging.ERROR, text, STORAGE_WAIT, error)
         else:
             log_failure("the delivery", error)
 
@@ -237,7 +236,7 @@ def deliver_ready(storage: Storage, client: Optional[CMSClient]) -> bool:
     if not lock.acquire():
         return False
     try:
-        with _QuietClient() if client is None else nullcontext(client) as sender:
+        with QuietClient() if client is None else nullcontext(client) as sender:
             Deliverer(storage, sender, per_minute=0).run_once()
     finally:
         lock.release()
@@ -271,7 +270,7 @@ class DeliveryThread:
 
     def __enter__(self) -> Self:
         own = self._client is None
-        client = self._client or _QuietClient()
+        client = self._client or QuietClient()
         self._stop = threading.Event()
         # A daemon, so that the process can exit if the application never leaves the block.
         self._thread = threading.Thread(
@@ -288,22 +287,14 @@ class DeliveryThread:
         lock = DeliveryLock(self._storage.path)
         try:
             while _wait_for(lock, self._stop):
-                _log(logging.INFO, "Delivery of the events in %s starts", self._storage.path)
+                log(logging.INFO, "Delivery of the events in %s starts", self._storage.path)
                 Deliverer(self._storage, client, per_minute=self._per_minute).run(self._stop, lock)
                 lock.release()
         finally:
             lock.release()
             if own:
                 client.close()
-        _log(logging.INFO, "Delivery ends")
-
-
-class _QuietClient(CMSClient):
-    """A client that logs a failed attempt at DEBUG, as the event is not lost."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._log.warning_level = logging.DEBUG
+        log(logging.INFO, "Delivery ends")
 
 
 def _wait_for(lock: DeliveryLock, stop: threading.Event) -> bool:
@@ -318,11 +309,6 @@ def _wait_for(lock: DeliveryLock, stop: threading.Event) -> bool:
             level, problem = logging.ERROR, f"the lock can't be acquired: {error}"
         if not logged:
             logged = True
-            _log(level, "Delivery waits: %s", problem)
+            log(level, "Delivery waits: %s", problem)
         stop.wait(LOCK_POLL)
     return False
-
-
-def _log(level: int, text: str, *arguments: object) -> None:
-    with suppress(Exception):  # the application's log handlers may raise any
-        logger.log(level, text, *arguments)

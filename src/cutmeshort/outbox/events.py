@@ -11,7 +11,7 @@ from typing_extensions import Self
 
 from ..exceptions import ApiValueError
 from ..models import EventPayload, ExternalId
-from ..operations import OPERATIONS, find_operation
+from ..operations import NOT_A_PAYLOAD, OPERATIONS, find_operation
 
 _HASH_SIZE = 16  # bytes
 
@@ -41,11 +41,11 @@ class QueuedEvent:
         Create an event from a payload. If the payload has no timestamp, it gets the current time.
 
         Raises:
-            ApiValueError: The payload is not a LeadPayload or a SalePayload.
+            ApiValueError: The payload is not that of an operation.
         """
         operation = find_operation(payload)
         if operation is None:
-            raise ApiValueError("payload must be a LeadPayload or a SalePayload", "payload")
+            raise ApiValueError(NOT_A_PAYLOAD, "payload")
         now = time.time()
         if payload.timestamp is None:
             stamp = datetime.fromtimestamp(now, timezone.utc)

@@ -16,6 +16,7 @@ from ..models import ExternalId
 from ..results import Outcome
 from .events import QueuedEvent, customer_hash
 from .lock import is_locked
+from .policy import PER_MINUTE
 from .problems import explain
 from .queue_tracker import DEFAULT_TIMEOUT, QueueTracker, outbox_error
 from .schema import BEHIND, DEAD, DEFERRED, READY
@@ -106,7 +107,7 @@ class Outbox(QueueTracker):
             return self.storage.put(events, seconds, may_be_recorded=may_be_recorded)
 
     def delivering(
-        self, client: "Optional[CMSClient]" = None, *, per_minute: int = 50
+        self, client: "Optional[CMSClient]" = None, *, per_minute: int = PER_MINUTE
     ) -> "DeliveryThread":
         """
         Deliver the events in a thread of this process, while a `with` block runs.

@@ -10,6 +10,7 @@ from typing import Optional
 
 from ..results import TrackError, TrackResult
 
+PER_MINUTE = 50  # requests; the service accepts 60 per user
 EVENT_WAIT = 5.0  # seconds, doubled with each failure of the event
 MAX_EVENT_WAIT = 900.0
 PAUSE = 1.0  # seconds, doubled with each failure in a row

@@ -26,8 +26,7 @@ CREATE TABLE events (
     may_be_recorded INTEGER NOT NULL,  -- whether the service may have recorded an attempt
     failures INTEGER NOT NULL DEFAULT 0,  -- attempts that ended with a transient error
     reason TEXT,  -- of a dead letter: the type of the result
-    message TEXT,  -- of a dead letter: why, without event data
-    dead_at REAL
+    message TEXT  -- of a dead letter: why, without event data
 );
 CREATE INDEX ready ON events (failures, id) WHERE state = {READY};
 CREATE INDEX waiting ON events (customer, id) WHERE state <> {DEAD};

@@ -13,7 +13,7 @@ from .events import QueuedEvent
 from .policy import MAX_AGE
 from .schema import BEHIND, DEAD, DEFERRED, READY
 
-DELIVERED_MEMORY = 7 * 86_400.0  # seconds
+_DELIVERED_MEMORY = 7 * 86_400.0  # seconds for which the keys of delivered events are kept
 _PRUNE_INTERVAL = 3600.0  # seconds
 _MAX_SCRUBBED = 5000  # events; more would lock the file for too long
 
@@ -33,9 +33,7 @@ _DEAD = f"SELECT id, customer FROM events WHERE state = {DEAD} AND id > ? ORDER 
 
 _FIRST = f"(SELECT min(id) FROM events WHERE customer = ? AND state <> {DEAD})"
 
-_LISTED = """
-id, key, operation, state, created_at, attempts, failures, reason, message, dead_at, body
-"""
+_LISTED = "id, key, operation, state, created_at, attempts, reason, message, body"
 
 
 class StoredEvent(NamedTuple):
@@ -66,10 +64,8 @@ class ListedEvent(NamedTuple):
         state: One of the states in `schema`.
         created_at: When it was queued, in seconds since the epoch.
         attempts: The number of attempts that were noted.
-        failures: The number of attempts that ended with a transient error.
         reason: Of a dead letter: the type of the result; otherwise None.
         message: Of a dead letter: why, without event data; otherwise None.
-        dead_at: Of a dead letter: since when, in seconds since the epoch; otherwise None.
         body: The payload as JSON. It contains customer data.
     """
 
@@ -79,10 +75,8 @@ class ListedEvent(NamedTuple):
     state: int
     created_at: float
     attempts: int
-    failures: int
     reason: Optional[str]
     message: Optional[str]
-    dead_at: Optional[float]
     body: str
 
 
@@ -97,18 +91,14 @@ class Storage:
         path: The file, which is created with mode 0600 if it does not exist.
         max_bytes: The largest size of the file. Only `put` keeps to it: delivery frees space, but
             may need some first.
-        delivered_memory: Seconds for which the keys of delivered events are kept.
 
     Attributes:
         path: The absolute path of the file, without symbolic links.
     """
 
-    def __init__(
-        self, path: str, *, max_bytes: int, delivered_memory: float = DELIVERED_MEMORY
-    ) -> None:
+    def __init__(self, path: str, *, max_bytes: int) -> None:
         self._database = Database(path, max_bytes)
         self.path = self._database.path
-        self._delivered_memory = delivered_memory
         self._prune_at = -math.inf
 
     @property
@@ -231,7 +221,7 @@ class Storage:
                 _count_delivered(connection, 1)
             _promote(connection, stored.event.customer)
             if now >= self._prune_at:
-                oldest = time.time() - self._delivered_memory
+                oldest = time.time() - _DELIVERED_MEMORY
                 connection.execute("DELETE FROM delivered WHERE delivered_at < ?", [oldest])
                 connection.execute("DELETE FROM purged WHERE purged_at < ?", [oldest])
 
@@ -246,9 +236,9 @@ class Storage:
 
         def work(connection: Connection) -> None:
             connection.execute(
-                f"UPDATE events SET state = {DEAD}, reason = ?, message = ?, dead_at = ? "
+                f"UPDATE events SET state = {DEAD}, reason = ?, message = ? "
                 "WHERE id = ? AND key = ?",
-                [reason, message, time.time(), *_of(stored)],
+                [reason, message, *_of(stored)],
             )
             _promote(connection, stored.event.customer)
 
@@ -301,7 +291,6 @@ class Storage:
             wanted = [row for row in dead if selected is None or row[0] in selected]
             connection.executemany(
                 f"UPDATE events SET state = {BEHIND}, failures = 0, reason = NULL, message = NULL, "
-                "dead_at = NULL, "
                 "created_at = CASE WHEN created_at < ? THEN ? ELSE created_at END WHERE id = ?",
                 [(now - MAX_AGE, now, identifier) for identifier, _ in wanted],
             )

@@ -10,7 +10,6 @@ from pydantic.alias_generators import to_camel
 
 from ...arguments import read_arguments
 from ...exceptions import ApiValueError
-from ...models import EventPayload
 from ...money import to_minor_units
 from ...operations import OPERATIONS, Operation
 from ...results import make_validation_error
@@ -23,7 +22,6 @@ _REQUIRED = {
     ]
     for operation in OPERATIONS
 }
-_SHARED = EventPayload.model_fields.keys()
 FIELDS = tuple(
     dict.fromkeys(name for each in OPERATIONS for name in each.request_model.model_fields)
 )
@@ -153,14 +151,10 @@ class Converter:
         }
 
     def _choose(self, own: Iterable[str]) -> Operation:
-        """Return the first operation of which the row has a required field, else the first."""
-        for operation in OPERATIONS:
-            special = set(_REQUIRED[operation.name]) - _SHARED
-            if self._options.event in (operation.event, None) and (
-                self._options.event or special & set(own)
-            ):
-                return operation
-        return OPERATIONS[0]
+        """Return the operation of which the row has most required fields; the first of several."""
+        found = set(own)
+        chosen = [each for each in OPERATIONS if self._options.event in (each.event, None)]
+        return max(chosen, key=lambda each: len(found.intersection(_REQUIRED[each.name])))
 
     def _required(self, operation: Operation) -> list[str]:
         timestamp = [] if self._options.now else ["timestamp"]
