@@ -55,13 +55,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--event",
         choices=[operation.event for operation in OPERATIONS],
         help="What the rows are. Default: sales if they have an invoice id, an amount or a "
-        "currency, else leads.",
+        "currency, otherwise leads.",
     )
     parser.add_argument(
         "--major-units",
         action="store_true",
-        help="Amounts are in the major unit, like 49.99 for 49.99 USD. Default: in the minor unit, "
-        "like 4999.",
+        help="Amounts are in the major unit: 49.99 for 49.99 USD. Default: in the minor unit: "
+        "4999.",
     )
     parser.add_argument(
         "--now",
@@ -69,14 +69,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="Record events without a timestamp as of today. Default: reject them.",
     )
     parser.add_argument(
-        "--dry-run", action="store_true", help="Validate every row. Nothing is sent or written."
+        "--dry-run", action="store_true", help="Validate every row, and send and write nothing."
     )
     parser.add_argument(
         "--per-minute",
         metavar="NUMBER",
         type=int,
         default=50,
-        help="The highest number of requests per minute; 0 for no limit. Default: 50. The service "
+        help="The maximum number of requests per minute; 0 for no limit. Default: 50. The service "
         "accepts 60 per user.",
     )
     parser.add_argument("--json", action="store_true", help="Print the summary as JSON.")
@@ -129,7 +129,7 @@ class _Command:
         )
 
     def check(self, backfill: Backfill) -> int:
-        """Validate every row, and print what a run would do."""
+        """Validate every row, and print the summary of a dry run."""
         counts = backfill.check(self._report.note_error)
         self._report.print_check(counts, backfill.converter, self._per_minute)
         if not counts.total:

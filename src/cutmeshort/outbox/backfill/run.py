@@ -188,7 +188,7 @@ class Run:
 
         Args:
             client: The client that sends them.
-            per_minute: The highest number of requests per minute; 0 for no limit.
+            per_minute: The maximum number of requests per minute; 0 for no limit.
             show: Called several times per second.
 
         Raises:
