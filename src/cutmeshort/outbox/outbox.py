@@ -132,8 +132,8 @@ class Outbox(QueueTracker):
         """
         Deliver the events that wait, in this thread and as fast as possible, and return.
 
-        It is for tests and scripts: it stops at the first failure that would make delivery pause,
-        and does not keep to the rate limit. An event that failed is sent again by the next call.
+        For tests and scripts: it ignores the rate limit, and stops at the first failure that makes
+        delivery pause. The next call retries the events that failed.
 
         Args:
             client: The client that sends the events. By default, one with the settings of the
@@ -143,8 +143,8 @@ class Outbox(QueueTracker):
             The number of events that still wait.
 
         Raises:
-            ApiException: The file can't be used, or another process delivers its events; `type` is
-                `outbox_error`.
+            ApiException: The file can't be used, or another process delivers its events. Its `type`
+                is `outbox_full` or `outbox_error`.
             ApiValueError: There is no token, or a setting of the environment is not valid.
         """
         from .delivery import deliver_ready
