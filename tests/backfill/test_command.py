@@ -235,7 +235,7 @@ def test_a_file_of_rejected_rows_is_not_overwritten(
     (tmp_path / "sales.csv.rejected.csv").write_text("mine", encoding="utf-8")
     done = run("backfill", str(path))
     assert done.code == 2
-    assert "sales.csv.rejected.csv exists" in done.err
+    assert "sales.csv.rejected.csv already exists" in done.err
     assert (tmp_path / "sales.csv.rejected.csv").read_text(encoding="utf-8") == "mine"
     assert not sandbox.requests
 
@@ -274,7 +274,7 @@ def test_a_rejected_token_stops_the_run(
     monkeypatch.setenv("CMS_BEARER_TOKEN", TOKEN)
     done = run("backfill", str(path), "--per-minute", "0")
     assert done.code == 0
-    assert done.err == "Continues the run that sales.csv.outbox belongs to.\n"
+    assert done.err == "Continuing the earlier run in sales.csv.outbox.\n"
     assert len(invoices(sandbox)) == 5
     assert left(tmp_path) == ["sales.csv"]
 
@@ -286,7 +286,7 @@ def test_many_rejections_stop_the_run(run: Run, tmp_path: Path) -> None:
     done = run("backfill", str(path), "--per-minute", "0")
     assert done.code == 3
     assert (
-        "stopped, as the service rejected 20 events in a row, the last with unprocessable_entity. "
+        "stopped: the service rejected 20 events in a row, the last with unprocessable_entity. "
         f"`cutmeshort outbox list {tmp_path / 'sales.csv.outbox'}` shows why."
     ) in done.err
 
@@ -334,7 +334,7 @@ def stopped(run: Run, path: Path, monkeypatch: pytest.MonkeyPatch, *options: str
     ("options", "message"),
     [
         ((), "sales.csv has changed since the run that sales.csv.outbox belongs to"),
-        (("--now",), "the options are different since the run that sales.csv.outbox belongs to"),
+        (("--now",), "the options have changed since the run that sales.csv.outbox belongs to"),
     ],
 )
 def test_a_changed_input_is_rejected(

@@ -272,7 +272,7 @@ def test_a_full_disk(tmp_path: Path) -> None:
         (sqlite3.OperationalError("unable to open database file"), "outbox_error: The outbox file"),
         (sqlite3.DatabaseError("file is not a database"), "outbox_error: The outbox file is dama"),
         (sqlite3.Error("something else"), "outbox_error: The outbox file can't be used: something"),
-        (OSError(28, "No space left on device"), "outbox_full: The outbox file has its largest"),
+        (OSError(28, "No space left on device"), "outbox_full: The outbox file has reached"),
         (OSError(5, "Input/output error"), "outbox_error: The outbox file can't be used: Input"),
     ],
     ids=str,

@@ -23,16 +23,17 @@ def deliver_once(
     jitter: float = 0.0,
 ) -> Decision:
     """
-    Send an event once, without retries, and decide what to do with it then.
+    Send an event once, without retries, and decide what to do with it next.
 
     An event that is older than 30 days is not sent: it becomes a dead letter with the reason
-    `expired`. One that is not valid in this version of the SDK gets the reason `validation_error`.
+    `expired`. Nor is one that is not valid in this version of the SDK: its reason is
+    `validation_error`.
 
     Args:
         client: The client.
         event: The event.
         attempts: The number of earlier attempts of this event, as in `decide`.
-        failures: The number of earlier attempts that were transient errors.
+        failures: The number of earlier attempts of this event that failed with a transient error.
         streak: How the latest attempts ended, over all events.
         jitter: A random number from 0 to 1, as in `decide`.
     """

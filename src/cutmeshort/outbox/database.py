@@ -29,7 +29,7 @@ class Database:
 
     Args:
         path: The file, which is created with mode 0600 if it does not exist.
-        max_bytes: The largest size of the file for transactions that are `limited`.
+        max_bytes: The maximum size of the file for transactions that are `limited`.
 
     Attributes:
         path: The absolute path of the file, without symbolic links.

@@ -8,7 +8,7 @@ import heapq
 
 from .policy import MAX_PAUSE, Decision
 
-RECOVERY = 1.0  # requests per minute that the rate grows by in a minute, after it was halved
+RECOVERY = 1.0  # how much the rate grows in a minute after it was halved, in requests per minute
 MIN_RATE = 1.0  # requests per minute
 
 
@@ -16,12 +16,12 @@ class Pacing:
     """
     Spaces requests evenly, so that several senders share the service's limit without shared state.
 
-    A 429 halves the rate, which then grows linearly until it is the initial one again. So the
-    sender with the highest rate gives up the most.
+    A 429 halves the rate, which then grows linearly up to the maximum. The sender with the highest
+    rate therefore gives up the most.
 
     Args:
-        per_minute: The highest rate, in requests per minute, 1 or more; 0 for no limit, when only
-            pauses hold requests back.
+        per_minute: The maximum rate, in requests per minute, 1 or more; 0 for no limit: then only
+            pauses delay requests.
     """
 
     def __init__(self, per_minute: float) -> None:
@@ -64,7 +64,7 @@ class Deferred:
 
     def add(self, identifier: int, wait: float, now: float) -> None:
         """Add an event that failed now, and may be sent again after a wait in seconds."""
-        self._failed.pop(identifier, None)  # so that the order is that of the failures
+        self._failed.pop(identifier, None)  # keeps the dict in the order of the failures
         self._failed[identifier] = (now, now + wait)
         heapq.heappush(self._heap, (now + wait, identifier))
 
@@ -82,8 +82,8 @@ class Deferred:
         """
         Remove and return the event that failed first, when no other event is ready.
 
-        Then no event waits longer than the longest pause: delivery resumes soon after an outage,
-        even if all waiting events have failed often.
+        It is returned once it has waited for MAX_PAUSE, so that delivery resumes soon after an
+        outage, even if all waiting events have failed many times.
         """
         for identifier, (failed_at, _) in self._failed.items():
             if failed_at + MAX_PAUSE <= now:

@@ -18,12 +18,12 @@ PAUSE = 1.0  # seconds, doubled with each failure in a row
 MAX_PAUSE = 300.0
 RATE_LIMIT_PAUSE = 60.0  # seconds, without a Retry-After
 MAX_RATE_LIMIT_PAUSE = 3600.0
-JITTER = 0.25  # of a pause for the rate limit, at most
+JITTER = 0.25  # the maximum random part that is added to a pause for the rate limit
 SET_UP_PAUSE = 300.0  # seconds between two attempts while the set-up is wrong
 MAX_AGE = 30 * 86_400.0  # seconds
 MAX_REJECTED_IN_A_ROW = 20
 
-_MAX_DOUBLINGS = 30  # the limits apply long before; many more would overflow a float
+_MAX_DOUBLINGS = 30  # the limits apply long before that; many more would overflow a float
 _SET_UP_STATUSES = frozenset({401, 402, 403, 404, 405, 407})
 
 
@@ -104,12 +104,12 @@ def decide(
 
     Args:
         result: The result of `CMSClient.track`, called with `max_retries=0`.
-        payload: The event; None if it could not be sent, as it is not valid.
-        attempts: The number of earlier attempts of this event. Each must be noted before it is
-            sent: if the process dies during one, the service may have recorded the event.
-        failures: The number of earlier attempts of this event that were transient errors.
-        streak: How the latest attempts ended, over all events. Without it, no pause is longer than
-            that of a first failure.
+        payload: The event; None if it was not sent, because it is not valid.
+        attempts: The number of earlier attempts of this event. Count each before it is sent: if the
+            process dies during an attempt, the service may have recorded the event.
+        failures: The number of earlier attempts of this event that failed with a transient error.
+        streak: How the latest attempts ended, over all events. Without it, a pause is no longer
+            than that of a first failure.
         jitter: A random number from 0 to 1, which extends a pause for the rate limit, so that
             several senders do not continue at the same time.
     """
@@ -173,8 +173,8 @@ def _rate_limit_pause(retry_after: float, in_a_row: int, jitter: float) -> float
 def _reject(in_a_row: int) -> Decision:
     if in_a_row < MAX_REJECTED_IN_A_ROW:
         return Decision(Action.DEAD_LETTER, is_rejected=True)
-    # So many rejections have a common cause. The event after them waits, and the next attempt uses
-    # another event, in case this one is invalid.
+    # So many rejections probably have a common cause. Later rejections defer the event, and the
+    # next attempt uses another event, in case this one is invalid.
     action = Action.DEAD_LETTER if in_a_row == MAX_REJECTED_IN_A_ROW else Action.RETRY
     wait = MAX_EVENT_WAIT if action is Action.RETRY else 0.0
     return Decision(action, wait=wait, pause=SET_UP_PAUSE, is_rejected=True, is_set_up_wrong=True)

@@ -61,9 +61,9 @@ class ListedEvent(NamedTuple):
         created_at: When it was queued, in seconds since the epoch.
         attempts: The number of attempts that were noted.
         failures: The number of attempts that ended with a transient error.
-        reason: Of a dead letter: the type of the result; otherwise None.
-        message: Of a dead letter: why, without event data; otherwise None.
-        dead_at: Of a dead letter: since when, in seconds since the epoch; otherwise None.
+        reason: For a dead letter, the type of the result; otherwise None.
+        message: For a dead letter, why it is one, without event data; otherwise None.
+        dead_at: For a dead letter, when it became one, in seconds since the epoch; otherwise None.
         body: The payload as JSON. It contains customer data.
     """
 
@@ -89,7 +89,7 @@ class Storage:
 
     Args:
         path: The file, which is created with mode 0600 if it does not exist.
-        max_bytes: The largest size of the file. Only `put` keeps to it: delivery frees space, but
+        max_bytes: The maximum size of the file. It applies only to `put`: delivery frees space, but
             may need some first.
         delivered_memory: Seconds for which the keys of delivered events are kept.
 
@@ -314,7 +314,7 @@ class Storage:
             timeout: Seconds to wait for other threads and processes.
             dead: Whether to return dead letters, or the events that wait.
             after: Only events with a greater id.
-            limit: The largest number of events.
+            limit: The maximum number of events.
         """
         comparison = "=" if dead else "<>"
         statement = (
@@ -333,8 +333,8 @@ class Storage:
 
         - `delivered`: how many events were delivered;
         - `waiting`, `dead`: how many events wait, and how many are dead letters;
-        - `oldest`: when the first of those that wait was queued, or None, in seconds since the
-          epoch.
+        - `oldest`: when the oldest waiting event was queued, in seconds since the epoch; None if
+          none waits.
         """
 
         def work(connection: Connection) -> dict[str, Any]:
