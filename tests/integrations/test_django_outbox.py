@@ -100,7 +100,7 @@ def test_a_wrong_set_up_is_reported() -> None:
 
 
 def test_async_code_needs_a_thread(database: DjangoDatabase) -> None:
-    """An async view calls the tracker in a thread, as all code that uses the database."""
+    """An async view calls the tracker in a thread, like all code that uses the database."""
 
     def track_and_close() -> Any:
         try:

@@ -223,7 +223,7 @@ def test_no_event_is_lost(
 
 @given(RESULTS, COUNTS, COUNTS)
 def test_waits_never_become_shorter(result: Any, failures: int, in_a_row: int) -> None:
-    """With more failures, an event never waits shorter, and a pause is never shorter."""
+    """With more failures, neither the wait of an event nor a pause gets shorter."""
     numbers = range(3)
     by_event = [decide(result, LEAD, failures=failures + more).wait for more in numbers]
     assert by_event == sorted(by_event)
@@ -233,7 +233,7 @@ def test_waits_never_become_shorter(result: Any, failures: int, in_a_row: int) -
 
 
 def test_every_status_has_a_decision() -> None:
-    """For every status, an event is done, retried, or rejected, and nothing is done twice."""
+    """For any status of an error, a rejected event is a dead letter, and any other is retried."""
     for status, payload in itertools.product(range(1000), (LEAD, SALE)):
         decision = decide(error(status), payload)
         assert decision.action in ((DEAD,) if decision.is_rejected else (RETRY,))
