@@ -171,7 +171,7 @@ class _Command:
             settings = Configuration()
             if not settings.enabled:
                 self.fail(SET_UP_WRONG, "tracking is disabled: remove CMS_ENABLED")
-            if settings.access_token is None:  # the client names its arguments
+            if settings.access_token is None:  # the error of the client would name its arguments
                 self.fail(SET_UP_WRONG, "CMS_BEARER_TOKEN is not set")
             return CMSClient(configuration=settings, on_outcome=self._report.note_outcome)
         except ApiValueError as error:

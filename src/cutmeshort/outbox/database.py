@@ -13,7 +13,7 @@ from .schema import NotAnOutbox, check_header, prepare
 _T = TypeVar("_T")
 Work = Callable[[sqlite3.Connection], _T]
 
-_MAX_PAGES = 2**30 - 1  # of SQLite
+_MAX_PAGES = 2**30 - 1  # the limit of SQLite
 _FORK_WAIT = 5.0  # seconds; much longer than the calls of other threads take
 
 
