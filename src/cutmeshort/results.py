@@ -25,9 +25,10 @@ class Outcome:
     The outcome of one call, for logs and metrics, without event data.
 
     Attributes:
-        operation: The name of the method: `track_lead` or `track_sale`.
-        success: Whether the event was tracked.
-        type: The result's `type`; None when the event was tracked.
+        operation: The name of the method: `track_lead` or `track_sale`; `track` if its argument was
+            not a payload.
+        success: Whether the event was tracked, or queued by an outbox.
+        type: The result's `type`; None when `success` is True.
         status_code: The HTTP status; 0 without a response; 422 if the SDK rejected an argument.
         attempts: The number of attempts; 0 when nothing was sent.
         seconds: How long the call took, including the waits between attempts.
@@ -70,12 +71,13 @@ class _ErrorKeys(TypedDict):
 
 class TrackSuccess(_SuccessKeys):
     """
-    The event was tracked.
+    The event was tracked, or queued by an outbox.
 
     Attributes:
         success: True.
         message: Human-readable message, from the service if it sent one.
-        data: The other data that the service returned; often empty.
+        data: The other data that the service returned; often empty. From an outbox or another
+            queue: `queued`, which is True, and `duplicate`.
         duplicate: True if the service had already recorded an earlier attempt of this call (409);
             absent otherwise.
         request_id: The request id, to quote to the service's support; absent if it is not known.

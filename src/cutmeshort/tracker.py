@@ -29,7 +29,7 @@ from .results import (
 
 class Sent(NamedTuple):
     """
-    An event that was tracked, or accepted for later delivery.
+    An event that was tracked, or queued for delivery.
 
     Attributes:
         result: The result.
@@ -96,13 +96,15 @@ class Tracker(ABC):
                 valid is left out of the event, and the result's `warnings` list it.
             customer_email: Like ann@example.com, without spaces, at most 255 characters.
             customer_avatar: `http://` or `https://` URL of an image, at most 2048 characters.
-            timestamp: When the event happened; by default, when the service receives it. A datetime
-                or an ISO 8601 string of at most 64 characters. Without a UTC offset it is taken as
-                UTC, and the result's `warnings` list it.
+            timestamp: When the event happened; by default, when the service receives it, or when it
+                is queued. A datetime or an ISO 8601 string of at most 64 characters. Without a UTC
+                offset it is taken as UTC, and the result's `warnings` list it.
             mode: "deferred" associates the customer with the click, to credit it with the
                 customer's later leads, which have neither `mode` nor `click_id`.
-            timeout: Seconds for this call, instead of the client's; above 0, at most 86400.
-            max_retries: Maximum number of retries, instead of the client's.
+            timeout: Seconds for this call, instead of the `timeout` of the instance; above 0, at
+                most 86400.
+            max_retries: Maximum number of retries, instead of that of the client. It has no effect
+                if the event is queued.
 
         Returns:
             A TrackSuccess if `success` is True, else a TrackError.
@@ -157,11 +159,13 @@ class Tracker(ABC):
                 valid is left out of the event, and the result's `warnings` list it.
             customer_email: Like ann@example.com, without spaces, at most 255 characters.
             customer_avatar: `http://` or `https://` URL of an image, at most 2048 characters.
-            timestamp: When the event happened; by default, when the service receives it. A datetime
-                or an ISO 8601 string of at most 64 characters. Without a UTC offset it is taken as
-                UTC, and the result's `warnings` list it.
-            timeout: Seconds for this call, instead of the client's; above 0, at most 86400.
-            max_retries: Maximum number of retries, instead of the client's.
+            timestamp: When the event happened; by default, when the service receives it, or when it
+                is queued. A datetime or an ISO 8601 string of at most 64 characters. Without a UTC
+                offset it is taken as UTC, and the result's `warnings` list it.
+            timeout: Seconds for this call, instead of the `timeout` of the instance; above 0, at
+                most 86400.
+            max_retries: Maximum number of retries, instead of that of the client. It has no effect
+                if the event is queued.
 
         Returns:
             A TrackSuccess if `success` is True, else a TrackError.
@@ -189,12 +193,14 @@ class Tracker(ABC):
         max_retries: Optional[int] = None,
     ) -> TrackResult:
         """
-        Track an event whose payload exists already.
+        Track the event of a payload, for example of one that was kept in a queue.
 
         Args:
-            payload: A LeadPayload or a SalePayload.
-            timeout: Seconds for this call, instead of the client's; above 0, at most 86400.
-            max_retries: Maximum number of retries, instead of the client's.
+            payload: A LeadPayload or a SalePayload. Anything else is a `validation_error`.
+            timeout: Seconds for this call, instead of the `timeout` of the instance; above 0, at
+                most 86400.
+            max_retries: Maximum number of retries, instead of that of the client. It has no effect
+                if the event is queued.
 
         Returns:
             A TrackSuccess if `success` is True, else a TrackError.

@@ -177,7 +177,7 @@ def test_options_map_an_export(run: Run, sandbox: Sandbox, tmp_path: Path) -> No
     )
 
 
-def test_rejected_rows_can_be_mended(run: Run, sandbox: Sandbox, tmp_path: Path) -> None:
+def test_rejected_rows_can_be_corrected(run: Run, sandbox: Sandbox, tmp_path: Path) -> None:
     """Rows that are not valid, or that the service rejects, are in a file that can be run again."""
     more = [INVALID, sale_line(3, click_id=""), sale_line(1), sale_line(4), sale_line(3)]
     path = write_sales(tmp_path, range(3), *more)
@@ -214,7 +214,7 @@ def test_rejected_rows_can_be_mended(run: Run, sandbox: Sandbox, tmp_path: Path)
 
 
 def test_rejects_of_json_lines_are_json_lines(run: Run, sandbox: Sandbox, tmp_path: Path) -> None:
-    """The rejected objects of a JSON Lines file are JSON Lines, too."""
+    """The file of rejected objects of a JSON Lines file is also JSON Lines."""
     path = tmp_path / "events.jsonl"
     sale = {**SALE, "amount": 1}
     path.write_text(
@@ -230,12 +230,12 @@ def test_rejects_of_json_lines_are_json_lines(run: Run, sandbox: Sandbox, tmp_pa
 def test_a_file_of_rejected_rows_is_not_overwritten(
     run: Run, sandbox: Sandbox, tmp_path: Path
 ) -> None:
-    """A file that has the name of the one for rejected rows is reported and kept."""
+    """An existing file of rejected rows is reported, and not overwritten."""
     path = write_sales(tmp_path, range(3))
     (tmp_path / "sales.csv.rejected.csv").write_text("mine", encoding="utf-8")
     done = run("backfill", str(path))
     assert done.code == 2
-    assert "sales.csv.rejected.csv exists" in done.err
+    assert "sales.csv.rejected.csv already exists" in done.err
     assert (tmp_path / "sales.csv.rejected.csv").read_text(encoding="utf-8") == "mine"
     assert not sandbox.requests
 
@@ -274,7 +274,7 @@ def test_a_rejected_token_stops_the_run(
     monkeypatch.setenv("CMS_BEARER_TOKEN", TOKEN)
     done = run("backfill", str(path), "--per-minute", "0")
     assert done.code == 0
-    assert done.err == "Continues the run that sales.csv.outbox belongs to.\n"
+    assert done.err == "Continuing the earlier run in sales.csv.outbox.\n"
     assert len(invoices(sandbox)) == 5
     assert left(tmp_path) == ["sales.csv"]
 
@@ -286,7 +286,7 @@ def test_many_rejections_stop_the_run(run: Run, tmp_path: Path) -> None:
     done = run("backfill", str(path), "--per-minute", "0")
     assert done.code == 3
     assert (
-        "stopped, as the service rejected 20 events in a row, the last with unprocessable_entity. "
+        "stopped: the service rejected 20 events in a row, the last with unprocessable_entity. "
         f"`cutmeshort outbox list {tmp_path / 'sales.csv.outbox'}` shows why."
     ) in done.err
 
@@ -334,7 +334,7 @@ def stopped(run: Run, path: Path, monkeypatch: pytest.MonkeyPatch, *options: str
     ("options", "message"),
     [
         ((), "sales.csv has changed since the run that sales.csv.outbox belongs to"),
-        (("--now",), "the options are different since the run that sales.csv.outbox belongs to"),
+        (("--now",), "the options have changed since the run that sales.csv.outbox belongs to"),
     ],
 )
 def test_a_changed_input_is_rejected(
@@ -361,7 +361,7 @@ def test_a_changed_input_is_rejected(
 def test_an_input_that_changes_during_the_run_is_reported(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """If the lines of rejected rows are not known any more, the state is kept."""
+    """If the input changes during the run, no rejected rows are written, and the state is kept."""
     path = write_sales(tmp_path, range(1), INVALID)
 
     def change(connection: Connection) -> bool:
@@ -390,8 +390,8 @@ def test_another_process_is_excluded(run: Run, tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("sandbox")
-def test_a_file_that_is_no_state_is_kept(run: Run, tmp_path: Path) -> None:
-    """A file with the name of the state that is something else is reported and kept."""
+def test_a_file_that_is_not_a_state_is_kept(run: Run, tmp_path: Path) -> None:
+    """A file that has the name of the state, but is not a state, is reported and kept."""
     path = write_sales(tmp_path, range(3))
     state = tmp_path / "sales.csv.outbox"
     state.write_bytes(b"another program's data" * 100)

@@ -43,7 +43,7 @@ FIGURES = "1,198 of 10,000 delivered, 3 rejected, 50 per minute"
     ],
 )
 def test_a_duration_has_two_units(seconds: float, text: str) -> None:
-    """A duration is rounded up, and shown in the units that matter."""
+    """A duration is rounded up, and shown in at most two units."""
     assert format_seconds(seconds) == text
 
 
@@ -67,7 +67,7 @@ def test_plain_lines_come_once_a_minute(clock: Clock, capsys: pytest.CaptureFixt
 def test_the_time_left_is_unknown_at_first(
     capsys: pytest.CaptureFixture[str], clock: Clock
 ) -> None:
-    """Without a limit of the rate, no time is shown before the first event was delivered."""
+    """Without a rate limit, no time is shown before the first event is delivered."""
     with PlainDisplay("sales.csv") as display:
         clock.advance(60)
         display.show(Progress(total=5, delivered=0, rejected=0, waiting=5, per_minute=0))
@@ -79,7 +79,7 @@ class Terminal(io.StringIO):
     """A stream that claims to be a terminal."""
 
     def isatty(self) -> bool:
-        """Claim it."""
+        """Return True."""
         return True
 
 

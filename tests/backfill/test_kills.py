@@ -1,4 +1,4 @@
-"""A backfill whose process is killed at random points loses no event and sends none for nothing."""
+"""A backfill whose process is killed at random points delivers each event once."""
 
 import os
 import random

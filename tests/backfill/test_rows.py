@@ -165,7 +165,7 @@ def test_now_applies_to_rows_without_a_timestamp() -> None:
 
 
 def test_an_invalid_email_address_is_left_out() -> None:
-    """As in a call, decoration that is not valid does not cost the event, and is counted."""
+    """As in a call, an invalid name, email or avatar is left out of the event, and counted."""
     converter = Converter(RowOptions(), None)
     for email in ("ann at example", "ann@example.com", "ann"):
         row = Row(1, None, {**LEAD, "customer_email": email, "timestamp": "2026-01-31"})
@@ -202,7 +202,7 @@ def test_a_row_without_a_click_is_counted() -> None:
 def test_columns_are_checked_before_the_rows(
     columns: list[str], options: Any, message: str
 ) -> None:
-    """A column that is missing, or there twice, is reported with what to do."""
+    """A column that is missing, or exists twice, is reported with what to do."""
     with pytest.raises(ApiValueError) as caught:
         Converter(RowOptions(**options), columns)
     assert message in str(caught.value)
@@ -222,7 +222,7 @@ def test_columns_are_checked_before_the_rows(
     ],
 )
 def test_columns_that_suffice_are_accepted(columns: list[str], options: Any) -> None:
-    """Columns that are not used may be there twice, and options replace columns."""
+    """Unused columns may exist twice, and options replace columns."""
     Converter(RowOptions(**options), columns)
 
 

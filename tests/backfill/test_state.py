@@ -20,8 +20,8 @@ def ignore(_line: int, _error: str) -> None:
     """Ignore an invalid row."""
 
 
-def test_an_unfinished_import_begins_again(run: Run, sandbox: Sandbox, tmp_path: Path) -> None:
-    """What a run left that died during the import is replaced."""
+def test_an_unfinished_import_is_started_again(run: Run, sandbox: Sandbox, tmp_path: Path) -> None:
+    """A run replaces the files of a run that died during the import."""
     path = write_sales(tmp_path, range(3))
     part = tmp_path / "sales.csv.outbox.part"
     with Outbox(part) as outbox:

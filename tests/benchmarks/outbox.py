@@ -37,7 +37,7 @@ Row = tuple[str, str, str]
 
 
 def quantile(values: Sequence[float], part: float) -> float:
-    """Return the value below which a part of the values is."""
+    """Return the value at a fraction of the sorted values."""
     return sorted(values)[min(len(values) - 1, int(part * len(values)))]
 
 

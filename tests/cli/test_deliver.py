@@ -22,7 +22,7 @@ from .conftest import Run
 
 pytestmark = not_on_windows("a signal ends a process on Windows instead of sending a signal")
 
-STOPPING = "INFO: Delivery ends after the call that was sent, if there is one"
+STOPPING = "INFO: Delivery ends after the request in progress, if there is one"
 
 
 class Worker:
@@ -75,7 +75,7 @@ def fill(path: Path, count: int) -> Outbox:
     ("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)], ids=["SIGTERM", "SIGINT"]
 )
 def test_a_signal_ends_the_worker_after_the_call(tmp_path: Path, number: int, code: int) -> None:
-    """At a signal, the worker finishes the call in flight, records it, and exits."""
+    """At a signal, the worker finishes the request in progress, records it, and exits."""
     path = tmp_path / "cms.db"
     respond = threading.Event()
 
@@ -95,7 +95,7 @@ def test_a_signal_ends_the_worker_after_the_call(tmp_path: Path, number: int, co
 
 
 def test_a_second_signal_ends_the_worker_at_once(tmp_path: Path) -> None:
-    """At the second signal, the worker does not wait for the call in flight."""
+    """At the second signal, the worker does not wait for the request in progress."""
     path = tmp_path / "cms.db"
     with fill(path, 1) as outbox, Server(never_respond) as server:
         with worker(path, server.url) as process:

@@ -35,7 +35,7 @@ def outbox(path: Path) -> Iterator[Outbox]:
 
 
 def test_the_status_is_shown(outbox: Outbox, path: Path, run: Run) -> None:
-    """It says how many events wait, and what to do if no process delivers them."""
+    """`status` says how many events wait, and what to do if no process delivers them."""
     done = run("outbox", "status", str(path))
     assert (done.code, done.err) == (0, "")
     assert done.out.splitlines() == [
@@ -63,7 +63,7 @@ def test_the_status_is_shown(outbox: Outbox, path: Path, run: Run) -> None:
 def test_the_delivery_is_shown(
     report: dict[str, object], expected: str, outbox: Outbox, path: Path, run: Run
 ) -> None:
-    """It says at which rate events are delivered, or for how long delivery pauses, and why."""
+    """`status` shows the rate of the delivery, or how long it pauses and why."""
     if "pause" in report:
         report = {"pause_until": time.time() + 7500, "reason": report["reason"]}
     outbox.storage.report(report, LONG)

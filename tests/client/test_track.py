@@ -1,4 +1,4 @@
-"""`track`: the call for a payload that exists already."""
+"""`track`: the method that takes a payload."""
 
 from typing import Any, get_args, get_type_hints
 
@@ -16,8 +16,8 @@ from ..support.timing import SLACK, timed
 
 @each_operation
 @pytest.mark.parametrize("status", [200, 401, 409, 422])
-def test_it_is_the_call_of_the_operation(operation: Operation, status: int) -> None:
-    """It sends the same request as the operation's own method, and returns the same result."""
+def test_track_is_the_same_as_the_operations_method(operation: Operation, status: int) -> None:
+    """`track` sends the request of the operation's own method, and returns the same result."""
     step = respond(status, json={"message": "From the service", "requestId": "req_1"})
     with Server(step) as server, client_of(server) as client:
         expected = track(client, operation, **full(operation))

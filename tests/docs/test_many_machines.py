@@ -112,7 +112,7 @@ def test_the_django_shop_of_the_page_works(sandbox: Sandbox, tmp_path: Path) -> 
 def test_the_sqlalchemy_shop_of_the_page_works(
     sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The orders of visitors who clicked are delivered, also those of the async shop."""
+    """The orders of visitors who clicked are delivered, including those of the async shop."""
     write_files("SQLAlchemy", tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{ROOT}")
@@ -123,7 +123,7 @@ def test_the_sqlalchemy_shop_of_the_page_works(
 
 
 def test_the_tables_of_arguments_are_complete() -> None:
-    """They have each argument of the trackers and of `relay`, with its default."""
+    """The tables have each argument of the trackers and of `relay`, with its default."""
     trackers = {**parameters(SessionTracker), **parameters(DjangoTracker)}
     tables: list[tuple[list[dict[str, str]], Any]] = [
         (REFERENCE.table("Trackers", 1), trackers),
@@ -141,13 +141,13 @@ def test_the_tables_of_arguments_are_complete() -> None:
 
 
 def test_the_table_of_columns_is_complete() -> None:
-    """It has each column in order."""
+    """The table has each column, in order."""
     columns = outbox_table(MetaData()).columns
     assert [name(row) for row in REFERENCE.table("outbox_table")] == list(columns.keys())
 
 
 def test_the_table_of_options_is_complete() -> None:
-    """It has each option of the command with its default."""
+    """The table has each option of the command, with its default."""
     command = load_command_class("cutmeshort.integrations.django_outbox", "deliver_tracking")
     parser: Any = command.create_parser("manage.py", "deliver_tracking")
     own = {

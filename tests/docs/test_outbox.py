@@ -19,7 +19,7 @@ COMMAND_LINE = page("reference/command-line")
 
 
 def test_the_table_of_arguments_is_complete() -> None:
-    """It has each argument with its default, and the signature is shown."""
+    """The table has each argument with its default, and the page shows the signature."""
     rows = OUTBOX.table("Outbox arguments")
     expected = parameters(Outbox)
     assert [name(row) for row in rows] == list(expected)
@@ -34,7 +34,7 @@ def test_the_table_of_arguments_is_complete() -> None:
 
 
 def test_the_table_of_types_says_which_are_retryable() -> None:
-    """It has the two types of the outbox, which are retryable, and two of the client."""
+    """The table has the outbox's two types, which are retryable, and two of the client."""
     rows = {name(row): row["retryable"] for row in OUTBOX.table("Queue an event")}
     own: list[ApiException] = [outbox_full(""), outbox_error("")]
     expected = {error.type: "yes" if error.retryable else "no" for error in own}
@@ -42,7 +42,7 @@ def test_the_table_of_types_says_which_are_retryable() -> None:
 
 
 def test_the_table_of_methods_is_complete() -> None:
-    """It has each public method."""
+    """The table has each public method."""
     public = {each for each in vars(Outbox) if not each.startswith("_")}
     shown = set(all_names(OUTBOX.table("Methods")))
     assert shown == public | {"track_lead", "track_sale", "track"}
@@ -52,7 +52,7 @@ def test_the_table_of_methods_is_complete() -> None:
     ("heading", "document"), [("Status", OutboxStatus), ("Events in the file", EventInfo)]
 )
 def test_the_tables_of_keys_are_complete(heading: str, document: Any) -> None:
-    """They have each key of the dict, in order."""
+    """The tables have each key of the dict, in order."""
     assert all_names(OUTBOX.table(heading)) == list(document.__annotations__)
 
 
@@ -73,7 +73,7 @@ def test_the_size_of_an_event_is_the_one_on_the_page(tmp_path: Path) -> None:
 def test_the_usage_of_the_command_is_the_one_on_the_page(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """It has each action, with its arguments and options."""
+    """The usage has each action, with its arguments and options."""
     usages = re.findall(r"^cutmeshort outbox (\w+) FILE (.*)$", COMMAND_LINE.text, re.MULTILINE)
     assert [action for action, _ in usages] == all_names(COMMAND_LINE.table("Outbox"))
     for action, usage in usages:

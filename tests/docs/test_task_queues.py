@@ -203,7 +203,7 @@ def test_the_page_on_celery(tmp_path: Path) -> None:
 
 
 def test_the_table_of_the_celery_tracker_is_complete() -> None:
-    """It has each argument of CeleryTracker, with its default."""
+    """The table has each argument of CeleryTracker, with its default."""
     pytest.importorskip("celery")
     from cutmeshort.integrations.celery import CeleryTracker
 

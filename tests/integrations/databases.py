@@ -98,7 +98,7 @@ class Rounds(threading.Event):
         self._between = list(between)
 
     def wait(self, timeout: Optional[float] = None) -> bool:
-        """Do what comes next, or set the event."""
+        """Call the next function, or set the event if there is none."""
         self.waits.append(timeout)
         if self._between:
             self._between.pop(0)()

@@ -1,4 +1,4 @@
-"""The event commits with the order, and the relay brings it to the outbox: with each database."""
+"""The event commits with the order, and the relay copies it to the outbox: with each database."""
 
 import logging
 import sqlite3
@@ -107,7 +107,7 @@ def test_an_event_commits_with_the_order(database: Database, outbox: Outbox) -> 
 
 
 def test_an_order_that_is_rolled_back_has_no_event(database: Database) -> None:
-    """A rolled-back transaction leaves no event, also if the event came first."""
+    """A rolled-back transaction leaves no event, even if the event was inserted first."""
     with suppress(OrderFailedError), database.transaction():
         database.tracker().track_sale("Purchase", "user_42", "inv_0", 1, "USD")
         database.order("inv_1")
@@ -187,7 +187,7 @@ def test_the_order_is_kept(
     path: Path,
     clock: Clock,  # noqa: ARG001 - no second pass is due
 ) -> None:
-    """The outbox has the events in the order of the inserts, also after its file was lost."""
+    """The outbox has the events in the order of the inserts, even after its file was lost."""
     database.run_relay(outbox, lambda: queue_many(database, PAGE + 3))
     expected = database.execute(f"SELECT key FROM {EVENTS} ORDER BY id")
     assert len(expected) == PAGE + 3

@@ -205,7 +205,7 @@ def broker(behave: Callable[[socket.socket], object]) -> Iterator[int]:
 
 
 def send_heartbeats(connection: socket.socket) -> None:
-    """Send a frame of AMQP now and then, without ever opening the connection."""
+    """Send AMQP frames, without ever opening the connection."""
     try:
         connection.recv(8)  # the protocol's header
         while True:
@@ -260,7 +260,7 @@ def test_a_broker_that_is_down_is_an_error() -> None:
 
 
 def test_calls_of_several_threads_end_in_time() -> None:
-    """While one thread waits for a silent broker, the calls of the others end, too."""
+    """While one thread waits for a silent broker, the calls of the others also end in time."""
     results: list[Any] = []
     with broker(lambda _: None) as port:
         tracker = tracker_of(f"amqp://127.0.0.1:{port}")
@@ -351,7 +351,7 @@ def test_an_exception_of_a_signal_handler_passes_through() -> None:
 
 @forks
 def test_a_forked_process_opens_its_own_connection() -> None:
-    """A child of the process that opened the connection queues events as well."""
+    """A forked child of the process that opened the connection can also queue events."""
     shop = Shop()
     assert shop.tracker.track_lead(**PAYLOAD)["success"]
     child = os.fork()

@@ -131,7 +131,7 @@ def track(tracker: CeleryTracker, number: int) -> Any:
 
 
 def test_no_event_is_lost_when_the_worker_is_killed(url: str, tmp_path: Path) -> None:
-    """Of 600 events, 20 kills of the worker's process group lose none, and double none."""
+    """In 20 kills of the worker's process group, none of 600 events is lost or recorded twice."""
     random_source = random.Random(13)
     tracker = make_tracker(url)
     kills_in_flight = 0

@@ -100,7 +100,7 @@ def test_a_wrong_set_up_is_reported() -> None:
 
 
 def test_async_code_needs_a_thread(database: DjangoDatabase) -> None:
-    """An async view calls the tracker in a thread, as all code that uses the database."""
+    """An async view calls the tracker in a thread, like all code that uses the database."""
 
     def track_and_close() -> Any:
         try:
@@ -156,7 +156,7 @@ def test_the_command_delivers_until_sigterm(project: Path) -> None:
 
 @not_on_windows("a signal ends a process on Windows instead of sending a signal")
 def test_a_second_signal_ends_the_command_at_once(project: Path) -> None:
-    """The command waits for a call that was sent, unless it gets a second signal."""
+    """The command finishes the request in progress, unless it gets a second signal."""
     with Server(never_respond) as server:
         process = deliver(project, server.url, TOKEN)
         assert server.wait_until(lambda: bool(server.requests))

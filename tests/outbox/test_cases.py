@@ -65,8 +65,8 @@ def hand_over(outbox: Outbox, number: int = 1) -> Any:
 
 
 @pytest.mark.parametrize("case", UNUSABLE)
-def test_a_file_that_is_no_outbox_is_not_touched(case: str, path: Path) -> None:
-    """It is rejected when the outbox is created, and when it replaces the file later."""
+def test_a_file_that_is_not_an_outbox_is_not_changed(case: str, path: Path) -> None:
+    """An outbox rejects the file, at its creation and when the file replaces its own later."""
     prepare, message = UNUSABLE[case]
     outbox = Outbox(path)
     for each in list(path.parent.iterdir()):
@@ -272,7 +272,7 @@ def test_a_full_disk(tmp_path: Path) -> None:
         (sqlite3.OperationalError("unable to open database file"), "outbox_error: The outbox file"),
         (sqlite3.DatabaseError("file is not a database"), "outbox_error: The outbox file is dama"),
         (sqlite3.Error("something else"), "outbox_error: The outbox file can't be used: something"),
-        (OSError(28, "No space left on device"), "outbox_full: The outbox file has its largest"),
+        (OSError(28, "No space left on device"), "outbox_full: The outbox file has reached"),
         (OSError(5, "Input/output error"), "outbox_error: The outbox file can't be used: Input"),
     ],
     ids=str,

@@ -67,7 +67,7 @@ def test_a_new_file_is_private(storage: Storage, path: Path) -> None:
 
 @not_on_windows("has no modes of files")
 def test_the_mode_of_an_existing_file_is_kept(storage: Storage, path: Path) -> None:
-    """A file that a group may use stays so."""
+    """The mode of an existing file is kept."""
     path.touch()
     path.chmod(0o660)
     put(storage, queued(1))
@@ -132,8 +132,8 @@ def test_a_file_that_is_moved_during_a_call(
     assert is_intact(path)
 
 
-def test_a_file_that_is_deleted_all_the_time(base: Database, path: Path) -> None:
-    """A call does not try for ever, and reports nothing as stored that is in a deleted file."""
+def test_a_file_that_is_deleted_again_and_again(base: Database, path: Path) -> None:
+    """A call gives up, and reports no change as stored that is only in a deleted file."""
     with pytest.raises(sqlite3.OperationalError, match="moved or deleted twice"):
         base.write(lambda _connection: path.unlink(), LONG)
     assert get_value(base) is None
@@ -158,7 +158,7 @@ def test_a_call_ends_while_another_process_locks_the_file(
     assert put(storage, queued(2)) == [False]
 
 
-def test_a_reader_that_does_not_end_delays_a_call_no_longer(storage: Storage, path: Path) -> None:
+def test_a_reader_does_not_delay_a_call_beyond_its_timeout(storage: Storage, path: Path) -> None:
     """A call that can't commit, because another process reads, is rolled back at its timeout."""
     put(storage, queued(1))
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
@@ -222,7 +222,7 @@ def test_threads_share_a_storage(storage: Storage, path: Path) -> None:
 def test_an_exception_of_a_signal_handler_is_raised(
     error: type[BaseException], base: Database, path: Path
 ) -> None:
-    """It ends the call, which is rolled back; the outbox still works, and so do other processes."""
+    """The exception ends the call, which is rolled back; this and other processes can continue."""
 
     def work(connection: sqlite3.Connection) -> None:
         set_value(connection, 1)

@@ -318,7 +318,7 @@ def test_delivery_resumes_when_the_set_up_is_right(
 
 
 def test_an_event_that_always_fails_does_not_stop_others(outbox: Outbox, clock: Clock) -> None:
-    """If a firewall rejects one event with 403, the others are delivered all the same."""
+    """If a firewall rejects one event with 403, the others are still delivered."""
     for number in range(4):
         add(outbox, number, f"user_{number}")
     with Server(by_invoice(inv_0=respond(403))) as server, client_of(server) as client:
@@ -357,7 +357,7 @@ def test_many_rejections_stop_delivery(
 
 
 def _locked(path: str) -> Callable[[], None]:
-    """Lock the file, as a process does that hangs; return a function that ends the lock."""
+    """Lock the file, as a hanging process does; return a function that releases the lock."""
     other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     other.execute("BEGIN EXCLUSIVE")
     return other.close
@@ -453,7 +453,7 @@ def test_a_full_outbox_is_delivered(path: Path, clock: Clock) -> None:
 def test_the_file_is_replaced_during_a_call(
     outbox: Outbox, clock: Clock, path: Path, remove: Callable[[Path], object]
 ) -> None:
-    """If the file is deleted or moved during a call, an event in the new file is delivered, too."""
+    """If the file is deleted or moved during a call, an event in the new file is also delivered."""
 
     def step(connection: Connection) -> bool:
         remove(path)

@@ -81,7 +81,7 @@ def test_a_given_client_stays_open(outbox: Outbox) -> None:
         assert sale(client)["success"]
 
 
-def test_a_failed_attempt_is_no_warning(
+def test_a_failed_attempt_is_not_a_warning(
     outbox: Outbox, environment: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A client of the environment logs a transient error below WARNING, as no event is lost."""

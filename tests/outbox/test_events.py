@@ -31,7 +31,7 @@ def test_an_event_survives_a_queue(event: LeadPayload) -> None:
 
 
 @each_operation
-def test_events_are_told_apart_by_what_the_service_deduplicates(operation: Operation) -> None:
+def test_a_key_has_the_fields_that_the_service_deduplicates_by(operation: Operation) -> None:
     """The key is a hash of exactly the fields by which the service deduplicates."""
     event = payload(operation, **minimal(operation))
     key = QueuedEvent.create(event).key
@@ -60,7 +60,7 @@ def test_a_timestamp_that_was_given_is_kept() -> None:
 
 @pytest.mark.parametrize("value", [None, {}, "payload"])
 def test_only_a_payload_becomes_an_event(value: Any) -> None:
-    """Anything else raises ApiValueError."""
+    """An event of anything except a payload raises ApiValueError."""
     with pytest.raises(ApiValueError, match="must be a LeadPayload or a SalePayload"):
         QueuedEvent.create(value)
 

@@ -85,7 +85,7 @@ def test_a_process_can_fork_while_it_delivers(storage: Storage, path: Path) -> N
 
 @forks
 def test_a_fork_in_a_signal_handler_fails_the_call(path: Path) -> None:
-    """If a signal handler forks during a call, both processes roll it back, and can go on."""
+    """If a signal handler forks during a call, both processes roll it back, and can continue."""
     base = database.Database(str(path), 2**30)
     children = []
 
@@ -114,8 +114,8 @@ def _count(base: database.Database) -> int:
 
 
 @forks
-def test_a_fork_does_not_wait_for_ever(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """If a call of another thread takes long, the fork succeeds, and the child hangs nowhere."""
+def test_a_fork_does_not_hang(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If a call of another thread takes long, the fork succeeds, and no call of the child hangs."""
     monkeypatch.setattr(database, "_FORK_WAIT", 0.1)
     put(storage, queued(1))
     started, ended = threading.Event(), threading.Event()

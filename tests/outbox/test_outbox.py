@@ -110,7 +110,7 @@ def test_events_from_elsewhere_are_put_in_their_order(outbox: Outbox) -> None:
 
 
 def test_a_status_describes_the_file(outbox: Outbox, path: Path) -> None:
-    """It has the numbers of events, and what the process that delivers has reported."""
+    """The status has the numbers of events, and the report of the process that delivers."""
     status = outbox.status()
     assert status == {
         "waiting": 0,
@@ -148,7 +148,7 @@ def test_a_status_describes_the_file(outbox: Outbox, path: Path) -> None:
 
 
 def test_events_are_listed_with_the_reason_why_they_wait(outbox: Outbox) -> None:
-    """A list has no event data, unless the payloads are asked for."""
+    """A list has no event data, unless the caller requests the payloads."""
     events = [queued(1), queued(2), queued(3, "ann"), queued(4, "ann"), queued(5)]
     assert outbox.put(events) == [False] * 5
     storage = outbox.storage

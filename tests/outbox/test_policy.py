@@ -232,7 +232,7 @@ def test_no_event_is_lost(
 
 @given(RESULTS, COUNTS, COUNTS)
 def test_waits_never_become_shorter(result: Any, failures: int, in_a_row: int) -> None:
-    """With more failures, an event never waits shorter, and a pause is never shorter."""
+    """With more failures, neither the wait of an event nor a pause gets shorter."""
     numbers = range(3)
     by_event = [decide(result, failures=failures + more).wait for more in numbers]
     assert by_event == sorted(by_event)

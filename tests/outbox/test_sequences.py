@@ -102,7 +102,7 @@ class Calls(RuleBasedStateMachine):
 
     @invariant()
     def exactly_the_accepted_events_are_there(self) -> None:
-        """No event is lost, and none is there that should not be."""
+        """The file has exactly the events that were accepted and not erased or delivered."""
         expected = [each for numbers in self.waiting.values() for each in numbers]
         summary = self.storage.summary(LONG)
         assert summary["waiting"] == len(expected)

@@ -204,7 +204,7 @@ def test_old_keys_are_searched_for_once_an_hour(
 
 
 def test_a_summary_has_the_numbers_and_what_the_deliverer_reports(storage: Storage) -> None:
-    """It counts the events by state, and has the latest values of the report."""
+    """The summary counts the events by state, and has the latest values of the report."""
     assert storage.summary(LONG) == {"delivered": 0, "waiting": 0, "dead": 0, "oldest": None}
     events = [queued(number) for number in range(4)]
     put(storage, *events)

@@ -56,13 +56,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--event",
         choices=[operation.event for operation in OPERATIONS],
         help="What the rows are. Default: sales if they have an invoice id, an amount or a "
-        "currency, else leads.",
+        "currency, otherwise leads.",
     )
     parser.add_argument(
         "--major-units",
         action="store_true",
-        help="Amounts are in the major unit, like 49.99 for 49.99 USD. Default: in the minor unit, "
-        "like 4999.",
+        help="Amounts are in the major unit: 49.99 for 49.99 USD. Default: in the minor unit: "
+        "4999.",
     )
     parser.add_argument(
         "--now",
@@ -70,14 +70,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="Record events without a timestamp as of today. Default: reject them.",
     )
     parser.add_argument(
-        "--dry-run", action="store_true", help="Validate every row. Nothing is sent or written."
+        "--dry-run", action="store_true", help="Validate every row, and send and write nothing."
     )
     parser.add_argument(
         "--per-minute",
         metavar="NUMBER",
         type=int,
         default=PER_MINUTE,
-        help="The highest number of requests per minute; 0 for no limit. Default: %(default)s. The "
+        help="The maximum number of requests per minute; 0 for no limit. Default: %(default)s. The "
         "service accepts 60 per user.",
     )
     parser.add_argument("--json", action="store_true", help="Print the summary as JSON.")
@@ -130,7 +130,7 @@ class _Command:
         )
 
     def check(self, backfill: Backfill) -> int:
-        """Validate every row, and print what a run would do."""
+        """Validate every row, and print the summary of a dry run."""
         counts = backfill.check(self._report.note_error)
         self._report.print_check(counts, backfill.converter, self._per_minute)
         if not counts.total:
@@ -172,7 +172,7 @@ class _Command:
             settings = Configuration()
             if not settings.enabled:
                 self.fail(SET_UP_WRONG, "tracking is disabled: remove CMS_ENABLED")
-            if settings.access_token is None:  # the client names its arguments
+            if settings.access_token is None:  # the error of the client would name its arguments
                 self.fail(SET_UP_WRONG, "CMS_BEARER_TOKEN is not set")
             return CMSClient(configuration=settings, on_outcome=self._report.note_outcome)
         except ApiValueError as error:

@@ -31,7 +31,7 @@ class Report:
         self._already_recorded = 0
 
     def note_error(self, line: int, error: str) -> None:
-        """Note a row that is not valid. All are kept only for JSON."""
+        """Note a row that is not valid. Only JSON shows all of them."""
         self._invalid += 1
         if self._as_json or len(self._errors) < _MAX_SHOWN:
             self._errors.append({"line": line, "error": error})
@@ -75,7 +75,7 @@ class Report:
     def print_start(self, run: Run, converter: Converter) -> None:
         """Print what will be sent."""
         if run.is_resumed:
-            write(f"Continues the run that {run.state_file.name} belongs to.", sys.stderr)
+            write(f"Continuing the earlier run in {run.state_file.name}.", sys.stderr)
         else:
             self._print_contents(run.counts, converter, sys.stderr)
 
@@ -84,8 +84,8 @@ class Report:
         reason = f"stopped: {progress.reason}. `cutmeshort doctor` checks the set-up."
         if progress.rejected_in_a_row >= MAX_REJECTED_IN_A_ROW:
             reason = (
-                f"stopped, as the service rejected {progress.rejected_in_a_row} events in a row, "
-                f"the last with {progress.reason}. `cutmeshort outbox list {state_file}` shows why."
+                f"stopped: the service rejected {progress.rejected_in_a_row} events in a row, the "
+                f"last with {progress.reason}. `cutmeshort outbox list {state_file}` shows why."
             )
         self.print_stop(reason, state_file)
 

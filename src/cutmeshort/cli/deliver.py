@@ -18,7 +18,8 @@ STOPPED = 0
 USAGE_ERROR = 2
 
 _EPILOG = (
-    "SIGTERM and SIGINT end the command after the call that was sent, a second signal at once. "
+    "After SIGTERM or SIGINT, the command finishes the request in progress and exits. A second "
+    "signal ends it at once. "
     f"Exit codes: {STOPPED} after SIGTERM, {INTERRUPTED} after SIGINT, {USAGE_ERROR} usage error "
     "or invalid setting. The token is read from CMS_BEARER_TOKEN."
 )
@@ -35,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NUMBER",
         type=int,
         default=PER_MINUTE,
-        help="The highest number of requests per minute; 0 for no limit. Default: %(default)s. The "
+        help="The maximum number of requests per minute; 0 for no limit. Default: %(default)s. The "
         "service accepts 60 per user.",
     )
     parser.set_defaults(run=_run)
@@ -53,7 +54,7 @@ def _run(arguments: argparse.Namespace) -> int:
             with outbox, outbox.delivering(per_minute=arguments.per_minute):
                 while not stop.wait(1):  # on Windows, a wait without a timeout ignores Ctrl-C
                     pass
-                logger.info("Delivery ends after the call that was sent, if there is one")
+                logger.info("Delivery ends after the request in progress, if there is one")
         except ApiValueError as error:
             parser.exit(USAGE_ERROR, f"{parser.prog}: {error}\n")
     return INTERRUPTED if signal.SIGINT in received else STOPPED

@@ -16,8 +16,8 @@ NOTHING_DONE = 1
 
 _TIMEOUT = 5.0  # seconds
 _EPILOG = (
-    f"Exit codes: {DONE} done, {NOTHING_DONE} no event matched, or the file can't be used, 2 usage "
-    "error."
+    f"Exit codes: {DONE} success, {NOTHING_DONE} no event was retried or erased, or the file does "
+    "not exist or can't be used, 2 usage error."
 )
 _UNITS = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
@@ -43,9 +43,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NUMBER",
         type=int,
         default=20,
-        help="The largest number of dead letters, and of other events. Default: 20.",
+        help="The maximum number of dead letters, and of events that wait. Default: 20.",
     )
-    retry = add("retry", _retry, "Let dead letters wait for delivery again.")
+    retry = add("retry", _retry, "Queue dead letters for delivery again.")
     retry.add_argument(
         "ids", metavar="ID", nargs="*", type=int, help="Only the dead letters with these ids."
     )
@@ -133,7 +133,7 @@ def _report(name: str, number: int, arguments: argparse.Namespace) -> int:
 
 
 def _duration(seconds: float) -> str:
-    """Return a number of seconds in the largest unit of which there is at least one."""
+    """Return a number of seconds in the largest unit in which it is at least 1."""
     for size, unit in _UNITS:
         if seconds >= size:
             return f"{seconds / size:.0f} {unit}"

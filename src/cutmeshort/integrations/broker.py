@@ -29,7 +29,7 @@ class Deadline:
         self._end = time.monotonic() + seconds
 
     def left(self) -> float:
-        """Return how many seconds are left, more than 0."""
+        """Return the seconds that are left; always more than 0."""
         return max(self._end - time.monotonic(), _MIN_SECONDS)
 
     def is_over(self) -> bool:
@@ -38,7 +38,7 @@ class Deadline:
 
 
 class _Connection(pyamqp.Connection):
-    """A connection to RabbitMQ of which each step ends at a deadline."""
+    """A connection to RabbitMQ whose reads end at a deadline."""
 
     def __init__(self, *arguments: Any, deadline: Deadline, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -83,7 +83,7 @@ class Publisher:
 
         Args:
             seconds: How long the call may take. Only the look-up of the broker's name can take
-                longer, or connecting if the name has several addresses.
+                longer, and connecting if the name has several addresses.
             send: The function. It is called again if the broker had closed the connection.
 
         Raises:
@@ -91,7 +91,7 @@ class Publisher:
         """
         end = time.monotonic() + seconds  # the wait for other threads is a part of the call
         if not self._lock.acquire(timeout=seconds):
-            raise outbox_error("The broker did not respond in time to the event before.")
+            raise outbox_error("The broker did not respond in time to an earlier event.")
         try:
             self._deadline.start(end - time.monotonic())
             return self._run(send)
@@ -102,7 +102,7 @@ class Publisher:
             self._lock.release()
 
     def close(self, seconds: float) -> None:
-        """Close the connection, within some seconds. A later message opens another one."""
+        """Close the connection within `seconds`. A later message opens another one."""
         with self._lock:
             connection, self._connection = self._connection, None
             if connection is not None:

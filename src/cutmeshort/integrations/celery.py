@@ -24,19 +24,19 @@ from .broker import Publisher
 
 TASK = "cutmeshort.deliver"
 MAX_COUNTDOWN = 600.0  # seconds; RabbitMQ expects an acknowledgement within 30 minutes
-_TIME_LIMIT = 1500  # seconds; takes precedence over the application's, whose limit loses tasks
+_TIME_LIMIT = 1500  # seconds; instead of the application's, which would lose the event
 _REQUEUE_WAIT = 5.0  # seconds before the broker delivers a message again that could not be deferred
 _WORKER_TIMEOUT = 10.0  # seconds for publishing in a worker
 
-# Seconds to wait after a rejection of an event without a click id: the deferred lead of its
-# customer may still be queued.
+# Seconds to wait after each rejection of an event without a click id: the customer's deferred lead
+# may still be queued.
 FOLLOW_UP_WAITS = (10.0, 60.0, 300.0, 600.0)
 
 _Publishing = tuple[tuple[Any, ...], dict[str, Any]]  # the arguments of a task, and its options
 
 
 class _Counts(NamedTuple):
-    """What the message of an event carries from attempt to attempt."""
+    """The numbers in the message of an event that each attempt passes to the next one."""
 
     attempts: int = 0
     failures: int = 0
@@ -45,16 +45,16 @@ class _Counts(NamedTuple):
 
 class CeleryTracker(QueueTracker):
     """
-    Queues events in the broker of a Celery application, with the methods of CMSClient.
+    Queues events in the broker of a Celery application, with the tracking methods of CMSClient.
 
-    Create it once for each application, in a module that the workers import, too: it registers the
+    Create it once for each application, in a module that the workers also import: it registers the
     task `cutmeshort.deliver`, which delivers the events. The web process needs no token. A worker
     must consume the queue: `celery -A shop worker -Q cutmeshort --concurrency 1`. Thread-safe and
     fork-safe.
 
-    RabbitMQ confirms each event before the call returns. The event becomes a dead letter, in the
-    queue `cutmeshort.dead`, if the service rejects it or after 30 days. The order of the events of
-    a customer is not kept.
+    RabbitMQ confirms each event before the call returns. An event that the service rejects, or that
+    is older than 30 days, becomes a dead letter in the queue `cutmeshort.dead`. The order of a
+    customer's events is not kept.
 
     Args:
         app: The Celery application.
@@ -66,8 +66,8 @@ class CeleryTracker(QueueTracker):
         timeout: Seconds for one call; above 0, at most 86400.
         enabled: If False, the methods validate, queue nothing, and return an error of type
             `disabled`. Defaults to `CMS_ENABLED`, then to True.
-        on_outcome: A function, not async, that is called with an Outcome after each call. It tells
-            whether the event was queued, not whether it was delivered.
+        on_outcome: A function, not async, that is called with an Outcome after each call. The
+            Outcome says whether the event was queued, not whether it was delivered.
 
     Raises:
         ApiValueError: A setting is not valid.
@@ -108,17 +108,18 @@ class CeleryTracker(QueueTracker):
             time_limit=_TIME_LIMIT,
             soft_time_limit=_TIME_LIMIT,
         )(self._make_task())
-        # Some versions of Celery take the methods of two objects for the same without an id.
+        # Without an id, some versions of Celery can't distinguish the methods of two objects.
         worker_ready.connect(self._on_worker_ready, dispatch_uid=object())
 
     def retry_dead_letters(self) -> int:
         """
         Move the dead letters back to the queue, and return their number.
 
-        A dead letter that has expired may be sent for 30 more days.
+        A dead letter that has expired gets 30 more days.
 
         Raises:
             ApiException: The broker can't be used. Each event is still in one of the two queues.
+                The `type` is `outbox_error`.
         """
         # The limit applies to each letter, and calls of other threads run between two letters.
         count = self._publisher.run(_WORKER_TIMEOUT, self._count_dead_letters)
@@ -170,7 +171,7 @@ class CeleryTracker(QueueTracker):
 
     def _deliver(self, request: Any, message: str, counts: _Counts) -> None:
         """Deliver an event: the task `cutmeshort.deliver`."""
-        # The worker that had the message before may have sent the event.
+        # The worker that had received the message may have sent the event.
         if (request.delivery_info or {}).get("redelivered"):
             counts = counts._replace(attempts=counts.attempts + 1)
         try:
@@ -187,7 +188,7 @@ class CeleryTracker(QueueTracker):
             raise Reject(type(error).__name__, requeue=True) from None
 
     def _attempt(self, message: str, counts: _Counts) -> Optional[_Publishing]:
-        """Attempt to deliver an event; return what to publish before it is acknowledged."""
+        """Attempt to deliver an event; return the task to publish before the acknowledgement."""
         paused = self._paused_until - time.monotonic()
         if paused > 0:
             return _again(message, counts, paused)

@@ -18,13 +18,13 @@ from ..exceptions import ApiException
 from ..logs import log
 from ..outbox import Outbox, QueuedEvent
 
-PAGE = 500  # rows that are read at once
+PAGE = 500  # the number of rows that a query reads
 DEFAULT_INTERVAL = 1.0  # seconds
 MAX_WAIT = 60.0  # seconds between two attempts while the database or the outbox can't be used
 _FILE_TIMEOUT = 5.0  # seconds to wait for other processes that use the outbox
-_PASS_PAUSE = 50  # times the duration of a pass
+_PASS_PAUSE = 50  # the pause after a pass, as a multiple of its duration
 _MAX_DOUBLINGS = 10
-_SETTLED = ("delivered", "purged")  # states in the outbox of an event whose row is deleted
+_SETTLED = ("delivered", "purged")  # in these states of an event, its row can be deleted
 
 
 class Reference(NamedTuple):
@@ -34,7 +34,7 @@ class Reference(NamedTuple):
     Attributes:
         id: Increases in the order of the inserts, but rows may commit in another order.
         key: The key of the event. Several rows may have the same.
-        is_handed_over: Whether the outbox had the event at least once.
+        is_handed_over: Whether the event was copied into the outbox at least once.
     """
 
     id: int
@@ -43,7 +43,7 @@ class Reference(NamedTuple):
 
 
 class Rows(ABC):
-    """The table. Each method uses a transaction of its own, and may raise any exception."""
+    """The table. Each method uses its own transaction, and may raise any exception."""
 
     @abstractmethod
     def after(self, identifier: int) -> list[Reference]:
@@ -74,13 +74,13 @@ class Relay:
     """
     Copies events from a table into an outbox, and deletes the rows of those delivered or purged.
 
-    Rows are marked when they were handed over, so that no row is skipped that commits after rows
-    with higher ids. From time to time, a pass over all rows compares them with the outbox.
+    The relay marks the rows that it has copied, so that it does not skip a row that commits after
+    rows with higher ids. Periodically, a pass over all rows compares them with the outbox.
 
     Args:
         rows: The table.
         outbox: The outbox.
-        interval: Seconds between two looks at the table.
+        interval: Seconds between polls of the table.
 
     Raises:
         ApiValueError: The interval is not valid.
@@ -91,8 +91,8 @@ class Relay:
         self._outbox = outbox
         self._interval = check_seconds("interval", interval)
         self._next_pass = 0.0  # on the monotonic clock
-        # A key that the outbox knows. If it no longer does, the file was deleted or replaced.
-        self._witness: Optional[str] = None
+        # A key that the outbox has. If it no longer has it, the file was deleted or replaced.
+        self._known_key: Optional[str] = None
 
     def run(self, stop: threading.Event) -> None:
         """Run until `stop` is set. An error is logged once, and the relay tries again."""
@@ -127,12 +127,12 @@ class Relay:
 
     def _is_file_lost(self) -> bool:
         """Return whether the outbox lost its events, which are older than the new ones."""
-        witness = self._witness
-        return witness is not None and not self._outbox.storage.states([witness], _FILE_TIMEOUT)
+        known_key = self._known_key
+        return known_key is not None and not self._outbox.storage.states([known_key], _FILE_TIMEOUT)
 
     def _pass(self, stop: threading.Event) -> None:
-        """Go through all rows: delete those settled, and hand over those not in the outbox."""
-        self._witness = None
+        """Compare all rows with the outbox: delete the settled ones, and copy the missing ones."""
+        self._known_key = None
         last = 0
         while not stop.is_set():
             page = self._rows.after(last)
@@ -142,23 +142,23 @@ class Relay:
             ]
             if settled:
                 self._rows.delete(settled)
-            self._witness = next(iter(states), self._witness)
+            self._known_key = next(iter(states), self._known_key)
             self._hand_over([row for row in page if row.key not in states])
             if len(page) < PAGE:
                 break
             last = page[-1].id
 
     def _hand_over(self, rows: Sequence[Reference]) -> None:
-        """Add the events to the outbox. Those handed over before may have been sent since."""
+        """Add the events to the outbox. Those handed over earlier may already have been sent."""
         for is_handed_over, group in groupby(rows, key=lambda row: row.is_handed_over):
             references = list(group)
             identifiers = [row.id for row in references]
             events = self._rows.events(identifiers)
             self._outbox.put(events, timeout=_FILE_TIMEOUT, may_be_recorded=is_handed_over)
-            # If the process dies here, the outbox recognizes the events.
+            # If the process dies here, the next relay adds the events again, as duplicates.
             if not is_handed_over:
                 self._rows.note_hand_over(identifiers)
-            self._witness = references[-1].key
+            self._known_key = references[-1].key
 
 
 def _explain(error: Exception) -> str:

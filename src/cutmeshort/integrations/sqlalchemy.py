@@ -58,14 +58,14 @@ def outbox_table(metadata: MetaData, name: str = "cutmeshort_outbox") -> Table:
 
 class SessionTracker(QueueTracker):
     """
-    Queues events in the session's transaction, with the methods of CMSClient.
+    Queues events in the session's transaction, with the tracking methods of CMSClient.
 
     The event commits together with the application's changes, or not at all. The insert uses a
     savepoint and flushes nothing. If it fails, the result has the type `outbox_error`, and the
     application can still commit.
 
-    Creating an instance costs little: create one for each session. It is as thread-safe as the
-    session. An AsyncSession passes its session to the function that its `run_sync` calls.
+    An instance is cheap: create one for each session. It is as thread-safe as the session. With an
+    AsyncSession, use the session that `run_sync` passes to its function.
 
     Args:
         session: The session, or a scoped_session.
@@ -114,17 +114,17 @@ def relay(
     interval: float = DEFAULT_INTERVAL,
 ) -> None:
     """
-    Copy events from the table into the outbox, and delete those that were delivered.
+    Copy events from the table into the outbox, and delete the rows of those delivered or purged.
 
-    Runs until `stop` is set. If the database or the outbox can't be used, one ERROR is logged, and
-    the relay tries again, after at most 60 seconds.
+    Runs until `stop` is set. If the database or the outbox can't be used, the relay logs one ERROR,
+    and tries again after at most 60 seconds.
 
     Args:
         engine: The engine of the application's database; not an AsyncEngine.
-        outbox: The outbox, on a local disk. If its file is lost, the events are handed over again.
+        outbox: The outbox, on a local disk. If its file is lost, the relay copies all events again.
         table: The table of `outbox_table`.
-        stop: Ends the relay.
-        interval: Seconds between two looks at the table; above 0, at most 86400.
+        stop: The function returns when it is set; without it, never.
+        interval: Seconds between polls of the table; above 0, at most 86400.
 
     Raises:
         ApiValueError: The interval is not valid.

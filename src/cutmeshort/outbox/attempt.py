@@ -36,10 +36,11 @@ def deliver_once(
     jitter: float = 0.0,
 ) -> Decision:
     """
-    Send an event once, without retries, and decide what to do with it then.
+    Send an event once, without retries, and decide what to do with it next.
 
     An event that is older than 30 days is not sent: it becomes a dead letter with the reason
-    `expired`. One that is not valid in this version of the SDK gets the reason `validation_error`.
+    `expired`. Nor is one that is not valid in this version of the SDK: its reason is
+    `validation_error`.
 
     Args:
         client: The client.

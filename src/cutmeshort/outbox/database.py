@@ -13,7 +13,7 @@ from .schema import NotAnOutbox, check_header, prepare
 _T = TypeVar("_T")
 Work = Callable[[sqlite3.Connection], _T]
 
-_MAX_PAGES = 2**30 - 1  # of SQLite
+_MAX_PAGES = 2**30 - 1  # the limit of SQLite
 _FORK_WAIT = 5.0  # seconds; much longer than the calls of other threads take
 
 
@@ -29,7 +29,7 @@ class Database:
 
     Args:
         path: The file, which is created with mode 0600 if it does not exist.
-        max_bytes: The largest size of the file for transactions that are `limited`.
+        max_bytes: The maximum size of the file for transactions that are `limited`.
 
     Attributes:
         path: The absolute path of the file, without symbolic links.

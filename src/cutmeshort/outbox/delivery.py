@@ -1,4 +1,4 @@
-"""Deliverer: delivers the events of an outbox file, one after the other."""
+"""Deliverer: delivers the events of an outbox file, one at a time."""
 
 import logging
 import math
@@ -22,10 +22,10 @@ from .pacing import Deferred, Pacing
 from .policy import PER_MINUTE, Action, Decision, Streak, is_expired
 from .storage import Storage, StoredEvent
 
-POLL = 0.5  # seconds between two looks for new events
+POLL = 0.5  # seconds between two polls for new events
 LOCK_POLL = 1.0  # seconds between two attempts to acquire the lock
 STORAGE_TIMEOUT = 5.0  # seconds for one access to the file
-STORAGE_WAIT = 5.0  # seconds after an access that failed
+STORAGE_WAIT = 5.0  # seconds to wait after a failed access
 
 
 class Deliverer:
@@ -35,7 +35,7 @@ class Deliverer:
     Args:
         storage: The file.
         client: The client that sends the events.
-        per_minute: The highest number of requests per minute; 0 for no limit.
+        per_minute: The maximum number of requests per minute; 0 for no limit.
 
     Attributes:
         streak: How the latest attempts ended.
@@ -183,7 +183,8 @@ class Deliverer:
             log(
                 logging.ERROR,
                 "Delivery stops: %s. No event is lost. Run `cutmeshort doctor` with the settings "
-                "of this process, correct them and restart it; else it tries again every %.0f s",
+                "of this process, correct them, and restart it. Until then, it makes an attempt "
+                "every %.0f s",
                 reason,
                 decision.pause,
             )
@@ -198,7 +199,7 @@ class Deliverer:
         log(level, text, stored.id, stored.event.operation, reason)
 
     def _log_failure(self, error: Exception) -> None:
-        """Log an exception, unless the step before failed, too."""
+        """Log an exception, unless the previous step also failed."""
         if self._is_failing:
             return
         self._is_failing = True
@@ -247,14 +248,14 @@ class DeliveryThread:
     """
     Delivers the events of an outbox file in a thread of this process, within a `with` block.
 
-    If another process delivers them, the thread waits until that ends. The end of the block waits
-    for a call that was sent. A forked child does not deliver.
+    If another process delivers them, the thread waits until that ends. At its end, the block waits
+    for the request in progress. A forked child does not deliver.
 
     Args:
         storage: The file.
         client: The client that sends the events; None for one with the settings of the environment,
-            which is closed with the block.
-        per_minute: The highest number of requests per minute; 0 for no limit.
+            which is closed at the end of the block.
+        per_minute: The maximum number of requests per minute; 0 for no limit.
 
     Raises:
         ApiValueError: A setting is not valid; raised by `with`, too.

@@ -13,10 +13,11 @@ else:
 
 class DeliveryLock:
     """
-    A lock of the operating system, which ends with the process that holds it.
+    An operating system lock, which ends with the process that holds it.
 
-    It is on a file of its own, `<path>.lock`, since closing the outbox file would end SQLite's own
-    locks. The file is created with mode 0600, and stays. A forked child does not hold the lock.
+    It is on a separate file, `<path>.lock`, because closing the outbox file would release SQLite's
+    own locks. The lock file is created with mode 0600, and stays. A forked child does not hold the
+    lock.
 
     Args:
         path: The outbox file.

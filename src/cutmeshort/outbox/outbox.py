@@ -40,28 +40,30 @@ _WAITING = {
 
 class Outbox(QueueTracker):
     """
-    Queues events in a SQLite file, with the methods of CMSClient. Thread-safe and fork-safe.
+    Queues events in a SQLite file, with the tracking methods of CMSClient. Thread-safe and
+    fork-safe.
 
     Any number of processes on one machine can share the file. `cutmeshort deliver PATH` delivers
     the events, or a thread of this process: see `delivering`.
 
-    The tracking methods return within `timeout`, unless the disk hangs; `max_retries` is checked,
-    and has no effect. The methods that manage the events raise ApiException, with the type
+    The tracking methods return within `timeout`, unless the disk hangs. Their results are those of
+    `QueueTracker`. The methods that manage the events raise ApiException, with the type
     `outbox_full` or `outbox_error`, if the file can't be used.
 
     Args:
-        path: The file, on a local disk. It is created with mode 0600, if it does not exist. Its
-            directory must exist and be writable.
+        path: The path of the file, on a local disk. The file is created with mode 0600 if it does
+            not exist. Its directory must exist and be writable.
         timeout: Seconds for one call; above 0, at most 86400.
         enabled: If False, the methods validate, queue nothing, and return an error of type
             `disabled`. Defaults to `CMS_ENABLED`, then to True.
-        max_bytes: The largest size of the file in bytes, 65536 or more. At that size, results have
-            the type `outbox_full`. Delivery still works, and can exceed it slightly.
-        on_outcome: A function, not async, that is called with an Outcome after each call.
+        max_bytes: The maximum size of the file in bytes, 65536 or more. At that size, results have
+            the type `outbox_full`. Delivery still works, and can slightly exceed it.
+        on_outcome: A function, not async, that is called with an Outcome after each call. The
+            Outcome says whether the event was queued, not whether it was delivered.
 
     Raises:
-        ApiValueError: A setting is not valid, or the file can't be used for a reason that only a
-            person can correct, such as missing permissions. A disabled outbox is not checked.
+        ApiValueError: A setting is not valid, or the file can't be used for a reason that a later
+            attempt can't solve, such as missing permissions. A disabled outbox does not check it.
         ApiTypeError: `on_outcome` is not a function.
     """
 
@@ -92,12 +94,13 @@ class Outbox(QueueTracker):
         may_be_recorded: bool = False,
     ) -> list[bool]:
         """
-        Add events that are queued elsewhere, all or none, and return whether each is a duplicate.
+        Add events that were queued elsewhere, all or none; return whether each is a duplicate.
 
         Args:
-            events: The events, in the order of hand-over.
+            events: The events, in the order of delivery.
             timeout: Seconds for this call, instead of the outbox's.
-            may_be_recorded: Whether an earlier attempt may have been sent from elsewhere.
+            may_be_recorded: Whether the events may already have been sent, for example from an
+                outbox file that was lost. A 409 may then mean that the service has the event.
 
         Raises:
             ApiException: The events were not added; its `type` is `outbox_full` or `outbox_error`.
@@ -112,13 +115,13 @@ class Outbox(QueueTracker):
         """
         Deliver the events in a thread of this process, while a `with` block runs.
 
-        Of all processes that deliver the events of a file, one does, and the others wait until it
-        ends. The end of the block waits for a call that was sent.
+        Only one process or thread at a time delivers the events of a file; the others wait until it
+        ends. At its end, the block waits for the request in progress.
 
         Args:
             client: The client that sends the events. By default, one with the settings of the
                 environment, which logs failed attempts at DEBUG only.
-            per_minute: The highest number of requests per minute; 0 for no limit.
+            per_minute: The maximum number of requests per minute; 0 for no limit.
 
         Raises:
             ApiValueError: A setting is not valid, or there is no token; raised by `with`, too.
@@ -131,8 +134,8 @@ class Outbox(QueueTracker):
         """
         Deliver the events that wait, in this thread and as fast as possible, and return.
 
-        It is for tests and scripts: it stops at the first failure that would make delivery pause,
-        and does not keep to the rate limit. An event that failed is sent again by the next call.
+        For tests and scripts: it ignores the rate limit, and stops at the first failure that makes
+        delivery pause. The next call retries the events that failed.
 
         Args:
             client: The client that sends the events. By default, one with the settings of the
@@ -142,8 +145,8 @@ class Outbox(QueueTracker):
             The number of events that still wait.
 
         Raises:
-            ApiException: The file can't be used, or another process delivers its events; `type` is
-                `outbox_error`.
+            ApiException: The file can't be used, or another process delivers its events. Its `type`
+                is `outbox_full` or `outbox_error`.
             ApiValueError: There is no token, or a setting of the environment is not valid.
         """
         from .delivery import deliver_ready
@@ -154,7 +157,7 @@ class Outbox(QueueTracker):
             return int(self.storage.summary(self._timeout)["waiting"])
 
     def status(self) -> OutboxStatus:
-        """Return how many events wait, and whether they are being delivered."""
+        """Return the number of events in each state, and whether they are being delivered."""
         with _file_errors():
             found = self.storage.summary(self._timeout)
             is_delivering = is_locked(self.storage.path)
@@ -178,13 +181,13 @@ class Outbox(QueueTracker):
         self, *, dead: bool, after: int = 0, limit: int = 1000, with_body: bool = False
     ) -> list[EventInfo]:
         """
-        Return events in the order of hand-over.
+        Return events in the order in which they were queued.
 
         Args:
             dead: True for the dead letters, False for the events that wait.
-            after: Return only events with a greater id, for example than the last one that an
-                earlier call has returned.
-            limit: The largest number of events.
+            after: Return only events with greater ids. To get the next page, pass the last id of
+                the page before.
+            limit: The maximum number of events.
             with_body: Whether to return the payloads. They contain customer data.
 
         Raises:
@@ -199,27 +202,27 @@ class Outbox(QueueTracker):
 
     def retry(self, ids: Optional[Sequence[int]] = None) -> int:
         """
-        Let dead letters wait for delivery again, and return how many.
+        Queue dead letters for delivery again, and return their number.
 
-        A dead letter keeps its place in the order of hand-over. One that has expired gets 30 more
-        days.
+        A dead letter keeps its place in the order of its customer's events. One that has expired
+        gets 30 more days.
 
         Args:
-            ids: The ids of the dead letters; None for all.
+            ids: The ids of the dead letters; None for all. Other ids are ignored.
         """
         with _file_errors():
             return self.storage.retry(ids, self._timeout)
 
     def purge(self, *, customer: Optional[ExternalId] = None, dead: bool = False) -> int:
         """
-        Erase events that were not delivered, and return how many. Their data is overwritten.
+        Erase events that were not delivered, and return their number. Their data is overwritten.
 
         Args:
             customer: The id of a customer, to erase all events of that customer.
             dead: True to erase all dead letters.
 
         Raises:
-            ApiValueError: Neither or both are given.
+            ApiValueError: Neither argument is given, or both are.
         """
         if (customer is not None) is dead:
             raise ApiValueError("purge needs either customer=... or dead=True", "customer")

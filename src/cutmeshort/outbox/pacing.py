@@ -9,7 +9,7 @@ import math
 
 from .policy import MAX_PAUSE, Decision
 
-RECOVERY = 1.0  # requests per minute that the rate grows by in a minute, after it was halved
+RECOVERY = 1.0  # how much the rate grows in a minute after it was halved, in requests per minute
 MIN_RATE = 1.0  # requests per minute
 
 
@@ -17,12 +17,12 @@ class Pacing:
     """
     Spaces requests evenly, so that several senders share the service's limit without shared state.
 
-    A 429 halves the rate, which then grows linearly until it is the initial one again. So the
-    sender with the highest rate gives up the most.
+    A 429 halves the rate, which then grows linearly up to the maximum. The sender with the highest
+    rate therefore gives up the most.
 
     Args:
-        per_minute: The highest rate, in requests per minute, 1 or more; 0 for no limit, when only
-            pauses hold requests back.
+        per_minute: The maximum rate, in requests per minute, 1 or more; 0 for no limit: then only
+            pauses delay requests.
     """
 
     def __init__(self, per_minute: float) -> None:
@@ -88,8 +88,8 @@ class Deferred:
         """
         Remove and return the event that failed first, when no other event is ready.
 
-        Then no event waits longer than the longest pause: delivery resumes soon after an outage,
-        even if all waiting events have failed often.
+        It is returned once it has waited for MAX_PAUSE, so that delivery resumes soon after an
+        outage, even if all waiting events have failed many times.
         """
         for identifier, (failed_at, _) in self._failed.items():
             if failed_at + MAX_PAUSE <= now:

@@ -17,12 +17,12 @@ PAUSE = 1.0  # seconds, doubled with each failure in a row
 MAX_PAUSE = 300.0
 RATE_LIMIT_PAUSE = 60.0  # seconds, without a Retry-After
 MAX_RATE_LIMIT_PAUSE = 3600.0
-JITTER = 0.25  # of a pause for the rate limit, at most
+JITTER = 0.25  # the maximum random part that is added to a pause for the rate limit
 SET_UP_PAUSE = 300.0  # seconds between two attempts while the set-up is wrong
 MAX_AGE = 30 * 86_400.0  # seconds
 MAX_REJECTED_IN_A_ROW = 20
 
-_MAX_DOUBLINGS = 30  # the limits apply long before; many more would overflow a float
+_MAX_DOUBLINGS = 30  # the limits apply long before that; many more would overflow a float
 _SET_UP_STATUSES = frozenset({401, 402, 403, 404, 405, 407})
 
 
@@ -186,8 +186,8 @@ def _rate_limit_pause(retry_after: float, in_a_row: int, jitter: float) -> float
 def _reject(in_a_row: int) -> Decision:
     if in_a_row < MAX_REJECTED_IN_A_ROW:
         return Decision(Action.DEAD_LETTER, is_rejected=True)
-    # So many rejections have a common cause. The event after them waits, and the next attempt uses
-    # another event, in case this one is invalid.
+    # So many rejections probably have a common cause. Later rejections defer the event, and the
+    # next attempt uses another event, in case this one is invalid.
     action = Action.DEAD_LETTER if in_a_row == MAX_REJECTED_IN_A_ROW else Action.RETRY
     wait = MAX_EVENT_WAIT if action is Action.RETRY else 0.0
     return Decision(action, wait=wait, pause=SET_UP_PAUSE, is_rejected=True, is_set_up_wrong=True)

@@ -31,8 +31,8 @@ class Problem(NamedTuple):
 
 
 _FULL = Problem(
-    "The outbox file has its largest size, or the disk is full. Check that `cutmeshort deliver` "
-    "runs, and free disk space.",
+    "The outbox file has reached its maximum size, or the disk is full. Check that `cutmeshort "
+    "deliver` is running, and free disk space.",
     is_full=True,
 )
 _BUSY = Problem("Other threads or processes locked the outbox file for the whole timeout.")
@@ -46,7 +46,7 @@ _CANT_OPEN = Problem(
     is_permanent=True,
 )
 _DAMAGED = Problem(
-    "The outbox file is damaged. Move it to another directory; then a new one is created.",
+    "The outbox file is damaged. Move it to another directory, so that a new one is created.",
     is_permanent=True,
 )
 
@@ -66,7 +66,7 @@ _TRANSIENT = (errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 
 
 def explain(error: FileError) -> Problem:
-    """Return what an exception means."""
+    """Return the problem that an exception means."""
     if isinstance(error, OSError):
         if error.errno in _NO_SPACE:
             return _FULL

@@ -18,25 +18,25 @@ _DISABLED = "Nothing was queued: tracking is disabled (enabled=False or CMS_ENAB
 
 class QueueTracker(Tracker):
     """
-    Queues events for delivery, with the methods of CMSClient. Needs no token.
+    Queues events for delivery, with the tracking methods of CMSClient. Needs no token.
 
-    Each event is validated like in CMSClient. If it has no timestamp, it gets the current time. The
-    result of an event that was queued has the message "Queued for delivery", and as `data` a dict
-    with `queued`, which is True, and `duplicate`: whether the queue had the event already.
+    Each event is validated as in CMSClient. If it has no timestamp, it gets the current time. The
+    result of an event that was queued has the message "Queued for delivery". Its `data` is a dict
+    with `queued`, which is True, and `duplicate`: whether the queue already had the event.
 
     The methods never raise an exception of the queue. If the event can't be queued, the result has
     the type `outbox_full` (no space is left) or `outbox_error` (any other reason); both are
     retryable.
 
     Args:
-        put: A function that adds an event to the queue, with the event and the call's timeout in
-            seconds. It returns True if the queue had the event already. If it raises an exception,
-            the event was not queued.
+        put: A function that adds an event to the queue. It is called with the event, and with the
+            call's timeout in seconds. It returns True if the queue already had the event. If it
+            raises an exception, the event was not queued.
         timeout: Seconds for one call; above 0, at most 86400.
         enabled: If False, the methods validate, queue nothing, and return an error of type
             `disabled`. Defaults to `CMS_ENABLED`, then to True.
-        on_outcome: A function, not async, that is called with an Outcome after each call. It tells
-            whether the event was queued, not whether it was delivered.
+        on_outcome: A function, not async, that is called with an Outcome after each call. The
+            Outcome says whether the event was queued, not whether it was delivered.
 
     Raises:
         ApiValueError: A setting is not valid.

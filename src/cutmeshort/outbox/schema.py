@@ -10,7 +10,7 @@ VERSION: Final = 1
 # The states of an event.
 BEHIND: Final = 0  # an earlier event of the customer must be delivered first
 READY: Final = 1
-DEFERRED: Final = 2  # it failed, and waits; the next start makes it ready
+DEFERRED: Final = 2  # it failed, and waits; the start of a deliverer makes it ready
 DEAD: Final = 3
 
 _TABLES = f"""
@@ -100,7 +100,7 @@ def prepare(connection: sqlite3.Connection) -> None:
 
 
 def _has_tables(connection: sqlite3.Connection) -> bool:
-    # First, as another process may create the tables between two statements.
+    # Read first, because another process may create the tables between two statements.
     schema_version = _read(connection, "schema_version")
     application = _read(connection, "application_id")
     if application == schema_version == 0:

@@ -11,15 +11,15 @@ class OutboxStatus(TypedDict):
 
     Attributes:
         waiting: The number of events that wait for delivery.
-        oldest_age: Seconds since the first of them was queued; None if none waits.
+        oldest_age: Seconds since the oldest of them was queued; None if none waits.
         dead: The number of dead letters: events that are not sent again.
         delivered: The number of events that were delivered since the file was created.
         is_delivering: Whether a process delivers the events.
         pause: Seconds until the next request, if delivery pauses; None if it does not.
-        reason: The `type` of the result because of which it pauses; None if it does not.
-        per_minute: The highest number of requests per minute at the moment; None for no limit, and
-            while no process delivers.
-        bytes: The size of the file.
+        reason: The `type` of the result that caused the pause; None if delivery does not pause.
+        per_minute: The current maximum number of requests per minute; None for no limit, and while
+            no process delivers.
+        bytes: The size of the file in bytes.
     """
 
     waiting: int
@@ -38,14 +38,14 @@ class EventInfo(TypedDict):
     An event in an outbox file.
 
     Attributes:
-        id: Its number, which increases in the order of hand-over.
+        id: Its number. Events that were queued later have greater ids.
         operation: The name of its operation: `track_lead` or `track_sale`.
         state: `waiting`, or `dead` for a dead letter.
         created_at: When it was queued, in seconds since the epoch.
         attempts: The number of attempts so far.
-        reason: Of a dead letter: the `type` of the result, or `expired`; otherwise None.
+        reason: For a dead letter, the `type` of the result, or `expired`; otherwise None.
         message: Why it waits or is a dead letter, without event data.
-        body: The payload as JSON, if it was asked for. It contains customer data.
+        body: The payload as JSON, only with `with_body=True`. It contains customer data.
     """
 
     id: int

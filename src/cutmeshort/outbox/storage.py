@@ -89,7 +89,7 @@ class Storage:
 
     Args:
         path: The file, which is created with mode 0600 if it does not exist.
-        max_bytes: The largest size of the file. Only `put` keeps to it: delivery frees space, but
+        max_bytes: The maximum size of the file. It applies only to `put`: delivery frees space, but
             may need some first.
 
     Attributes:
@@ -365,7 +365,7 @@ class Storage:
             timeout: Seconds to wait for other threads and processes.
             dead: Whether to return dead letters, or the events that wait.
             after: Only events with a greater id.
-            limit: The largest number of events.
+            limit: The maximum number of events.
         """
         comparison = "=" if dead else "<>"
         statement = (
@@ -384,8 +384,8 @@ class Storage:
 
         - `delivered`: how many events were delivered;
         - `waiting`, `dead`: how many events wait, and how many are dead letters;
-        - `oldest`: when the first of those that wait was queued, or None, in seconds since the
-          epoch.
+        - `oldest`: when the oldest waiting event was queued, in seconds since the epoch; None if
+          none waits.
         """
 
         def work(connection: Connection) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from django.db import models
 
 
 class OutboxRow(models.Model):
-    """An event that waits; the fields are those of QueuedEvent."""
+    """An event that waits; its fields are those of QueuedEvent."""
 
     id = models.BigAutoField(primary_key=True)
     key = models.CharField(max_length=32)

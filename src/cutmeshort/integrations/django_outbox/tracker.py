@@ -13,7 +13,7 @@ from ...results import Outcome
 
 class DjangoTracker(QueueTracker):
     """
-    Queues events in the current transaction, with the methods of CMSClient.
+    Queues events in the current transaction, with the tracking methods of CMSClient.
 
     In `transaction.atomic`, the event commits together with the application's changes, or not at
     all; otherwise it commits at once. The insert uses a savepoint. If it fails, the result has the

@@ -13,7 +13,7 @@ _DELIMITERS = ",;\t"
 
 class CsvFile:
     """
-    A CSV file with a header. The delimiter is the one that gives the header most columns.
+    A CSV file with a header. The delimiter is the one that gives the header the most columns.
 
     Attributes:
         suffix: The suffix of a file of rejected rows.

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, TextIO
 
 from ...exceptions import ApiValueError
 
-# What a file of rejected rows has in addition. These columns are ignored when it is read.
+# The additional columns of a file of rejected rows, which are ignored when it is read.
 LINE = "cutmeshort_line"
 ERROR = "cutmeshort_error"
 TEXT = "cutmeshort_text"
@@ -22,7 +22,7 @@ class Row(NamedTuple):
 
     Attributes:
         line: The number of its first line in the file, from 1.
-        source: What a file of rejected rows contains of it.
+        source: Its cells, or its text in JSON Lines, for a file of rejected rows.
         values: Its values by column.
         error: Why it can't be read; empty if it can.
     """

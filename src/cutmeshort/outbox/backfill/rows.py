@@ -42,7 +42,7 @@ class RowOptions:
         constants: The value of a field in all rows, by field.
         event: `lead` or `sale` for all rows; None if each row's fields decide.
         major_units: Whether amounts are in the major unit, such as dollars.
-        now: Whether a row without a timestamp gets the current time; else it is rejected.
+        now: Whether a row without a timestamp gets the current time; otherwise it is rejected.
     """
 
     columns: Mapping[str, str] = field(default_factory=dict)
@@ -54,11 +54,11 @@ class RowOptions:
 
 class Converted(NamedTuple):
     """
-    What a row became.
+    The event of a row, or why there is none.
 
     Attributes:
         event: The event; None if the row is not valid.
-        error: Why it is not valid, without values of the row.
+        error: Why the row is not valid, without its values; empty if it is.
     """
 
     event: Optional[QueuedEvent]
@@ -78,7 +78,7 @@ class Converter:
         warnings: How often a field was left out or a timestamp taken as UTC, by message.
 
     Raises:
-        ApiValueError: A column is missing or there twice.
+        ApiValueError: A column is missing, or exists twice.
     """
 
     def __init__(self, options: RowOptions, columns: Optional[Sequence[str]]) -> None:
@@ -95,7 +95,7 @@ class Converter:
             self._check(columns)
 
     def convert(self, row: Row) -> Converted:
-        """Return the event of a row, or why it is not valid."""
+        """Return the event of a row, or why the row is not valid."""
         self._note_ignored(row.values)
         if row.error:
             return Converted(None, row.error)

@@ -1,4 +1,4 @@
-"""Backfill: sends the events of a file, over any number of runs."""
+"""Backfill: sends the events of a file, in one or more runs."""
 
 import os
 import threading
@@ -18,7 +18,7 @@ from .json_lines import JsonLinesFile
 from .rows import Converter, RowOptions
 from .state import TIMEOUT, Counts, State
 
-POLL = 0.1  # seconds between two looks at the progress
+POLL = 0.1  # seconds between updates of the progress
 
 OnReject = Callable[[int, str], object]
 
@@ -26,17 +26,17 @@ OnReject = Callable[[int, str], object]
 @dataclass(frozen=True)
 class Progress:
     """
-    How far the delivery is.
+    The progress of the delivery.
 
     Attributes:
-        total: The number of events of the file.
-        delivered: The number of events that the service has, over all runs.
+        total: The number of events to send.
+        delivered: The number of events that were delivered, in all runs.
         rejected: The number of rows that are not valid, and of events that the service rejected.
-        waiting: The number of events that are still to be sent.
+        waiting: The number of events that wait for delivery.
         per_minute: The current rate in events per minute; 0 if it is not known yet.
-        pause: Seconds until the next attempt, if delivery pauses because of a failure; else 0.
-        reason: Why it pauses: the `type` of a result.
-        is_set_up_wrong: Whether the delivery ends because a person must correct the set-up.
+        pause: Seconds until the next attempt if delivery pauses because of a failure; otherwise 0.
+        reason: The `type` of the result that caused the pause; None without a pause.
+        is_set_up_wrong: Whether the run ends because a person must correct the set-up.
         rejected_in_a_row: The number of events that the service rejected since it last accepted
             one. If there are too many, the set-up seems to be wrong.
     """
@@ -53,7 +53,7 @@ class Progress:
 
     @property
     def seconds_left(self) -> Optional[float]:
-        """The time that the waiting events take at this rate; None if it is not known yet."""
+        """Seconds that the waiting events take at this rate; None if it is not known yet."""
         return self.pause + 60 * self.waiting / self.per_minute if self.per_minute else None
 
 
@@ -66,7 +66,7 @@ class Backfill:
         options: How its rows become events.
 
     Attributes:
-        converter: Has the ignored columns and the warnings, after the rows were read.
+        converter: After the rows were read, it has the ignored columns and the warnings.
         rejects: The path of the file for rejected rows.
 
     Raises:
@@ -98,11 +98,12 @@ class Backfill:
 
     def start(self, on_reject: OnReject) -> "Run":
         """
-        Import the file, unless an earlier run has.
+        Import the file, unless an earlier run has done so.
 
         Raises:
-            ApiValueError: The file can't be read to its end, another process runs its backfill, it
-                has changed since an earlier run, or there is a file of rejected rows already.
+            ApiValueError: The file can't be read to its end, another process runs its backfill, the
+                file or the options have changed since an earlier run, no row is valid, or the file
+                of rejected rows already exists.
         """
         state = State(self.path, self._options)
         state.lock()
@@ -132,7 +133,7 @@ class Backfill:
     def _import(self, state: State, on_reject: OnReject) -> Counts:
         if self.rejects.exists():
             raise ApiValueError(
-                f"{self.rejects.name} exists, and this run may need to write it: move it away, or "
+                f"{self.rejects.name} already exists, and this run may need to write it: move or "
                 "delete it"
             )
         counts = Counts()
@@ -184,11 +185,11 @@ class Run:
         self, client: CMSClient, per_minute: int, show: Callable[[Progress], object]
     ) -> Progress:
         """
-        Send the events until none is waiting, or until the set-up is wrong.
+        Send the events until none waits, or until the set-up seems to be wrong.
 
         Args:
             client: The client that sends them.
-            per_minute: The highest number of requests per minute; 0 for no limit.
+            per_minute: The maximum number of requests per minute; 0 for no limit.
             show: Called several times per second.
 
         Raises:
@@ -228,7 +229,7 @@ class Run:
         return self._backfill.rejects if dead or self.counts.invalid else None
 
     def close(self) -> None:
-        """Close the state, which the next run continues."""
+        """Close the state, so that the next run can continue with it."""
         self._state.close()
 
     def _progress(self, deliverer: Deliverer, started: float, before: int) -> Progress:
@@ -260,7 +261,7 @@ class Run:
 
 
 def _open(path: Path) -> Union[CsvFile, JsonLinesFile]:
-    """Open a file as JSON Lines if it begins with an object or is named so, else as CSV."""
+    """Open a file as JSON Lines if it begins with `{` or has that suffix, otherwise as CSV."""
     beginning = first_bytes(path).removeprefix(BOM).lstrip()
     if not beginning:
         raise ApiValueError(f"{path.name} is empty")

@@ -15,14 +15,14 @@ from ..lock import DeliveryLock
 from ..storage import Storage
 from .rows import RowOptions
 
-TIMEOUT = 60.0  # seconds to wait for the file, which only the user's own tools may lock
+TIMEOUT = 60.0  # seconds to wait for the file, which only the user's own tools can lock
 _MAX_BYTES = 2**40
 _BATCH = 10_000  # events per transaction
 _INPUT, _OPTIONS, _COUNTS = "backfill_input", "backfill_options", "backfill_counts"
 
 
 class BackfillError(Exception):
-    """A run can't continue, and a person must decide; the state is kept."""
+    """A run can't continue until a person has corrected something; the state is kept."""
 
 
 @dataclass
@@ -79,7 +79,7 @@ class State:
         Exclude other processes.
 
         Raises:
-            ApiValueError: Another process runs this backfill, or the folder is not writable.
+            ApiValueError: Another process runs this backfill, or the directory is not writable.
         """
         try:
             is_locked = self._lock.acquire()
@@ -90,10 +90,11 @@ class State:
 
     def load(self) -> Optional[Counts]:
         """
-        Return what was imported by an earlier run; None if there was none.
+        Return what an earlier run imported; None if there was none.
 
         Raises:
-            ApiValueError: It was another input, or the options were different.
+            ApiValueError: The input or the options have changed since that run, or the file is not
+                the state of a backfill.
         """
         if not self.path.exists():
             return None
@@ -103,18 +104,19 @@ class State:
                 self._remove_storage()
                 return None
             raise ApiValueError(
-                f"{self.path.name} exists, and is not the state of a backfill: move it away"
+                f"{self.path.name} exists, and is not the state of a backfill: move it to another "
+                "directory"
             )
         input_hash, options_hash = self._fingerprint
         for changed, name in (
             (known[_INPUT] != input_hash, f"{self._input.name} has changed"),
-            (known[_OPTIONS] != options_hash, "the options are different"),
+            (known[_OPTIONS] != options_hash, "the options have changed"),
         ):
             if changed:
                 raise ApiValueError(
                     f"{name} since the run that {self.path.name} belongs to. Finish that run with "
-                    "the earlier file and options, or delete its state to begin again: the service "
-                    "deduplicates what was sent"
+                    f"the earlier file and options, or delete {self.path.name} to start again: the "
+                    "service deduplicates what was sent"
                 )
         return Counts(**json.loads(known[_COUNTS]))
 
@@ -167,7 +169,7 @@ class State:
         self.close()
 
     def close(self) -> None:
-        """Close the file and release the lock, whose file stays only beside that of the state."""
+        """Close the file and release the lock. The lock file stays only if the state does."""
         self.storage.close()
         if not self.path.exists():
             with suppress(OSError):  # Windows does not delete an open file
