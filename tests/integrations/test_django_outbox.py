@@ -139,7 +139,7 @@ def deliver(project: Path, url: str, token: str, *arguments: str) -> "subprocess
 
 @not_on_windows("a signal ends a process on Windows instead of sending a signal")
 def test_the_command_delivers_until_sigterm(project: Path) -> None:
-    """The command delivers the events of the table, and ends with 0."""
+    """The command delivers the events of the table, logs to stderr, and ends with 0."""
     options = ["--per-minute=0", "--outbox=other.db", "--database=default"]
     with Sandbox() as sandbox:
         process = deliver(project, sandbox.url, sandbox.token, *options)
@@ -148,7 +148,9 @@ def test_the_command_delivers_until_sigterm(project: Path) -> None:
             time.sleep(0.02)
         process.send_signal(signal.SIGTERM)
         _, errors = process.communicate(timeout=LONG)
-        assert (process.returncode, errors) == (0, "")
+        assert process.returncode == 0
+        start = f"INFO: Delivery of the events in {(project / 'other.db').resolve()} starts"
+        assert errors.splitlines() == [start, "INFO: Delivery ends"]
         assert [sale.invoice_id for sale in sandbox.sales] == ["inv_1"]
     with Outbox(project / "other.db") as outbox:
         assert outbox.storage.next(LONG) is None

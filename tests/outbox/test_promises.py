@@ -48,7 +48,6 @@ def test_a_full_outbox_sends_nothing(path: Path) -> None:
     [
         (Outbox, "timeout", 1.0),
         (Outbox, "max_bytes", 2**30),
-        (Storage, "delivered_memory", 7 * 24 * 3600),
         (CeleryTracker, "timeout", 1.0),
         (CeleryTracker, "per_minute", 50),
         (Outbox.delivering, "per_minute", PER_MINUTE),

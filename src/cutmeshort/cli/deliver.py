@@ -1,18 +1,15 @@
 """`cutmeshort deliver`: delivers the events of an outbox file until it is stopped."""
 
 import argparse
-import logging
 import signal
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from ..configuration import Configuration
 from ..exceptions import ApiValueError
 from ..logs import logger
 from ..outbox import Outbox
 from ..outbox.policy import PER_MINUTE
-from ..outbox.signals import INTERRUPTED, stop_on_signals
+from ..outbox.worker_process import INTERRUPTED, log_to_stderr, stop_on_signals
 
 STOPPED = 0
 USAGE_ERROR = 2
@@ -45,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def _run(arguments: argparse.Namespace) -> int:
     parser: argparse.ArgumentParser = arguments.parser
     stop = threading.Event()
-    with _log_to_stderr(), stop_on_signals(stop) as received:
+    with log_to_stderr(), stop_on_signals(stop) as received:
         try:
             settings = Configuration()
             if settings.access_token is None and settings.enabled:  # the client names its arguments
@@ -58,17 +55,3 @@ def _run(arguments: argparse.Namespace) -> int:
         except ApiValueError as error:
             parser.exit(USAGE_ERROR, f"{parser.prog}: {error}\n")
     return INTERRUPTED if signal.SIGINT in received else STOPPED
-
-
-@contextmanager
-def _log_to_stderr() -> Iterator[None]:
-    handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
-    level = logger.level
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
-    try:
-        yield
-    finally:
-        logger.removeHandler(handler)
-        logger.setLevel(level)

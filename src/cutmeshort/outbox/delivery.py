@@ -68,7 +68,7 @@ class Deliverer:
         """
         Deliver until `stop` is set, or the lock is lost because its file was removed.
 
-        A call that was sent is finished and recorded before.
+        A request in progress is finished and recorded first.
         """
         while not stop.is_set() and (lock is None or lock.is_held()):
             try:

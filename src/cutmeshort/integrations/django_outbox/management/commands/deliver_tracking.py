@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 from .....exceptions import ApiValueError
 from .....outbox import Outbox
 from .....outbox.policy import PER_MINUTE
-from .....outbox.signals import INTERRUPTED, stop_on_signals
+from .....outbox.worker_process import INTERRUPTED, log_to_stderr, stop_on_signals
 from ....relay import DEFAULT_INTERVAL, Relay
 from ...rows import ModelRows
 
@@ -52,7 +52,7 @@ class Command(BaseCommand):
         if not path:
             raise CommandError("--outbox or the setting CMS_OUTBOX is required", returncode=2)
         stop = threading.Event()
-        with stop_on_signals(stop) as received:
+        with log_to_stderr(), stop_on_signals(stop) as received:
             try:
                 with Outbox(path) as tracking, tracking.delivering(per_minute=per_minute):
                     Relay(ModelRows(database), tracking, DEFAULT_INTERVAL).run(stop)

@@ -1,5 +1,6 @@
-"""Ends a command that delivers at SIGTERM or SIGINT."""
+"""What the commands that deliver have in common: they log to stderr, and end at a signal."""
 
+import logging
 import signal
 import threading
 from collections.abc import Iterator
@@ -7,6 +8,8 @@ from contextlib import contextmanager
 from queue import SimpleQueue
 from types import FrameType
 from typing import Optional
+
+from ..logs import logger
 
 INTERRUPTED = 130  # the exit code after SIGINT
 
@@ -41,3 +44,30 @@ def stop_on_signals(stop: threading.Event) -> Iterator[list[int]]:
         thread.join()
         for each, handler in handlers.items():
             signal.signal(each, handler)
+
+
+@contextmanager
+def log_to_stderr() -> Iterator[None]:
+    """
+    Print the log from INFO on, during a `with` block.
+
+    If the application has configured a handler for the log, nothing changes.
+    """
+    if _has_handler():
+        yield
+        return
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+
+
+def _has_handler() -> bool:
+    handlers = [*logger.handlers, *logging.getLogger().handlers]
+    return any(not isinstance(each, logging.NullHandler) for each in handlers)
