@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from cutmeshort import ApiException
+from cutmeshort.outbox import Outbox
 from cutmeshort.outbox import lock as module
 from cutmeshort.outbox.lock import DeliveryLock, is_locked
 
@@ -113,3 +115,11 @@ def test_a_lock_ends_with_its_process(path: Path) -> None:
     lock.release()
     os.close(read)
     os.close(write)
+
+
+def test_a_lock_file_that_can_not_be_used_is_named(tmp_path: Path) -> None:
+    """The status is an error that names the lock file, not the outbox file."""
+    with Outbox(tmp_path / "cms.db") as outbox:
+        Path(f"{outbox.storage.path}.lock").mkdir()
+        with pytest.raises(ApiException, match="The lock file of the outbox can't be used"):
+            outbox.status()

@@ -20,7 +20,7 @@ from ..outbox import Outbox, QueuedEvent
 
 PAGE = 500  # the number of rows that a query reads
 DEFAULT_INTERVAL = 1.0  # seconds
-MAX_WAIT = 60.0  # seconds between two attempts while the database or the outbox can't be used
+MAX_WAIT = 60.0  # seconds between two attempts after a failure, and between two passes
 _FILE_TIMEOUT = 5.0  # seconds to wait for other processes that use the outbox
 _PASS_PAUSE = 50  # the pause after a pass, as a multiple of its duration
 _MAX_DOUBLINGS = 10
@@ -117,7 +117,7 @@ class Relay:
         started = time.monotonic()
         if started >= self._next_pass or self._is_file_lost():
             self._pass(stop)
-            pause = _PASS_PAUSE * (time.monotonic() - started)
+            pause = min(_PASS_PAUSE * (time.monotonic() - started), MAX_WAIT)
             self._next_pass = started + max(self._interval, pause)
         while not stop.is_set():
             new = self._rows.new()

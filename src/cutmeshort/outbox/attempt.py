@@ -45,7 +45,7 @@ def deliver_once(
     Args:
         client: The client.
         event: The event.
-        attempts: The number of earlier attempts that it may have recorded, as in `decide`.
+        attempts: In how many earlier attempts the service may have recorded it, as in `decide`.
         failures: The number of earlier attempts that were transient errors.
         streak: How the latest attempts ended, over all events.
         jitter: A random number from 0 to 1, as in `decide`.

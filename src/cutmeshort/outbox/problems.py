@@ -70,7 +70,8 @@ def explain(error: FileError) -> Problem:
     if isinstance(error, OSError):
         if error.errno in _NO_SPACE:
             return _FULL
-        text = f"The outbox file can't be used: {error.strerror}. Check its path and directory."
+        file = "lock file of the outbox" if str(error.filename).endswith(".lock") else "outbox file"
+        text = f"The {file} can't be used: {error.strerror}. Check its path and permissions."
         return Problem(text, is_permanent=error.errno not in _TRANSIENT)
     if isinstance(error, NotAnOutbox):
         return Problem(f"The outbox file can't be used: {error}.", is_permanent=True)
