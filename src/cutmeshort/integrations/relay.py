@@ -20,7 +20,7 @@ from ..outbox import Outbox, QueuedEvent
 
 PAGE = 500  # the number of rows that a query reads
 DEFAULT_INTERVAL = 1.0  # seconds
-MAX_WAIT = 60.0  # seconds between two attempts after a failure, and between two passes
+MAX_WAIT = 60.0  # seconds between two attempts while the database or the outbox can't be used
 _FILE_TIMEOUT = 5.0  # seconds to wait for other processes that use the outbox
 _PASS_PAUSE = 50  # the pause after a pass, as a multiple of its duration
 _MAX_DOUBLINGS = 10
@@ -116,8 +116,7 @@ class Relay:
     def _round(self, stop: threading.Event) -> None:
         started = time.monotonic()
         if started >= self._next_pass or self._is_file_lost():
-            self._pass(stop)
-            pause = min(_PASS_PAUSE * (time.monotonic() - started), MAX_WAIT)
+            pause = _PASS_PAUSE * self._pass(stop)
             self._next_pass = started + max(self._interval, pause)
         while not stop.is_set():
             new = self._rows.new()
@@ -130,11 +129,17 @@ class Relay:
         known_key = self._known_key
         return known_key is not None and not self._outbox.storage.states([known_key], _FILE_TIMEOUT)
 
-    def _pass(self, stop: threading.Event) -> None:
-        """Compare all rows with the outbox: delete the settled ones, and copy the missing ones."""
+    def _pass(self, stop: threading.Event) -> float:
+        """
+        Compare all rows with the outbox: delete the settled ones, and copy the missing ones.
+
+        Returns:
+            How many seconds the comparisons took, without the copies.
+        """
         self._known_key = None
-        last = 0
+        last, seconds = 0, 0.0
         while not stop.is_set():
+            started = time.monotonic()
             page = self._rows.after(last)
             states = self._outbox.storage.states([row.key for row in page], _FILE_TIMEOUT)
             settled = [
@@ -143,10 +148,12 @@ class Relay:
             if settled:
                 self._rows.delete(settled)
             self._known_key = next(iter(states), self._known_key)
+            seconds += time.monotonic() - started
             self._hand_over([row for row in page if row.key not in states])
             if len(page) < PAGE:
                 break
             last = page[-1].id
+        return seconds
 
     def _hand_over(self, rows: Sequence[Reference]) -> None:
         """Add the events to the outbox. Those handed over earlier may already have been sent."""
