@@ -6,9 +6,8 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any
 
 import pytest
 
@@ -16,6 +15,7 @@ from cutmeshort.outbox.lock import DeliveryLock
 from cutmeshort.sandbox import Sandbox
 
 from ..cli.conftest import TOKEN, Run
+from ..outbox.fast import wait_until
 from ..support.platforms import not_on_windows
 from ..support.server import OK, Connection, Server, respond
 from ..support.timing import LONG
@@ -412,20 +412,12 @@ def start(path: Path, host: str) -> "subprocess.Popen[str]":
     )
 
 
-def wait_until(condition: Callable[[], object]) -> None:
-    """Wait until a condition holds."""
-    deadline = time.monotonic() + LONG
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
-
-
 @not_on_windows("sends SIGINT")
 def test_ctrl_c_keeps_the_state(run: Run, sandbox: Sandbox, tmp_path: Path) -> None:
     """Ctrl-C exits with 130 and says how to continue; the same command then sends the others."""
     path = write_sales(tmp_path, range(5))
     with start(path, sandbox.url) as process:
-        wait_until(lambda: sandbox.sales)
+        wait_until(lambda: bool(sandbox.sales))
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=LONG)
     assert (process.returncode, out) == (130, "")

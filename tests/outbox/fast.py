@@ -39,7 +39,7 @@ def wait_until(condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + LONG
     while not condition():
         assert time.monotonic() < deadline
-        time.sleep(0.01)
+        time.sleep(0.005)
 
 
 def query(outbox: Outbox, statement: str) -> list[Any]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Optional
 
 from ...exceptions import ApiValueError
+from ...operations import OPERATIONS
 from ..events import QueuedEvent
 from ..lock import DeliveryLock
 from ..storage import Storage
@@ -18,6 +19,7 @@ from .rows import RowOptions
 TIMEOUT = 60.0  # seconds to wait for the file, which only the user's own tools can lock
 _MAX_BYTES = 2**40
 _BATCH = 10_000  # events per transaction
+_EVENT_NAMES = {operation.name: operation.event for operation in OPERATIONS}
 _INPUT, _OPTIONS, _COUNTS = "backfill_input", "backfill_options", "backfill_counts"
 
 
@@ -52,7 +54,7 @@ class Counts:
         if is_duplicate:
             self.duplicates += 1
         else:
-            name = event.operation.removeprefix("track_")
+            name = _EVENT_NAMES[event.operation]
             self.events[name] = self.events.get(name, 0) + 1
 
 
