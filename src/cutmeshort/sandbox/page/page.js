@@ -33,7 +33,7 @@ const prose = (text) => text.split("`").map((part, index) => h(index % 2 ? "code
 /** Show items as children of a parent. An item that is the same object keeps its element. */
 function list(parent, items, key, make) {
   const old = new Map([...parent.children].map((node) => [node.key, node]));
-  let budget = 40; // new elements in one frame
+  let budget = 15; // new elements in one frame
   let focused;
   const nodes = items.flatMap((item) => {
     const before = old.get(key(item));
@@ -99,7 +99,7 @@ function elapsed(ms) {
 
 /* Code with colours */
 
-const CODE = /(#.*)|("(?:[^"\\\n]|\\.)*"(?=:))|("(?:[^"\\\n]|\\.)*"|'[^']*')|\b(-?\d[\w.+-]*|true|false|null|from|import|def|assert|export|print)\b/g;
+const CODE = /(#.*)|("(?:[^"\\\n]|\\.)*"(?=:))|("(?:[^"\\\n]|\\.)*"|'[^']*')|((?<=\s)(?:-?\d[\w.+-]*|true|false|null)|\b(?:from|import|def|assert|export|print)\b)/g;
 const TOKEN = /"(?:[^"\\]|\\.)*"|[^\s"{}[\],:]+|[{}[\],:]/g;
 
 function coloured(text) {
@@ -211,6 +211,7 @@ function render() {
   for (const id of ["summary", "attribution", "requests"]) $(id).hidden = empty;
   $("empty").hidden = !empty;
   $("undo").hidden = !model.undo;
+  $("summary").tabIndex = innerWidth > 900 ? -1 : 0; // on a narrow screen, it scrolls
   put("host", model.url, (url) => [url]);
   put("token", model.token, (token) => [token]);
   put("snippet", [view.snippet, model.url, model.token], ([name, ...values]) => coloured(SNIPPETS[name](...values)));
@@ -551,7 +552,7 @@ async function showDetail(node) {
 
 function box(title, remark, first, { headers, body, truncated }) {
   const head = first + headers.map((header) => `${header.join(": ")}\n`).join("");
-  return h("section.box", h("h4", title, remark), h("pre.code", { tabindex: 0, "aria-label": title, role: "region" },
+  return h("section.box", h("h3", title, remark), h("pre.code", { tabindex: 0, "aria-label": title, role: "region" },
     h("span.comment", head), "\n", coloured(indented(body)), truncated && h("span.comment", "\n… truncated")));
 }
 
