@@ -211,7 +211,6 @@ function render() {
   for (const id of ["summary", "attribution", "requests"]) $(id).hidden = empty;
   $("empty").hidden = !empty;
   $("undo").hidden = !model.undo;
-  $("summary").tabIndex = innerWidth > 900 ? -1 : 0; // on a narrow screen, it scrolls
   put("host", model.url, (url) => [url]);
   put("token", model.token, (token) => [token]);
   put("snippet", [view.snippet, model.url, model.token], ([name, ...values]) => coloured(SNIPPETS[name](...values)));
@@ -662,7 +661,6 @@ function escape(target) {
 function selectTab(name) {
   document.body.dataset.tab = name;
   for (const button of $("sections").children) button.ariaCurrent = button.value === name;
-  onScroll();
 }
 
 function onScroll() {
@@ -710,7 +708,10 @@ function more(part) {
 $("chips").prepend(...Object.entries(FAULTS).map(([label, fault]) => h("button.chip", { onclick: act(() => inject(fault)) }, icon("bolt"), label)));
 for (const [id, action] of Object.entries(BUTTONS)) $(id).onclick = act(action);
 for (const button of $("segments").children) button.onclick = () => show(button.value);
-for (const button of $("sections").children) button.onclick = () => selectTab(button.value);
+for (const button of $("sections").children) button.onclick = () => {
+  selectTab(button.value);
+  scrollTo(0, 0);
+};
 for (const tab of $("tabs").children) tab.onclick = () => selectSnippet(tab);
 $("tabs").onkeydown = ({ key, target }) => {
   const tab = { ArrowRight: target.nextElementSibling, ArrowLeft: target.previousElementSibling }[key];
@@ -723,6 +724,9 @@ $("filter").oninput = ({ target }) => filter(target.value);
 addEventListener("keydown", onKey);
 addEventListener("scroll", onScroll, { passive: true });
 document.addEventListener("visibilitychange", connect);
+const narrow = matchMedia("(max-width: 900px)");
+narrow.onchange = () => ($("summary").tabIndex = narrow.matches ? 0 : -1); // then it scrolls
+narrow.onchange();
 setTheme();
 selectSnippet($("tabs").firstElementChild);
 selectTab("chains");
