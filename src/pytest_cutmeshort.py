@@ -69,7 +69,7 @@ def cms_sandbox(request: pytest.FixtureRequest, _cms_server: Sandbox) -> Iterato
     with _used(_cms_server):
         yield _cms_server
     # Pending faults must not affect fixtures with a broader scope. The report needs the requests.
-    _cms_server._faults.pending.clear()  # noqa: SLF001
+    _cms_server.clear_faults()
 
 
 @pytest.fixture
@@ -207,7 +207,7 @@ class _OtherHosts:
         from cutmeshort.checks import is_loopback
 
         local = is_loopback(url.hostname or "")
-        background = sys.modules.get("cutmeshort.sandbox.background")
+        background = sys.modules.get("cutmeshort.sandbox.http.background")
         is_sandbox = local and background and url.port in background.listening_ports()
         if not is_sandbox:
             self._hosts.append((url.netloc, local))

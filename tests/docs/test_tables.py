@@ -5,7 +5,7 @@ import http
 import inspect
 import json
 import re
-from dataclasses import fields
+from dataclasses import asdict, fields
 from typing import Any, Callable
 
 import pytest
@@ -30,6 +30,7 @@ from cutmeshort.exceptions import error_spec
 from cutmeshort.operations import OPERATIONS, Operation
 from cutmeshort.retry import INITIAL_WAIT, MAX_WAIT, is_retried, is_retryable
 from cutmeshort.sandbox import Sandbox
+from cutmeshort.sandbox.state.settings import Settings
 
 from ..support.events import TOKEN, lead
 from ..support.operations import each_operation, full, minimal, recorded, track
@@ -415,7 +416,9 @@ def test_the_table_of_fixtures_is_complete() -> None:
 def test_the_table_of_the_sandboxs_arguments_is_complete() -> None:
     """It has each argument with its default."""
     rows = {name(row): default_of(row) for row in SANDBOX.table("Sandbox arguments")}
-    assert rows == {key: value.default for key, value in parameters(Sandbox).items()}
+    arguments = {key: value.default for key, value in parameters(Sandbox).items()}
+    del arguments["settings"]
+    assert rows == {**arguments, **asdict(Settings())}
 
 
 def test_the_table_of_the_sandboxs_attributes_is_complete() -> None:

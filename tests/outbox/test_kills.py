@@ -99,7 +99,7 @@ class Kills:
         return self._log.read_text(encoding="utf-8").splitlines()
 
     def _deliver_the_rest(self) -> None:
-        self._sandbox._faults.pending.clear()
+        self._sandbox.clear_faults()
         worker = self._processes.start("worker")
         with closing(sqlite3.connect(self._path, timeout=LONG)) as connection:
             wait_until(lambda: self._count(connection, "SELECT count(*) FROM events") == 0)
@@ -121,15 +121,16 @@ def check(folder: Path, rounds: int, seconds: float) -> str:
     with Sandbox(duplicate_status=409) as sandbox:
         kills = Kills(folder, sandbox, seconds)
         kills.run(rounds)
+        recorded_events = [each.event for each in sandbox._state.service.recorded()]
         recorded = Counter(
             f"{event.customer_external_id.partition('-')[0]} {_number(event)}"
-            for event, _ in sandbox._service._snapshot()
+            for event in recorded_events
         )
         accepted = kills.accepted()
         lost = [name for name in accepted if not recorded[name]]
         twice = [name for name, count in recorded.items() if count > 1]
         by_customer: dict[str, list[int]] = {}
-        for event, _ in sandbox._service._snapshot():
+        for event in recorded_events:
             by_customer.setdefault(event.customer_external_id, []).append(_number(event))
     figures = (
         f"{rounds} rounds, {kills.kills['writer']} writers and {kills.kills['worker']} workers "

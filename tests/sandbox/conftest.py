@@ -6,7 +6,7 @@ import pytest
 
 from cutmeshort import CMSClient
 from cutmeshort.sandbox import Sandbox
-from cutmeshort.sandbox.logs import LOGGER
+from cutmeshort.sandbox.http.logs import LOGGER
 
 
 @pytest.fixture(scope="module")

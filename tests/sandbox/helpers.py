@@ -70,7 +70,7 @@ def read_to_end(connection: socket.socket) -> bytes:
 
 def cause_bug(sandbox: Sandbox, patch: pytest.MonkeyPatch) -> None:
     """Make the sandbox raise an unexpected exception for each valid event."""
-    patch.setattr(sandbox._service, "record", lambda *_: 1 // 0)
+    patch.setattr(sandbox._state.service, "record", lambda *_: 1 // 0)
 
 
 def log_an_access_a_warning_and_a_bug(sandbox: Sandbox) -> None:

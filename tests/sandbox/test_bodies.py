@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from cutmeshort.sandbox import Sandbox, bodies
-from cutmeshort.sandbox.bodies import MAX_BODY_BYTES
+from cutmeshort.sandbox import Sandbox
+from cutmeshort.sandbox.http import bodies
+from cutmeshort.sandbox.http.bodies import MAX_BODY_BYTES
 
 from .helpers import LEAD, connect, head, post, read_to_end
 

@@ -4,9 +4,9 @@ import pytest
 
 from cutmeshort import CMSClient
 from cutmeshort.sandbox import Sandbox
-from cutmeshort.sandbox.bodies import MAX_BODY_BYTES
-from cutmeshort.sandbox.rate_limit import RateLimit
-from cutmeshort.sandbox.refusal import Refusal
+from cutmeshort.sandbox.http.bodies import MAX_BODY_BYTES
+from cutmeshort.sandbox.state.rate_limit import RateLimit
+from cutmeshort.sandbox.state.refusal import Refusal
 
 from ..support.events import sale
 from .helpers import post, request

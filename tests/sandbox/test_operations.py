@@ -4,7 +4,8 @@ import pytest
 
 from cutmeshort import LeadPayload
 from cutmeshort.operations import OPERATIONS, Operation
-from cutmeshort.sandbox import Sandbox, service
+from cutmeshort.sandbox import Sandbox
+from cutmeshort.sandbox.state import service
 
 from ..support.operations import each_operation, payload
 from .helpers import post, request
@@ -32,7 +33,7 @@ def test_each_operation_records_an_event_once(operation: Operation, sandbox: San
         "data": {"clickId": "click_1"},
     }
     assert second.json()["data"] == {"clickId": "click_1", "duplicate": True}
-    assert sandbox._service.events(operation.request_model) == [event]
+    assert sandbox._state.service.events(operation.request_model) == [event]
     assert [item.click_id for item in sandbox.attribution("user_42")] == ["click_1"]
 
 

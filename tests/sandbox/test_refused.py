@@ -11,8 +11,9 @@ from typing_extensions import get_args
 
 from cutmeshort import CMSClient, LeadPayload, SalePayload
 from cutmeshort.sandbox import Refused, Sandbox
-from cutmeshort.sandbox.bodies import MAX_BODY_BYTES
-from cutmeshort.sandbox.response_formats import REJECTIONS, ErrorFormat
+from cutmeshort.sandbox.http.bodies import MAX_BODY_BYTES
+from cutmeshort.sandbox.http.response_formats import REJECTIONS
+from cutmeshort.sandbox.state.settings import ErrorFormat
 
 from ..support.events import lead, sale
 from .helpers import LEAD, cause_bug, post, request

@@ -7,7 +7,7 @@ import pytest
 
 from cutmeshort import CMSClient
 from cutmeshort.sandbox import Received, Sandbox
-from cutmeshort.sandbox.request_log import MAX_REQUESTS
+from cutmeshort.sandbox.state.exchanges import MAX_REQUESTS
 
 from ..support.events import lead, sale
 from ..support.timing import LONG

@@ -8,11 +8,13 @@ from typing_extensions import get_args
 
 from cutmeshort import CMSClient
 from cutmeshort.sandbox import Sandbox
-from cutmeshort.sandbox.bodies import MAX_BODY_BYTES
-from cutmeshort.sandbox.response_formats import (
+from cutmeshort.sandbox.http.bodies import MAX_BODY_BYTES
+from cutmeshort.sandbox.http.response_formats import (
     ERRORS,
     REJECTIONS,
     SUCCESSES,
+)
+from cutmeshort.sandbox.state.settings import (
     ErrorFormat,
     ResponseFormat,
 )

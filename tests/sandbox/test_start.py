@@ -15,7 +15,7 @@ import uvicorn
 
 from cutmeshort import ApiValueError, CMSClient
 from cutmeshort.sandbox import Sandbox
-from cutmeshort.sandbox.logs import LOGGER
+from cutmeshort.sandbox.http.logs import LOGGER
 
 from ..support.events import lead
 from ..support.platforms import linux_only

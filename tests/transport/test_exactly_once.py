@@ -64,7 +64,7 @@ def test_each_event_is_recorded_once_under_faults(
             sandbox.fail_next(**fault)
             changes = {example(operation).identity: identity}
             assert track(client, operation, **changes)["success"] is True
-            assert not sandbox._faults.pending  # all of them were injected
+            assert not sandbox._state.faults.pending()  # all of them were injected
         assert recorded(sandbox, operation) == identities
 
 

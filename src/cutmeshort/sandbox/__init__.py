@@ -6,12 +6,12 @@ context manager; otherwise, run `cutmeshort sandbox`.
 """
 
 try:
-    from .server import Sandbox
+    from .sandbox import Sandbox
 except ModuleNotFoundError as error:
     raise ModuleNotFoundError(
         f'the sandbox needs {error.name}: pip install "cutmeshort[sandbox]"', name=error.name
     ) from error
-from .request_log import Received, Refused
-from .service import Attribution
+from .state.exchanges import Received, Refused
+from .state.service import Attribution
 
 __all__ = ["Attribution", "Received", "Refused", "Sandbox"]

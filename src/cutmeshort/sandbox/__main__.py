@@ -7,9 +7,10 @@ import sys
 import threading
 
 from ..exceptions import ApiValueError
-from .logs import LOGGER
-from .response_formats import ERRORS, REJECTIONS, SUCCESSES
-from .server import DEFAULT_TOKEN, Sandbox
+from .http.logs import LOGGER
+from .sandbox import Sandbox
+from .state.settings import ERROR_FORMATS, RECORDING_FORMATS, REJECTING_FORMATS
+from .state.tokens import DEFAULT_TOKEN
 
 
 def run(arguments: argparse.Namespace, name: str) -> int:
@@ -73,15 +74,15 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--response",
         default="message",
-        choices=(*SUCCESSES, *REJECTIONS),
+        choices=(*RECORDING_FORMATS, *REJECTING_FORMATS),
         help="format of the response to a valid event; "
-        f"{', '.join(REJECTIONS)} reject it with status 200",
+        f"{', '.join(REJECTING_FORMATS)} reject it with status 200",
     )
     parser.add_argument("--error-status", type=int, help="reject every event with this status")
     parser.add_argument(
         "--error-response",
         default="envelope",
-        choices=tuple(ERRORS),
+        choices=ERROR_FORMATS,
         help="format of error responses",
     )
     parser.add_argument("--open", action="store_true", help="open the API description in a browser")

@@ -8,7 +8,7 @@ from typing import Any, Optional, TypeVar, Union
 from typing_extensions import Literal, TypedDict
 
 from ..models import EventPayload, ExternalId
-from .request_log import Received
+from .state.exchanges import Received
 
 _MAX_EVENTS = 3
 _MAX_REQUESTS = 5

@@ -5,21 +5,23 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Optional
 
-from typing_extensions import Literal, Self, Unpack
+from typing_extensions import Self, Unpack
 
 from ..checks import check_count, check_token
 from ..exceptions import ApiValueError
 from ..models import ExternalId, LeadPayload, SalePayload
-from .app import create_app
-from .background import BackgroundServer, listen
 from .comparison import LeadFields, SaleFields, find_event
-from .faults import Faults, check_error_status, make_fault
-from .rate_limit import RateLimit
-from .request_log import Received, Refused, RequestLog
-from .response_formats import ERRORS, REJECTIONS, SUCCESSES, ErrorFormat, ResponseFormat
-from .service import Attribution, Service
+from .http.app import create_app
+from .http.background import BackgroundServer, listen
+from .http.injection import FaultInjector
+from .http.recorder import Recorder
+from .state.exchanges import Received, Refused
+from .state.faults import make_fault
+from .state.service import Attribution
+from .state.settings import SettingOptions, Settings
+from .state.state import State
+from .state.tokens import DEFAULT_TOKEN
 
-DEFAULT_TOKEN = "sandbox-token"
 _MAX_PORT = 65535
 
 
@@ -42,19 +44,24 @@ class Sandbox:
         host: The address to listen on; loopback by default.
         port: The port to listen on; 0 selects a free one.
         token: The bearer token to accept.
-        rate_limit: The maximum number of requests per minute; more are rejected with 429. None
-            means no limit. The real service accepts 60.
-        duplicate_status: The status of the response to an event that is already recorded: 200, or
-            409 with the type `duplicate_event`. No event is recorded twice. Once a deferred lead
-            has associated a customer with a click, another lead of the customer with a `click_id`
-            is always rejected with 409 and the type `duplicate_attribution`.
-        response: The format of the response to a valid event. `message`, `timestamp`,
-            `status_text`, `status_ok`, `flat` and `empty` record it; `success_false`,
-            `status_false`, `status_error`, `html` and `list` reject it with status 200.
-        error_status: Rejects every event with this status, from 300 to 599. The token, the rate
-            limit, the body size, the JSON and the names of its fields are checked first.
-        error_response: The format of error responses: `envelope`, `message`, `code`, `html` or
-            `empty`.
+        settings: The settings, which `update_settings` can change:
+
+            - `rate_limit`: The maximum number of requests per minute; more are rejected with 429.
+              None, the default, means no limit. The real service accepts 60.
+            - `duplicate_status`: The status of the response to an event that is already recorded:
+              200, the default, or 409 with the type `duplicate_event`. No event is recorded twice.
+              Once a deferred lead has associated a customer with a click, another lead of the
+              customer with a `click_id` is always rejected with 409 and the type
+              `duplicate_attribution`.
+            - `response`: The format of the response to a valid event. `message` (the default),
+              `timestamp`, `status_text`, `status_ok`, `flat` and `empty` record it;
+              `success_false`, `status_false`, `status_error`, `html` and `list` reject it with
+              status 200.
+            - `error_status`: Rejects every event with this status, from 300 to 599. The token, the
+              rate limit, the body size, the JSON and the names of its fields are checked first.
+              None by default.
+            - `error_response`: The format of error responses: `envelope` (the default), `message`,
+              `code`, `html` or `empty`.
 
     Raises:
         ApiValueError: An argument is invalid.
@@ -68,34 +75,15 @@ class Sandbox:
         host: str = "127.0.0.1",
         port: int = 0,
         token: str = DEFAULT_TOKEN,
-        rate_limit: Optional[int] = None,
-        duplicate_status: Literal[200, 409] = 200,
-        response: ResponseFormat = "message",
-        error_status: Optional[int] = None,
-        error_response: ErrorFormat = "envelope",
+        **settings: Unpack[SettingOptions],
     ) -> None:
-        _check_choice("duplicate_status", duplicate_status, (200, 409))
-        _check_choice("response", response, (*SUCCESSES, *REJECTIONS))
-        _check_choice("error_response", error_response, tuple(ERRORS))
         if check_count("port", port) > _MAX_PORT:
             raise ApiValueError("port must be from 0 to 65535", "port")
-        check_error_status("error_status", error_status)
-        if rate_limit is not None and check_count("rate_limit", rate_limit) == 0:
-            raise ApiValueError("rate_limit must be 1 or more, or None", "rate_limit")
         self.token = check_token("token", token)
         self._address = (host, port)
-        self._service = Service(duplicate_status)
-        self._rate_limit = RateLimit(rate_limit)
-        app = create_app(
-            self._service,
-            token=token,
-            rate_limit=self._rate_limit,
-            response_format=response,
-            error_status=error_status,
-            error_format=error_response,
-        )
-        self._faults = Faults(app, error_response)
-        self._log = RequestLog(self._faults)
+        self._state = State(Settings(**settings))
+        app = create_app(token, self._state)
+        self._app = Recorder(FaultInjector(app, self._state), self._state)
         self._lock = threading.Lock()
         self._running = False
         self._cleanup = ExitStack()
@@ -113,12 +101,12 @@ class Sandbox:
     @property
     def leads(self) -> list[LeadPayload]:
         """The recorded leads, deferred ones included, in the order of arrival."""
-        return self._service.events(LeadPayload)
+        return self._state.service.events(LeadPayload)
 
     @property
     def sales(self) -> list[SalePayload]:
         """The recorded sales, in the order of arrival."""
-        return self._service.events(SalePayload)
+        return self._state.service.events(SalePayload)
 
     @property
     def requests(self) -> list[Received]:
@@ -128,7 +116,7 @@ class Sandbox:
         Each attempt of a call is a separate request. A request appears when its response is sent or
         its connection is closed. Only the newest 1,000 are kept.
         """
-        return self._log.requests()
+        return [exchange.received() for exchange in self._state.log.newest()]
 
     @property
     def refused(self) -> list[Refused]:
@@ -140,7 +128,8 @@ class Sandbox:
         is not included: the sandbox dropped the connection, or the client closed it first. Only the
         newest 1,000 are kept.
         """
-        return self._log.refused()
+        received = [exchange.received() for exchange in self._state.log.refused()]
+        return [each for each in received if isinstance(each, Refused)]
 
     def assert_lead(self, **fields: Unpack[LeadFields]) -> LeadPayload:
         """
@@ -170,7 +159,7 @@ class Sandbox:
 
     def attribution(self, customer_external_id: ExternalId) -> list[Attribution]:
         """Return a customer's events by click, in the order of each click's first event."""
-        return self._service.attribution(customer_external_id)
+        return self._state.service.attribution(customer_external_id)
 
     def fail_next(
         self,
@@ -210,7 +199,7 @@ class Sandbox:
             recorded=recorded,
             retry_after=retry_after,
         )
-        self._faults.pending.extend([fault] * times)
+        self._state.add_fault(fault, times)
 
     @contextmanager
     def outage(self, status: int = 503) -> Iterator[None]:
@@ -225,23 +214,34 @@ class Sandbox:
         Raises:
             ApiValueError: The status is invalid.
         """
-        fault = make_fault(status=status, drop=False, latency=0.0, recorded=None, retry_after=None)
-        outer, self._faults.lasting = self._faults.lasting, fault
+        outer = self._state.set_outage(make_fault(status=status))
         try:
             yield
         finally:
-            self._faults.lasting = outer
+            self._state.set_outage(outer)
+
+    def clear_faults(self) -> None:
+        """Remove the faults of `fail_next` that no request has had yet."""
+        self._state.remove_faults()
+
+    def update_settings(self, **settings: Unpack[SettingOptions]) -> None:
+        """
+        Change some of the settings, which the class describes, until `reset`.
+
+        Raises:
+            ApiValueError: A value is invalid; no setting changes.
+            TypeError: A setting does not exist.
+        """
+        self._state.update_settings(**settings)
 
     def reset(self) -> None:
         """
         Forget all events, customers' clicks, requests and pending faults.
 
-        Earlier requests no longer count towards the rate limit.
+        Earlier requests no longer count towards the rate limit, and the settings are those with
+        which the sandbox was created.
         """
-        self._service.reset()
-        self._rate_limit.reset()
-        self._log.reset()
-        self._faults.pending.clear()
+        self._state.reset()
 
     def __enter__(self) -> Self:
         with self._lock, ExitStack() as cleanup:
@@ -255,7 +255,7 @@ class Sandbox:
             self._url = None
             host, port = self._address
             listener = listen(host, port)
-            server = BackgroundServer(self._log, listener)
+            server = BackgroundServer(self._app, listener)
             cleanup.callback(server.stop)
             server.start()
             url_host = f"[{host}]" if ":" in host else host
@@ -265,8 +265,3 @@ class Sandbox:
 
     def __exit__(self, *exception: object) -> None:
         self._cleanup.close()
-
-
-def _check_choice(name: str, value: object, choices: tuple[object, ...]) -> None:
-    if value not in choices:
-        raise ApiValueError(f"{name} must be one of {', '.join(map(str, choices))}", name)

@@ -2,19 +2,18 @@
 
 from collections.abc import Coroutine
 from http import HTTPStatus
-from typing import Any, Callable, Optional
+from typing import Any, Callable
 
 from fastapi import APIRouter, FastAPI, Request, Response, Security
 from fastapi.security import HTTPBearer
 
-from .._version import __version__
-from ..models import ErrorResponse, EventPayload, TrackResponse
-from ..operations import OPERATIONS, Operation
+from ..._version import __version__
+from ...models import ErrorResponse, EventPayload, TrackResponse
+from ...operations import OPERATIONS, Operation
+from ..state.state import State
 from .error_handlers import add_error_handlers
 from .guard import guarded_route
-from .rate_limit import RateLimit
 from .response_formats import make_success
-from .service import Service
 
 _ERROR_RESPONSES: dict[Any, dict[str, Any]] = {
     status: {"model": ErrorResponse, "description": HTTPStatus(status).phrase}
@@ -22,18 +21,10 @@ _ERROR_RESPONSES: dict[Any, dict[str, Any]] = {
 }
 
 
-def create_app(
-    service: Service,
-    *,
-    token: str,
-    rate_limit: RateLimit,
-    response_format: str,
-    error_status: Optional[int],
-    error_format: str,
-) -> FastAPI:
-    """Create the application from the arguments of Sandbox."""
+def create_app(token: str, state: State) -> FastAPI:
+    """Create the application of a sandbox that accepts the token."""
     router = APIRouter(
-        route_class=guarded_route(token, rate_limit, response_format, error_status),
+        route_class=guarded_route(token, state),
         # Only for the OpenAPI description: the route checks the token.
         dependencies=[Security(HTTPBearer(auto_error=False))],
         responses=_ERROR_RESPONSES,
@@ -41,7 +32,7 @@ def create_app(
     for operation in OPERATIONS:
         router.add_api_route(
             operation.path,
-            _make_endpoint(service, operation, response_format),
+            _make_endpoint(state, operation),
             methods=[operation.method],
             name=operation.name,
             operation_id=operation.name,
@@ -51,18 +42,18 @@ def create_app(
         title="CutMeShort tracking API (sandbox)", version=__version__, redirect_slashes=False
     )
     app.include_router(router)
-    add_error_handlers(app, error_format)
+    add_error_handlers(app, state)
     return app
 
 
 def _make_endpoint(
-    service: Service, operation: Operation, response_format: str
+    state: State, operation: Operation
 ) -> Callable[[Request, EventPayload], Coroutine[Any, Any, Response]]:
     message = f"{operation.event.capitalize()} tracked successfully"
 
     async def track(request: Request, payload: EventPayload) -> Response:
-        data = service.record(operation, payload)
-        return make_success(request, response_format, message, data)
+        data = state.record(operation, payload, request.state.request_id)
+        return make_success(request, state.settings.response, message, data)
 
     # FastAPI validates the body by this annotation. The model is known only here.
     track.__annotations__["payload"] = operation.request_model

@@ -5,11 +5,14 @@ Each operation has its rules in one method of Service, which `Service._recorders
 """
 
 import threading
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, Callable, NamedTuple, TypeVar, Union
+from datetime import datetime, timezone
+from itertools import islice
+from typing import Any, Callable, NamedTuple, Optional, TypeVar, Union
 
-from ..models import EventPayload, ExternalId, LeadPayload, SalePayload
-from ..operations import OPERATIONS, TRACK_LEAD, TRACK_SALE, Operation
+from ...models import EventPayload, ExternalId, LeadPayload, SalePayload
+from ...operations import OPERATIONS, TRACK_LEAD, TRACK_SALE, Operation
 from .refusal import Refusal
 
 Event = Union[LeadPayload, SalePayload]
@@ -32,24 +35,39 @@ class Attribution:
     sales: list[SalePayload] = field(default_factory=list)
 
 
-class _Recorded(NamedTuple):
+class Recorded(NamedTuple):
+    """
+    A recorded event.
+
+    Attributes:
+        operation: The operation that recorded it.
+        event: The event.
+        click_id: The click that it is credited to.
+        time: When it was recorded, in UTC.
+        request_id: The request that recorded it.
+    """
+
+    operation: Operation
     event: Event
     click_id: str
+    time: datetime
+    request_id: Optional[str]
 
 
 class Service:
     """
     Records each event once, and credits it to a click.
 
-    Args:
+    Attributes:
         duplicate_status: The status of the response to a duplicate: 200 or 409.
+        generation: How often the events were replaced, which `record` does not do.
 
     Raises:
         LookupError: An operation of the API has no rules.
     """
 
     def __init__(self, duplicate_status: int) -> None:
-        self._recorders: dict[Operation, Callable[[Any], dict[str, Any]]] = {
+        self._recorders: dict[Operation, Callable[[Any, Optional[str]], dict[str, Any]]] = {
             TRACK_LEAD: self._record_lead,
             TRACK_SALE: self._record_sale,
         }
@@ -58,17 +76,14 @@ class Service:
             raise LookupError(
                 f"the sandbox has no rules for {', '.join(missing)}: add them to Service._recorders"
             )
-        self._duplicate_status = duplicate_status
+        self.duplicate_status = duplicate_status
+        self.generation = 0
         self._lock = threading.Lock()
-        self.reset()
+        self.replace([])
 
-    def reset(self) -> None:
-        """Forget all events, and the clicks that customers are associated with."""
-        with self._lock:
-            self._recorded: dict[tuple[object, ...], _Recorded] = {}  # by deduplication key
-            self._deferred_clicks: dict[str, str] = {}  # by customer
-
-    def record(self, operation: Operation, event: EventPayload) -> dict[str, Any]:
+    def record(
+        self, operation: Operation, event: EventPayload, request_id: Optional[str] = None
+    ) -> dict[str, Any]:
         """
         Record an event, unless it is a duplicate.
 
@@ -79,29 +94,43 @@ class Service:
             Refusal: The service does not accept the event.
         """
         with self._lock:
-            return self._recorders[operation](event)
+            return self._recorders[operation](event, request_id)
+
+    def replace(self, recorded: Iterable[Recorded]) -> None:
+        """Forget all events, and the clicks of customers; restore other events, oldest first."""
+        with self._lock:
+            self.generation += 1
+            self._recorded: dict[tuple[object, ...], Recorded] = {}  # by deduplication key
+            self._deferred_clicks: dict[str, str] = {}  # by customer
+            for each in recorded:
+                key = (each.operation.name, *each.operation.key_of(each.event))
+                self._recorded.setdefault(key, each)
+                if getattr(each.event, "mode", None) == "deferred":
+                    self._deferred_clicks.setdefault(each.event.customer_external_id, each.click_id)
+
+    def recorded(self, start: int = 0) -> list[Recorded]:
+        """Return the recorded events from number `start` on (the first is 0), oldest first."""
+        with self._lock:
+            count = max(0, len(self._recorded) - start)
+            return list(islice(reversed(self._recorded.values()), count))[::-1]
 
     def events(self, model: type[EventT]) -> list[EventT]:
         """Return the recorded events of one type, in the order of arrival."""
-        return _of_type(model, [recorded.event for recorded in self._snapshot()])
+        return _of_type(model, [recorded.event for recorded in self.recorded()])
 
     def attribution(self, customer_external_id: ExternalId) -> list[Attribution]:
         """Return a customer's events by click, in the order of each click's first event."""
         customer = str(customer_external_id)  # as in a payload
         by_click: dict[str, list[Event]] = {}
-        for event, click_id in self._snapshot():
-            if event.customer_external_id == customer:
-                by_click.setdefault(click_id, []).append(event)
+        for each in self.recorded():
+            if each.event.customer_external_id == customer:
+                by_click.setdefault(each.click_id, []).append(each.event)
         return [
             Attribution(click_id, _of_type(LeadPayload, events), _of_type(SalePayload, events))
             for click_id, events in by_click.items()
         ]
 
-    def _snapshot(self) -> list[_Recorded]:
-        with self._lock:
-            return list(self._recorded.values())
-
-    def _record_lead(self, lead: LeadPayload) -> dict[str, Any]:
+    def _record_lead(self, lead: LeadPayload, request_id: Optional[str]) -> dict[str, Any]:
         customer = lead.customer_external_id
         deferred = lead.mode == "deferred"
         key = (TRACK_LEAD.name, *TRACK_LEAD.key_of(lead))
@@ -115,20 +144,29 @@ class Service:
                 "click. Leave clickId out of the customer's later leads.",
                 type="duplicate_attribution",
             )
-        data = self._record(key, lead, "a lead with this customerExternalId and eventName")
+        description = "a lead with this customerExternalId and eventName"
+        data = self._record(TRACK_LEAD, key, lead, request_id, description)
         if deferred and "duplicate" not in data:
             self._deferred_clicks[customer] = data["clickId"]
             data["deferredAssociationStored"] = True
         return data
 
-    def _record_sale(self, sale: SalePayload) -> dict[str, Any]:
+    def _record_sale(self, sale: SalePayload, request_id: Optional[str]) -> dict[str, Any]:
         key = (TRACK_SALE.name, *TRACK_SALE.key_of(sale))
-        return self._record(key, sale, "a sale with this invoiceId")
+        description = "a sale with this invoiceId"
+        return self._record(TRACK_SALE, key, sale, request_id, description)
 
-    def _record(self, key: tuple[object, ...], event: Event, description: str) -> dict[str, Any]:
+    def _record(
+        self,
+        operation: Operation,
+        key: tuple[object, ...],
+        event: Event,
+        request_id: Optional[str],
+        description: str,
+    ) -> dict[str, Any]:
         """Record an event, unless one with the same deduplication key is recorded."""
         if key in self._recorded:
-            if self._duplicate_status == 409:
+            if self.duplicate_status == 409:
                 raise Refusal(
                     409,
                     f"Duplicate event: {description} is already recorded.",
@@ -139,7 +177,8 @@ class Service:
         if click_id is None:
             message = "clickId is required: the customer has no click from a deferred lead."
             raise Refusal(422, message, details=[{"field": "clickId", "message": message}])
-        self._recorded[key] = _Recorded(event, click_id)
+        now = datetime.now(timezone.utc)
+        self._recorded[key] = Recorded(operation, event, click_id, now, request_id)
         return {"clickId": click_id}
 
 

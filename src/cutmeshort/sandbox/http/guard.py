@@ -3,16 +3,16 @@
 import hmac
 import time
 from collections.abc import Coroutine
-from typing import Any, Callable, Optional
+from typing import Any, Callable
 
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
-from ..operations import OPERATIONS
-from ..strict_json import read_json
+from ...operations import OPERATIONS
+from ...strict_json import read_json
+from ..state.refusal import Refusal
+from ..state.state import State
 from .bodies import LimitedRequest
-from .rate_limit import RateLimit
-from .refusal import Refusal
 from .response_formats import REJECTIONS, make_rejection
 
 _WIRE_NAMES = {
@@ -24,11 +24,9 @@ _MAX_REPORTED_FIELDS = 10
 _MAX_NAME_LENGTH = 100
 
 
-def guarded_route(
-    token: str, rate_limit: RateLimit, response_format: str, error_status: Optional[int]
-) -> type[APIRoute]:
+def guarded_route(token: str, state: State) -> type[APIRoute]:
     """
-    Create a class of routes that make the checks, from the arguments of Sandbox.
+    Create a class of routes that make the checks.
 
     FastAPI parses the body before it resolves dependencies, so these checks can't be dependencies.
     """
@@ -40,13 +38,16 @@ def guarded_route(
 
             async def check_and_handle(request: Request) -> Response:
                 _check_token(request, token)
-                rate_limit.check(time.monotonic())
+                state.rate_limit.check(time.monotonic())
                 limited = LimitedRequest(request.scope, request.receive)
                 _check_json(request.headers.get("Content-Type", ""), await limited.body())
-                if error_status is not None:
-                    raise Refusal(error_status)
-                if response_format in REJECTIONS:
-                    return make_rejection(request, response_format)
+                settings, exchange = state.settings, request.state.exchange
+                if settings.error_status is not None:
+                    exchange.forced = f"error_status={settings.error_status}"
+                    raise Refusal(settings.error_status)
+                if settings.response in REJECTIONS:
+                    exchange.forced = f'response="{settings.response}"'
+                    return make_rejection(request, settings.response)
                 return await handle(limited)
 
             return check_and_handle

@@ -1,6 +1,7 @@
 """The limit of requests per minute."""
 
 import math
+from bisect import bisect_right
 from collections import deque
 from typing import Optional
 
@@ -13,12 +14,12 @@ class RateLimit:
     """
     Limits the requests within any 60 seconds.
 
-    Args:
+    Attributes:
         limit: The number of requests to accept; None for no limit.
     """
 
     def __init__(self, limit: Optional[int]) -> None:
-        self._limit = limit
+        self.limit = limit
         self._accepted: deque[float] = deque()
 
     def reset(self) -> None:
@@ -32,16 +33,23 @@ class RateLimit:
         Raises:
             Refusal: The limit is reached: 429, with the seconds to wait in Retry-After.
         """
-        if self._limit is None:
+        limit = self.limit
+        if limit is None:
             return
         accepted = self._accepted
         while accepted and accepted[0] <= now - _WINDOW_SECONDS:
             accepted.popleft()
-        if len(accepted) >= self._limit:
-            seconds = math.ceil(accepted[0] + _WINDOW_SECONDS - now)
+        if len(accepted) >= limit:
+            # Enough must leave the window; after the limit was lowered, this is not the oldest one.
+            seconds = math.ceil(accepted[-limit] + _WINDOW_SECONDS - now)
             raise Refusal(
                 429,
-                f"Rate limit exceeded: {self._limit} requests per minute.",
+                f"Rate limit exceeded: {limit} requests per minute.",
                 headers={"Retry-After": str(seconds)},
             )
         accepted.append(now)
+
+    def used(self, now: float) -> int:
+        """Return how many requests were accepted in the 60 seconds before `now`."""
+        accepted = list(self._accepted)
+        return len(accepted) - bisect_right(accepted, now - _WINDOW_SECONDS)

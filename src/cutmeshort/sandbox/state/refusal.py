@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Optional
 
-from ..exceptions import error_spec
+from ...exceptions import error_spec
 
 
 class Refusal(Exception):  # noqa: N818 - a response of the service, not a failure of the sandbox

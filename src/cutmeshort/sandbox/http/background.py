@@ -13,7 +13,7 @@ from typing import Any, Callable, Optional
 import uvicorn
 from starlette.types import ASGIApp
 
-from .faults import DroppingProtocol
+from .injection import DroppingProtocol
 from .logs import LogFilter, ServerThread
 
 _listeners: "weakref.WeakSet[socket.socket]" = weakref.WeakSet()

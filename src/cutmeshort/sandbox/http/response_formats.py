@@ -5,25 +5,8 @@ from typing import Any, Callable
 
 from fastapi import Request
 from fastapi.responses import HTMLResponse, JSONResponse, Response
-from typing_extensions import Literal
 
-from .refusal import Refusal
-
-# The keys of SUCCESSES and REJECTIONS; type checkers need them as literals.
-ResponseFormat = Literal[
-    "message",
-    "timestamp",
-    "status_text",
-    "status_ok",
-    "flat",
-    "empty",
-    "success_false",
-    "status_false",
-    "status_error",
-    "html",
-    "list",
-]
-ErrorFormat = Literal["envelope", "message", "code", "html", "empty"]
+from ..state.refusal import Refusal
 
 _PAGE = "<!doctype html><title>Sign in</title><p>Sign in to use this network."
 
@@ -83,15 +66,15 @@ ERRORS: dict[str, Callable[[Refusal, str], Response]] = {
 
 def make_success(request: Request, name: str, message: str, data: dict[str, Any]) -> Response:
     """Create the response to an event that was recorded, now or earlier."""
-    request.state.message = message
-    if "duplicate" in data:
-        request.state.message = "The event was already recorded."
+    exchange = request.state.exchange
+    exchange.data = data
+    exchange.message = "The event was already recorded." if "duplicate" in data else message
     return SUCCESSES[name](message, data, request.state.request_id)
 
 
 def make_rejection(request: Request, name: str) -> Response:
     """Create the response with status 200 to an event that is not recorded."""
-    request.state.refusal = Refusal(
+    request.state.exchange.refusal = Refusal(
         200,
         f'Not tracked: the sandbox was created with response="{name}".',
         type="invalid_response" if name in ("html", "list") else "api_error",
@@ -104,9 +87,10 @@ def make_error(request: Request, name: str, refusal: Refusal) -> Response:
     Create an error response; with status 304 it has no body, whatever the format.
 
     All error responses are created here or in `make_rejection`. Both put the refusal into the
-    request's state for RequestLog, as `make_success` does with the message.
+    exchange, if the request is to an operation, as `make_success` does with the message.
     """
-    request.state.refusal = refusal
+    if request.state.exchange is not None:
+        request.state.exchange.refusal = refusal
     if refusal.status == 304:
         response = Response(status_code=304)
     else:

@@ -6,21 +6,27 @@ from pydantic.alias_generators import to_camel
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
+from ..state.refusal import Refusal
+from ..state.state import State
 from .bodies import BodyTooLarge, ClosingResponse
-from .refusal import Refusal
 from .response_formats import make_error
 
 
-def add_error_handlers(app: FastAPI, error_format: str) -> None:
-    """Respond to every exception with an error response in the format."""
+def add_error_handlers(app: FastAPI, state: State) -> None:
+    """Respond to every exception with an error response in the format of the settings."""
+
+    def respond(request: Request, refusal: Refusal) -> Response:
+        return make_error(request, state.settings.error_response, refusal)
 
     @app.exception_handler(Refusal)
     async def handle_refusal(request: Request, refusal: Refusal) -> Response:
-        return make_error(request, error_format, refusal)
+        return respond(request, refusal)
 
     @app.exception_handler(BodyTooLarge)
     async def handle_large_body(request: Request, error: BodyTooLarge) -> Response:
-        return ClosingResponse(make_error(request, error_format, error), error.unread)
+        return ClosingResponse(
+            make_error(request, state.settings.error_response, error), error.unread
+        )
 
     @app.exception_handler(ClientDisconnect)
     async def handle_disconnect(_request: Request, _error: ClientDisconnect) -> Response:
@@ -33,14 +39,16 @@ def add_error_handlers(app: FastAPI, error_format: str) -> None:
             for part in error.errors()
         ]
         message = "; ".join(f"{part['field']}: {part['message']}" for part in details)
-        return make_error(request, error_format, Refusal(422, message, details=details))
+        return make_error(
+            request, state.settings.error_response, Refusal(422, message, details=details)
+        )
 
     @app.exception_handler(HTTPException)
     async def handle_http_exception(request: Request, error: HTTPException) -> Response:
         refusal = Refusal(error.status_code, error.detail, headers=error.headers)
-        return make_error(request, error_format, refusal)
+        return respond(request, refusal)
 
     @app.exception_handler(Exception)
     async def handle_bug(request: Request, _error: Exception) -> Response:
         message = "The sandbox has a bug; its traceback is on stderr."
-        return make_error(request, error_format, Refusal(500, message))
+        return respond(request, Refusal(500, message))

@@ -8,7 +8,7 @@ from fastapi import Request, Response
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
-from .refusal import Refusal
+from ..state.refusal import Refusal
 
 MAX_BODY_BYTES = 1024 * 1024  # an event needs less than 20 KiB
 _IDLE_SECONDS = 2.0

@@ -1,0 +1,1 @@
+"""The operations of the tracking API over HTTP, and the server."""

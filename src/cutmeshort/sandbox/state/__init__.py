@@ -1,0 +1,1 @@
+"""What the sandbox knows and decides, without HTTP."""
