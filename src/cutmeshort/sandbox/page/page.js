@@ -96,7 +96,7 @@ function duration(ms) {
 
 /* Code with colours */
 
-const CODE = /(#.*)|("(?:[^"\\\n]|\\.)*"(?=:))|("(?:[^"\\\n]|\\.)*"|'[^']*')|((?<=\s)(?:-?\d[\w.+-]*|true|false|null)|\b(?:from|import|def|assert|export|print)\b)/g;
+const CODE = /(#.*)|("(?:[^"\\\n]|\\.)*"(?=:))|("(?:[^"\\\n]|\\.)*"|'[^']*')|((?<=\s)(?:-?\d[\w.+-]*|true|false|null))/g;
 
 function coloured(text) {
   if (text.length > 2e4) return [text];
@@ -199,7 +199,7 @@ function render() {
   put("host", model.url, (url) => [url]);
   put("token", model.token, (token) => [token]);
   put("snippet", [view.snippet, model.url, model.token], ([name, ...values]) => coloured(SNIPPETS[name](...values)));
-  put("storage", model.data, (file) => [...(file ? ["Stored in ", h("code", file)] : ["In memory"]), `: the newest ${number(KEPT)} requests. Nothing leaves this machine.`]);
+  put("storage", model.data, (file) => [file ? `Stored in ${file}` : "In memory"]);
   put("funnel", totals, funnel);
   put("counts", totals.requests, counts);
   put("limit", totals.rate_limit, rateLimit);
@@ -246,7 +246,6 @@ function selectSnippet(tab) {
     other.ariaSelected = other === tab;
     other.tabIndex = other === tab ? 0 : -1;
   }
-  $("snippet").setAttribute("aria-labelledby", tab.id);
   change();
 }
 
@@ -338,9 +337,7 @@ function filter(text) {
 
 function renderChains() {
   const chains = [...model.chains.values()].filter(found).sort((a, b) => (a.last_activity < b.last_activity ? 1 : -1));
-  const shown = chains.slice(0, view.chains);
-  list($("chains"), shown, ({ customer }) => customer, makeChain);
-  $("chains").classList.toggle("with-deferred", shown.some(({ deferred }) => deferred));
+  list($("chains"), chains.slice(0, view.chains), ({ customer }) => customer, makeChain);
   note("customers", `${view.query ? `${number(chains.length)} of ` : ""}${plural(model.chains.size, "customer")}`);
   note("no-chains", chains.length ? "" : view.query ? "No customer matches." : "No lead or sale is recorded yet.");
   note("more-chains", chains.length > view.chains ? plural(chains.length - view.chains, "more customer") : "");
@@ -356,10 +353,10 @@ function makeChain({ customer, deferred, waiting, revenue, earlier, steps }) {
       h("button.button.quiet.copy-test", { onclick: act(copyTest) }, icon("copy"), "Copy as pytest test", h("span.hidden", ` of ${customer}`)),
       h("p.sum", revenue.map((entry) => h("span", money(entry))))),
     earlier && h("p.muted", `${plural(earlier, "earlier step")} not shown`),
-    h("ol.steps", steps.map((step, index) => makeStep(step, steps[index + 1], index))));
+    h("ol.steps", steps.map((step, index) => makeStep(step, steps[index + 1]))));
 }
 
-function makeStep(step, next, index) {
+function makeStep(step, next) {
   const { type, event } = step;
   const [name, remark] = {
     click: () => [step.click, step.link],
@@ -368,10 +365,8 @@ function makeStep(step, next, index) {
     sale: () => [money(step), `${event} · ${step.invoice}`],
     awaited: () => ["Waiting", "for an event without a click id"],
   }[type]();
-  // Leave columns empty, so that leads and sales line up.
-  const skip = !index && type === "click" && { lead: ".skip-deferred", sale: ".skip-deferred.skip-lead" }[next?.type];
-  return h(`li.step.${type}${skip || ""}`, icon(type, "svg.node"),
-    next && h(`i.gap${type === "deferred" ? ".dotted" : ""}`, duration(Date.parse(next.time) - Date.parse(step.time))),
+  return h(`li.step.${type}`, icon(type, "svg.node"),
+    next && h("i.gap", duration(Date.parse(next.time) - Date.parse(step.time))),
     h("bdi.name", name),
     remark && h("bdi.note", { title: remark }, remark), step.time && time(step.time));
 }
@@ -534,22 +529,21 @@ function connect() {
   stream?.close();
   if (document.hidden) return;
   stream = new EventSource(`/_sandbox/events?after=${model.sequence ?? 0}`);
-  stream.onopen = () => connection("live", "Live", null);
+  stream.onopen = () => connection("Live");
   stream.onerror = () => {
     lost ??= Date.now();
     stream.close();
     reconnect = setTimeout(connect, 1000);
-    if (Date.now() - lost < 1e4) connection("reconnecting", "Reconnecting…", lost);
-    else connection("stopped", "Stopped", lost);
+    connection(Date.now() - lost < 1e4 ? "Reconnecting…" : "Stopped", lost);
   };
   stream.addEventListener("snapshot", act(({ data }) => snapshot(JSON.parse(data))));
   stream.addEventListener("update", ({ data }) => receive(JSON.parse(data)));
 }
 
-function connection(state, label, since) {
+function connection(label, since) {
   lost = since;
   if ($("connection").textContent === label) return;
-  $("connection").className = `connection ${state}`;
+  $("connection").className = `connection ${label.toLowerCase()}`;
   $("connection").textContent = label;
   say(`Connection: ${label}`);
 }
@@ -596,8 +590,7 @@ function move(step) {
   selectTab("requests");
   const rows = [...$("rows").children];
   const from = rows.indexOf(document.activeElement.closest(".row"));
-  const row = rows[Math.max(0, Math.min(rows.length - 1, from + step))];
-  row?.firstChild.focus();
+  rows[Math.max(0, from + step)]?.firstChild.focus();
 }
 
 function onKey(event) {
