@@ -1,0 +1,127 @@
+"""Everything that the sandbox serves beside the operations, as one application."""
+
+from typing import Any, Callable
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ..exceptions import ApiValueError
+from .control import description, endpoints
+from .control.follower import Feed
+from .control.json_response import Json
+from .control.replay import Replayer
+from .http.access import Access, write_refusal
+from .http.bodies import MAX_BODY_BYTES, BodyTooLarge, ClosingResponse, LimitedRequest
+from .state.state import State
+
+_MAX_IMPORT_BYTES = 256 * 1024 * 1024  # an export has at most 1,000 requests of 32 KiB
+_HEADERS = (
+    (b"cache-control", b"no-store"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+)
+
+
+def create_interface(
+    *,
+    state: State,
+    token: str,
+    access: Access,
+    tracking: FastAPI,
+    feed: Callable[[], Feed],
+    replayer: Replayer,
+) -> ASGIApp:
+    """
+    Create the application.
+
+    Args:
+        state: The sandbox's state.
+        token: The sandbox's token.
+        access: Checks the Host header.
+        tracking: The application with the operations, to describe them.
+        feed: Returns what renders the state.
+        replayer: Sends requests again.
+    """
+    app = FastAPI(openapi_url=None, redirect_slashes=False)
+    _add_error_handlers(app)
+    app.include_router(endpoints.make_router(state, token, feed, replayer))
+    app.include_router(description.make_router([*tracking.routes, *app.routes]))
+    return _Shield(app, access)
+
+
+def _error(status: int, message: str, **options: Any) -> Response:
+    return Json({"error": message}, status, **options)
+
+
+def _add_error_handlers(app: FastAPI) -> None:
+    @app.exception_handler(HTTPException)
+    async def handle_http_exception(_request: Request, error: HTTPException) -> Response:
+        return _error(error.status_code, error.detail, headers=error.headers)
+
+    @app.exception_handler(ApiValueError)
+    async def handle_value(_request: Request, error: ApiValueError) -> Response:
+        return _error(422, str(error))
+
+    @app.exception_handler(RequestValidationError)
+    async def handle_invalid_request(_request: Request, error: RequestValidationError) -> Response:
+        details = error.errors()
+        if any(part["type"] == "json_invalid" for part in details):
+            return _error(400, "The body must be JSON.")
+        parts = [f"{part['loc'][-1]}: {part['msg']}" for part in details]
+        return _error(422, "; ".join(parts))
+
+    @app.exception_handler(Exception)
+    async def handle_bug(_request: Request, _error_: Exception) -> Response:
+        return _error(500, "The sandbox has a bug; its traceback is on stderr.")
+
+
+class _Shield:
+    """Checks the headers and the size of requests, and adds headers to the responses."""
+
+    def __init__(self, app: ASGIApp, access: Access) -> None:
+        self._app = app
+        self._access = access
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                names = {name for name, _ in _HEADERS}
+                own = [header for header in message["headers"] if header[0] not in names]
+                message = {**message, "headers": [*own, *_HEADERS]}
+            await send(message)
+
+        request = Request(scope, receive)
+        writes = scope["method"] not in ("GET", "HEAD")
+        refusal = self._access.host_refusal(scope["headers"])
+        if refusal is None and writes:
+            refusal = write_refusal(request.headers)
+        app = self._app
+        if refusal is not None:
+            app = _error(refusal.status, refusal.message)
+        elif writes:
+            try:
+                receive = await _read_body(scope, receive)
+            except BodyTooLarge as error:
+                response = _error(413, error.message, headers=error.headers)
+                app = ClosingResponse(response, error.unread)
+            except ClientDisconnect:
+                return
+        await app(scope, receive, send_with_headers)
+
+
+async def _read_body(scope: Scope, receive: Receive) -> Receive:
+    """Read the body within its limit, and return what receives it again; an empty one is `{}`."""
+    limit = _MAX_IMPORT_BYTES if scope["path"] == "/_sandbox/import" else MAX_BODY_BYTES
+    body = [await LimitedRequest(scope, receive, limit).body() or b"{}"]
+
+    async def receive_again() -> Message:
+        if body:
+            return {"type": "http.request", "body": body.pop(), "more_body": False}
+        return await receive()
+
+    return receive_again
