@@ -1,17 +1,14 @@
 """Everything that the sandbox serves beside the operations, as one application."""
 
-from typing import Any, Callable
+from typing import Callable
 
-from fastapi import FastAPI, Request, Response
-from fastapi.exceptions import RequestValidationError
-from starlette.exceptions import HTTPException
+from fastapi import FastAPI, Request
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ..exceptions import ApiValueError
 from .control import description, endpoints
+from .control.errors import add_error_handlers, make_error
 from .control.follower import Feed
-from .control.json_response import Json
 from .control.replay import Replayer
 from .http.access import Access, write_refusal
 from .http.bodies import MAX_BODY_BYTES, BodyTooLarge, ClosingResponse, LimitedRequest
@@ -48,36 +45,10 @@ def create_interface(
         replayer: Sends requests again.
     """
     app = FastAPI(openapi_url=None, redirect_slashes=False)
-    _add_error_handlers(app)
+    add_error_handlers(app)
     app.include_router(endpoints.make_router(state, token, feed, replayer))
     app.include_router(description.make_router([*tracking.routes, *app.routes]))
     return _Shield(app, access)
-
-
-def _error(status: int, message: str, **options: Any) -> Response:
-    return Json({"error": message}, status, **options)
-
-
-def _add_error_handlers(app: FastAPI) -> None:
-    @app.exception_handler(HTTPException)
-    async def handle_http_exception(_request: Request, error: HTTPException) -> Response:
-        return _error(error.status_code, error.detail, headers=error.headers)
-
-    @app.exception_handler(ApiValueError)
-    async def handle_value(_request: Request, error: ApiValueError) -> Response:
-        return _error(422, str(error))
-
-    @app.exception_handler(RequestValidationError)
-    async def handle_invalid_request(_request: Request, error: RequestValidationError) -> Response:
-        details = error.errors()
-        if any(part["type"] == "json_invalid" for part in details):
-            return _error(400, "The body must be JSON.")
-        parts = [f"{part['loc'][-1]}: {part['msg']}" for part in details]
-        return _error(422, "; ".join(parts))
-
-    @app.exception_handler(Exception)
-    async def handle_bug(_request: Request, _error_: Exception) -> Response:
-        return _error(500, "The sandbox has a bug; its traceback is on stderr.")
 
 
 class _Shield:
@@ -102,12 +73,12 @@ class _Shield:
             refusal = write_refusal(request.headers)
         app = self._app
         if refusal is not None:
-            app = _error(refusal.status, refusal.message)
+            app = make_error(refusal.status, refusal.message)
         elif writes:
             try:
                 receive = await _read_body(scope, receive)
             except BodyTooLarge as error:
-                response = _error(413, error.message, headers=error.headers)
+                response = make_error(413, error.message, error.headers)
                 app = ClosingResponse(response, error.unread)
             except ClientDisconnect:
                 return

@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import asdict
+from math import inf
 from typing import TYPE_CHECKING, Any, Optional
 
 from starlette.types import ASGIApp
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from .control.replay import Replayer
     from .state.views import View
 
+_MAX_WAIT = 60.0  # seconds; an endless wait can't be interrupted on Windows
+
 
 class PageMethods:
     """
@@ -33,6 +36,7 @@ class PageMethods:
     _url: Optional[str] = None
     _server: Optional[BackgroundServer] = None  # None unless it runs
     _feed: "Optional[Feed]" = None
+    _feed_url: Optional[str] = None
     _replayer: "Optional[Replayer]" = None
 
     @property
@@ -74,7 +78,7 @@ class PageMethods:
             RuntimeError: The sandbox does not run; raised by the first `next`.
         """
         from .control.follower import Follower
-        from .control.stream import INTERVAL, METER_SECONDS
+        from .control.stream import INTERVAL
 
         server, wake = self._running_server(), threading.Event()
         notify = wake.set
@@ -86,17 +90,14 @@ class PageMethods:
                 wake.clear()
                 event = follower.poll()
                 if event is not None:
-                    yield {"event": event.name, "id": event.data["sequence"], "data": event.data}
+                    yield {"event": event.name, "id": event.sequence, "data": event.data}
                     last = time.monotonic()
                     time.sleep(INTERVAL)
                     continue
-                waits = [METER_SECONDS] if follower.is_meter_running else []
-                if timeout is not None:
-                    remaining = last + timeout - time.monotonic()
-                    if remaining <= 0:
-                        return
-                    waits.append(remaining)
-                wake.wait(min(waits, default=None))
+                remaining = last + (inf if timeout is None else timeout) - time.monotonic()
+                if remaining <= 0:
+                    return
+                wake.wait(follower.wait_seconds(min(remaining, _MAX_WAIT)))
         finally:
             self._state.changes.stop_listening(notify)
 
@@ -135,13 +136,15 @@ class PageMethods:
                 all that is kept.
             RuntimeError: The sandbox does not run.
         """
-        from .control.replay import find_exchange
+        from .control.replay import find_exchange, summary_of
 
         server, exchange = self._running_server(), find_exchange(self._state, request_id)
         if exchange is None:
             raise ApiValueError("no request that is kept has this id", "request_id")
+        if exchange.body.truncated:
+            raise ApiValueError("only the first 16 KiB of the body are kept", "request_id")
         new = server.run_in_thread(self._make_replayer().replay(exchange))
-        return _summary(self._view, new.request_id)
+        return summary_of(self._view, new)
 
     def chain(self, customer_external_id: ExternalId) -> Optional[dict[str, Any]]:
         """Return the clicks and events of a customer, oldest first; None if there are none."""
@@ -210,12 +213,13 @@ class PageMethods:
         return self._server
 
     def _make_feed(self) -> "Feed":
-        if self._feed is None or self._feed.view.url != self.url:
+        if self._feed is None or self._feed_url != self.url:
             from .control.follower import Feed
             from .state.views import View
 
             view = View(self._state, url=self.url, token=self.token, version=__version__, data=None)
-            self._feed = Feed(self._state, view)
+            self._feed_url = self.url
+            self._feed = Feed(self._state.changes, view)
         return self._feed
 
     def _make_replayer(self) -> "Replayer":
@@ -228,11 +232,3 @@ class PageMethods:
     def _end_replays(self) -> None:
         if self._replayer is not None:
             self._replayer.stop()
-
-
-def _summary(view: "View", request_id: str) -> dict[str, Any]:
-    entry = view.request(request_id)
-    assert entry is not None
-    return {
-        key: value for key, value in entry.items() if key not in ("request", "response", "copy")
-    }

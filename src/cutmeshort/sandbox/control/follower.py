@@ -3,7 +3,7 @@
 from functools import cached_property
 from typing import Any, Optional
 
-from ..state.state import State
+from ..state.changes import Changes
 from ..state.views import View
 from .json_response import dump_json
 
@@ -15,17 +15,21 @@ class Event:
     Args:
         name: `snapshot`: the whole state; or `update`: what has changed.
         data: The state, or the parts that have changed, as JSON values.
+
+    Attributes:
+        sequence: The number of the newest change that the event contains.
     """
 
     def __init__(self, name: str, data: dict[str, Any]) -> None:
         self.name = name
         self.data = data
+        self.sequence: int = data["sequence"]
 
     @cached_property
     def text(self) -> bytes:
         """The event as a server sends it."""
-        data = dump_json(self.data)
-        return f"event: {self.name}\nid: {self.data['sequence']}\ndata: {data}\n\n".encode()
+        text = f"event: {self.name}\nid: {self.sequence}\ndata: {dump_json(self.data)}\n\n"
+        return text.encode()
 
 
 class Feed:
@@ -33,27 +37,28 @@ class Feed:
     Renders the changes for all followers of a sandbox, the same change once. Threads can share one.
 
     Args:
-        state: The sandbox's state.
-        view: Renders it.
+        changes: The numbers of the changes.
+        view: Renders them.
     """
 
-    def __init__(self, state: State, view: View) -> None:
-        self.state = state
+    def __init__(self, changes: Changes, view: View) -> None:
+        self.changes = changes
         self.view = view
-        self._last: tuple[object, Optional[Event]] = (None, None)
+        self._last: tuple[tuple[Optional[int], int], Optional[Event]] = ((None, 0), None)
 
-    def event(self, since: Optional[int], sequence: int, used: int) -> Event:
-        """Return what has changed; the numbers only tell whether the last event is the same."""
-        key = (since, sequence, used)
-        last_key, last = self._last
-        if last is not None and last_key == key:
+    def event(self, since: Optional[int]) -> Optional[Event]:
+        """Return what has changed after a number, or a snapshot; None if nothing has changed."""
+        (known, newest), last = self._last
+        if last is not None and known == since and newest == self.changes.sequence:
             return last
         update = None if since is None else self.view.update(since)
         if update is None:
             event = Event("snapshot", self.view.snapshot())
+        elif update["sequence"] == since:
+            return None
         else:
             event = Event("update", update)
-        self._last = key, event
+        self._last = (since, event.sequence), event
         return event
 
 
@@ -69,25 +74,15 @@ class Follower:
     def __init__(self, feed: Feed, after: Optional[int]) -> None:
         self._feed = feed
         self._sequence = after
-        self._used: Optional[int] = None
-
-    @property
-    def is_meter_running(self) -> bool:
-        """Whether the use of the rate limit changes with time."""
-        return bool(self._used)
 
     def poll(self) -> Optional[Event]:
         """Return what has changed since the last event; None if nothing has."""
-        state = self._feed.state
-        sequence, used = state.changes.sequence, state.rate_limit_used()
-        if sequence != self._sequence:
-            event = self._feed.event(self._sequence, sequence, used)
-        elif used != self._used:
-            totals = self._feed.view.snapshot()["totals"]
-            event = Event("update", {"sequence": sequence, "totals": totals})
-        else:
-            return None
-        self._sequence = event.data["sequence"]
-        if "totals" in event.data:
-            self._used = event.data["totals"]["rate_limit"]["used"]
+        event = self._feed.event(self._sequence)
+        if event is not None:
+            self._sequence = event.sequence
         return event
+
+    def wait_seconds(self, limit: float) -> float:
+        """Return after how many seconds to poll again although nothing changes."""
+        due = self._feed.view.due()
+        return limit if due is None else min(due, limit)

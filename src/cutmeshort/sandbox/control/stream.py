@@ -11,7 +11,6 @@ from starlette.types import Receive, Scope, Send
 from .follower import Feed, Follower
 
 INTERVAL = 0.025  # seconds between two events, at least
-METER_SECONDS = 1.0
 _COMMENT_SECONDS = 15.0
 
 
@@ -31,7 +30,7 @@ class EventStream(Response):
     def __init__(self, feed: Feed, after: Optional[int]) -> None:
         super().__init__()
         del self.headers["Content-Length"]
-        self._changes = feed.state.changes
+        self._changes = feed.changes
         self._follower = Follower(feed, after)
 
     async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
@@ -75,8 +74,7 @@ class EventStream(Response):
             elif now - last >= _COMMENT_SECONDS:
                 await send_text(b":\n\n")
             else:
-                meter = self._follower.is_meter_running
-                await _wait(wake, METER_SECONDS if meter else _COMMENT_SECONDS - (now - last))
+                await _wait(wake, self._follower.wait_seconds(last + _COMMENT_SECONDS - now))
                 continue
             last = now
 

@@ -75,7 +75,7 @@ class BackgroundServer(uvicorn.Server):
         self._on_stop = on_stop
         self._ready = threading.Event()  # the server runs, or has failed to start
         self._failure: Optional[BaseException] = None
-        self._loop: Optional[asyncio.AbstractEventLoop] = None
+        self._loop: asyncio.AbstractEventLoop  # main_loop sets it
         self._request_stop: Callable[[], object] = lambda: None  # main_loop replaces it
         self._thread = ServerThread(target=self._run, name="cutmeshort-sandbox", daemon=True)
         self._log_filter = LogFilter()
@@ -113,7 +113,6 @@ class BackgroundServer(uvicorn.Server):
         Raises:
             RuntimeError: The server has stopped, or has failed before the coroutine ended.
         """
-        assert self._loop is not None, "the server has not started"
         with closing(coroutine):  # in case it is never awaited
             future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
             while True:
