@@ -54,9 +54,6 @@ class PageMethods:
 
         Args:
             include_token: Whether to include the token in full if it is not the default one.
-
-        Raises:
-            RuntimeError: The sandbox has not been started.
         """
         return self._view.snapshot(include_token)
 
@@ -213,13 +210,13 @@ class PageMethods:
         return self._server
 
     def _make_feed(self) -> "Feed":
-        if self._feed is None or self._feed_url != self.url:
+        url = self._url or ""
+        if self._feed is None or self._feed_url != url:
             from .control.follower import Feed
             from .state.views import View
 
-            view = View(self._state, url=self.url, token=self.token, version=__version__, data=None)
-            self._feed_url = self.url
-            self._feed = Feed(self._state.changes, view)
+            view = View(self._state, url=url, token=self.token, version=__version__, data=None)
+            self._feed, self._feed_url = Feed(self._state.changes, view), url
         return self._feed
 
     def _make_replayer(self) -> "Replayer":

@@ -17,6 +17,7 @@ from .stream import EventStream
 _IncludeToken = Annotated[
     bool, Query(description="Whether to include the token in full if it is not the default one.")
 ]
+_MAX_DIGITS = 18
 _EVENT = 'event: update\nid: 1795000000124\ndata: {"sequence":1795000000124,"undo":true}\n\n'
 
 
@@ -81,7 +82,8 @@ def _add_state(router: APIRouter, state: State, token: str, feed: Callable[[], F
         `requests` those that are new. After a clear, an undo or an import comes a `snapshot`.
         """
         known = last_event_id if last_event_id is not None else after or ""
-        return EventStream(feed(), int(known) if known.isdecimal() else None)
+        is_number = known.isdecimal() and len(known) <= _MAX_DIGITS
+        return EventStream(feed(), int(known) if is_number else None)
 
     @router.get("/chain", summary="A customer's chain", responses=returns(schemas.CopiedChain, 404))
     async def chain(customer: str) -> Response:
