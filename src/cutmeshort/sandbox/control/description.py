@@ -1,6 +1,7 @@
 """The description of the API, as OpenAPI and as a page that works offline."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from importlib.resources import files
 from typing import Any
 
@@ -43,9 +44,19 @@ def make_router(routes: Sequence[BaseRoute]) -> APIRouter:
     """Create the routes of the description, which describes these routes."""
     router = APIRouter(include_in_schema=False)
 
+    @lru_cache(maxsize=1)
+    def describe() -> dict[str, Any]:
+        return get_openapi(
+            title="CutMeShort sandbox",
+            version=__version__,
+            description=_TEXT,
+            routes=routes,
+            tags=_TAGS,
+        )
+
     @router.get("/openapi.json")
     async def get_description() -> Response:
-        return Json(_describe(routes))
+        return Json(describe())
 
     @router.get("/docs")
     async def get_page() -> Response:
@@ -61,13 +72,3 @@ def make_router(routes: Sequence[BaseRoute]) -> APIRouter:
         return Response((folder / name).read_bytes(), media_type=media_type)
 
     return router
-
-
-def _describe(routes: Sequence[BaseRoute]) -> dict[str, Any]:
-    return get_openapi(
-        title="CutMeShort sandbox",
-        version=__version__,
-        description=_TEXT,
-        routes=routes,
-        tags=_TAGS,
-    )

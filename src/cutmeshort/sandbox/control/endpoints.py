@@ -60,8 +60,7 @@ def _add_state(router: APIRouter, state: State, token: str, feed: Callable[[], F
     @router.get(
         "/events",
         summary="The changes as server-sent events",
-        response_class=EventStream,
-        status_code=200,
+        response_class=Response,  # its type is that of the example
         responses={200: {"content": {"text/event-stream": {"example": _EVENT}}}},
     )
     async def events(

@@ -34,8 +34,10 @@ class Health(_Schema):
 class Fault(_Schema):
     """A fault for some of the next requests."""
 
-    id: int
-    times: int = Field(description="The number of requests that are left.")
+    id: Optional[int] = Field(description="Null for an outage, which is not removed by its id.")
+    times: Optional[int] = Field(
+        description="The number of requests that are left; null for an outage."
+    )
     label: str = Field(examples=["429, retry after 30 s"])
     status: Optional[int]
     drop: bool
