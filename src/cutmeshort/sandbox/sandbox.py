@@ -3,25 +3,26 @@
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Optional
+from typing import Any, ClassVar, Optional
 
 from typing_extensions import Self, Unpack
 
-from ..checks import check_count, check_token
+from ..checks import FilePath, check_count, check_flag, check_path, check_token
 from ..exceptions import ApiValueError
 from ..models import ExternalId, LeadPayload, SalePayload
 from .comparison import LeadFields, SaleFields, find_event
 from .http.app import create_app
 from .http.background import BackgroundServer, listen
 from .http.injection import FaultInjector
+from .http.logs import LOGGER
 from .http.recorder import Recorder
 from .state.exchanges import Received, Refused
 from .state.faults import make_fault
 from .state.service import Attribution
 from .state.settings import SettingOptions, Settings
 from .state.state import State
+from .state.tokens import DEFAULT_TOKEN
 
-DEFAULT_TOKEN = "sandbox-token"
 _MAX_PORT = 65535
 
 
@@ -44,6 +45,9 @@ class Sandbox:
         host: The address to listen on; loopback by default.
         port: The port to listen on; 0 selects a free one.
         token: The bearer token to accept.
+        data: A SQLite file that keeps the requests, the events, the clicks and the changed settings
+            across restarts. It is read when the sandbox starts, and replaces what happened before.
+            None, the default, keeps them in memory only.
         settings: The settings, which `update_settings` can change:
 
             - `rate_limit`: The maximum number of requests per minute; more are rejected with 429.
@@ -65,9 +69,12 @@ class Sandbox:
 
     Raises:
         ApiValueError: An argument is invalid.
-        OSError: The server can't listen on the address or can't start; raised by `with`.
+        OSError: The server can't listen on the address or can't start, or the file can't be used or
+            another sandbox uses it; raised by `with`.
         RuntimeError: The sandbox is already running; raised by `with`.
     """
+
+    _default_settings: ClassVar[SettingOptions] = {}
 
     def __init__(
         self,
@@ -75,13 +82,17 @@ class Sandbox:
         host: str = "127.0.0.1",
         port: int = 0,
         token: str = DEFAULT_TOKEN,
+        data: Optional[FilePath] = None,
         **settings: Unpack[SettingOptions],
     ) -> None:
         if check_count("port", port) > _MAX_PORT:
             raise ApiValueError("port must be from 0 to 65535", "port")
         self.token = check_token("token", token)
         self._address = (host, port)
-        self._state = State(Settings(**settings))
+        self._data = None if data is None else check_path("data", data, "the path of a file")
+        self._arguments = settings
+        initial: SettingOptions = {**self._default_settings, **settings}
+        self._state = State(Settings(**initial))
         app = create_app(token, self._state)
         self._app = Recorder(FaultInjector(app, self._state), self._state)
         self._lock = threading.Lock()
@@ -238,10 +249,41 @@ class Sandbox:
         """
         Forget all events, customers' clicks, requests and pending faults.
 
-        Earlier requests no longer count towards the rate limit, and the settings are those with
-        which the sandbox was created.
+        Earlier requests no longer count towards the rate limit. The settings are the arguments with
+        which the sandbox was created, else the defaults; those in the data file are deleted.
         """
         self._state.reset()
+
+    def export(self, include_token: bool = False) -> dict[str, Any]:
+        """
+        Return the settings, the clicks, the events and the requests as one object for `json.dumps`.
+
+        Args:
+            include_token: Whether the Authorization headers of the requests contain the token; by
+                default, it is masked.
+
+        Raises:
+            ApiValueError: An argument is invalid.
+        """
+        from .state.documents import export_document
+
+        return export_document(self._state, check_flag("include_token", include_token))
+
+    def import_(self, document: object) -> dict[str, int]:
+        """
+        Replace everything, including the settings, with the content of an exported document.
+
+        The pending faults are removed. Requests that have not ended are not logged.
+
+        Returns:
+            The number of `requests` and of `events` in the document.
+
+        Raises:
+            ApiValueError: The document is invalid. The message names the place; nothing changes.
+        """
+        from .state.documents import import_document
+
+        return import_document(self._state, document)
 
     def __enter__(self) -> Self:
         with self._lock, ExitStack() as cleanup:
@@ -253,6 +295,8 @@ class Sandbox:
             self._running = True
             cleanup.callback(setattr, self, "_running", False)
             self._url = None
+            if self._data is not None:
+                self._open_data(self._data, cleanup)
             host, port = self._address
             listener = listen(host, port)
             server = BackgroundServer(self._app, listener)
@@ -262,6 +306,14 @@ class Sandbox:
             self._url = f"http://{url_host}:{listener.getsockname()[1]}"
             self._cleanup = cleanup.pop_all()
         return self
+
+    def _open_data(self, path: str, cleanup: ExitStack) -> None:
+        from .state.storage import Storage
+
+        storage = Storage(path, LOGGER.warning)
+        cleanup.callback(storage.close)
+        self._state.attach(storage, self._arguments)
+        cleanup.callback(self._state.detach)
 
     def __exit__(self, *exception: object) -> None:
         self._cleanup.close()

@@ -109,6 +109,10 @@ class Service:
         with self._lock:
             return list(self._recorded.values())
 
+    def newest(self) -> Recorded:
+        """Return the event that was recorded last."""
+        return next(reversed(self._recorded.values()))
+
     def events(self, model: type[EventT]) -> list[EventT]:
         """Return the recorded events of one type, in the order of arrival."""
         return _of_type(model, [recorded.event for recorded in self.recorded()])
