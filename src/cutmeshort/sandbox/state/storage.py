@@ -23,7 +23,6 @@ _TABLES = (
     "CREATE TABLE counts (outcome TEXT PRIMARY KEY, number INTEGER NOT NULL) WITHOUT ROWID",
     "CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
     f"PRAGMA application_id = {_APPLICATION_ID}",
-    f"PRAGMA user_version = {_VERSION}",
 )
 
 _NOT_OURS = "was not created by a sandbox: use another file"
@@ -206,6 +205,7 @@ def _prepare(connection: sqlite3.Connection) -> None:
     if not tables:
         for statement in _TABLES:
             connection.execute(statement)
+    connection.execute(f"PRAGMA user_version = {_VERSION}")  # fails if the file is read-only
 
 
 def _read(connection: sqlite3.Connection) -> tuple[Content, SettingOptions]:
