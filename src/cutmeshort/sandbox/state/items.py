@@ -1,7 +1,6 @@
 """The JSON of one click, one event and one request, for exports and for the data file."""
 
 from base64 import b64decode, b64encode
-from contextlib import suppress
 from datetime import datetime, timezone
 from typing import Annotated, Any, Optional
 
@@ -25,7 +24,7 @@ from .exchanges import MAX_KEPT_BODY, Body, Exchange, Headers, Outcome
 from .faults import Fault, make_fault
 from .refusal import Refusal
 from .service import Recorded
-from .tokens import MASK, mask_token
+from .tokens import header_bytes, header_text, mask_authorization
 
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 _OPERATIONS = {operation.name: operation for operation in OPERATIONS}
@@ -45,14 +44,9 @@ def _check_operation(name: str) -> str:
     return name
 
 
-def _encode(value: str) -> bytes:
-    """Return the bytes of the value of a header."""
-    return value.encode("utf-8" if MASK in value else "latin-1")
-
-
 def _check_header(value: str) -> str:
     try:
-        _encode(value)
+        header_bytes(value)
     except UnicodeEncodeError:
         raise ValueError("characters of a header must be in Latin-1") from None
     return value
@@ -262,7 +256,7 @@ class RequestItem(Item):
         for name in ("body", "response_body", "refusal", "fault"):
             values[name] = values[name] and values[name].restore()
         for name in ("headers", "response_headers"):
-            values[name] = [(key.encode(), _encode(text)) for key, text in values[name]]
+            values[name] = [(key.encode(), header_bytes(text)) for key, text in values[name]]
         values["operation"] = _OPERATIONS[self.operation]
         return Exchange(request_id=values.pop("id"), **values)
 
@@ -278,21 +272,7 @@ def describe(error: ValidationError) -> str:
 def _header_texts(headers: Headers, include_token: bool) -> HeaderList:
     texts = []
     for name, value in headers:
-        text = _decode(value)
+        text = header_text(value)
         masked = name.lower() in _SECRET_HEADERS and not include_token
-        texts.append((name.decode("latin-1"), _mask(text) if masked else text))
+        texts.append((name.decode("latin-1"), mask_authorization(text) if masked else text))
     return texts
-
-
-def _mask(value: str) -> str:
-    """Mask the credentials of an Authorization header, unless they are masked."""
-    scheme, space, token = value.rpartition(" ")
-    return value if token.startswith(MASK) else f"{scheme}{space}{mask_token(token)}"
-
-
-def _decode(value: bytes) -> str:
-    """Return the value of a header as text; only a masked token is not in Latin-1."""
-    with suppress(UnicodeDecodeError):
-        if MASK.encode() in value:
-            return value.decode()
-    return value.decode("latin-1")
