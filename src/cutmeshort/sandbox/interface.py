@@ -46,7 +46,7 @@ def create_interface(
     """
     app = FastAPI(openapi_url=None, redirect_slashes=False)
     add_error_handlers(app)
-    app.include_router(endpoints.make_router(state, token, feed, replayer))
+    app.include_router(endpoints.make_router(state, feed, replayer))
     app.include_router(description.make_router([*tracking.routes, *app.routes]))
     return _Shield(app, access)
 

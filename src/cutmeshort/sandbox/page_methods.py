@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Optional
 from starlette.types import ASGIApp
 
 from .._version import __version__
+from ..checks import check_flag
 from ..exceptions import ApiValueError
 from ..models import ExternalId
 from .http.background import BackgroundServer
@@ -33,6 +34,7 @@ class PageMethods:
     token: str
     _state: State
     _app: ASGIApp
+    _data: Optional[str]
     _url: Optional[str] = None
     _server: Optional[BackgroundServer] = None  # None unless it runs
     _feed: "Optional[Feed]" = None
@@ -173,24 +175,30 @@ class PageMethods:
 
     def export(self, include_token: bool = False) -> dict[str, Any]:
         """
-        Return the requests, events, clicks and settings as one JSON value.
+        Return the settings, the clicks, the events and the requests as one object for `json.dumps`.
 
         Args:
-            include_token: Whether to include the token in full.
+            include_token: Whether the Authorization headers of the requests contain the token; by
+                default, it is masked.
+
+        Raises:
+            ApiValueError: An argument is invalid.
         """
         from .state.documents import export_document
 
-        return export_document(self._state, self.token, include_token)
+        return export_document(self._state, check_flag("include_token", include_token))
 
     def import_(self, document: object) -> dict[str, int]:
         """
-        Replace everything by what `export` returned; `undo` restores what was there.
+        Replace everything, including the settings, with the content of an exported document.
+
+        The pending faults are removed. Requests that have not ended are not logged.
 
         Returns:
-            The numbers of imported `requests` and `events`.
+            The number of `requests` and of `events` in the document.
 
         Raises:
-            ApiValueError: The document is not valid; nothing has changed.
+            ApiValueError: The document is invalid. The message names the place; nothing changes.
         """
         from .state.documents import import_document
 
@@ -215,7 +223,9 @@ class PageMethods:
             from .control.follower import Feed
             from .state.views import View
 
-            view = View(self._state, url=url, token=self.token, version=__version__, data=None)
+            view = View(
+                self._state, url=url, token=self.token, version=__version__, data=self._data
+            )
             self._feed, self._feed_url = Feed(self._state.changes, view), url
         return self._feed
 

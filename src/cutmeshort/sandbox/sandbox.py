@@ -3,12 +3,12 @@
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import Optional
+from typing import ClassVar, Optional
 
 from starlette.types import ASGIApp
 from typing_extensions import Self, Unpack
 
-from ..checks import check_count, check_token
+from ..checks import FilePath, check_count, check_path, check_token
 from ..exceptions import ApiValueError
 from ..models import ExternalId, LeadPayload, SalePayload
 from .comparison import LeadFields, SaleFields, find_event
@@ -17,6 +17,7 @@ from .http.app import create_app
 from .http.background import BackgroundServer, listen
 from .http.dispatch import Dispatcher
 from .http.injection import FaultInjector
+from .http.logs import LOGGER
 from .http.recorder import Recorder
 from .page_methods import PageMethods
 from .state.exchanges import Received, Refused
@@ -51,6 +52,9 @@ class Sandbox(PageMethods):
         allowed_hosts: Host names, without a port, under which the sandbox responds, beside its
             address and the names of loopback. If it listens on another address than loopback, it
             responds under any IP address.
+        data: A SQLite file that keeps the requests, the events, the clicks and the changed settings
+            across restarts. It is read when the sandbox starts, and replaces what happened before.
+            None, the default, keeps them in memory only.
         settings: The settings, which `update_settings` can change:
 
             - `rate_limit`: The maximum number of requests per minute; more are rejected with 429.
@@ -72,9 +76,12 @@ class Sandbox(PageMethods):
 
     Raises:
         ApiValueError: An argument is invalid.
-        OSError: The server can't listen on the address or can't start; raised by `with`.
+        OSError: The server can't listen on the address or can't start, or the file can't be used or
+            another sandbox uses it; raised by `with`.
         RuntimeError: The sandbox is already running; raised by `with`.
     """
+
+    _default_settings: ClassVar[SettingOptions] = {}
 
     def __init__(
         self,
@@ -83,13 +90,17 @@ class Sandbox(PageMethods):
         port: int = 0,
         token: str = DEFAULT_TOKEN,
         allowed_hosts: Sequence[str] = (),
+        data: Optional[FilePath] = None,
         **settings: Unpack[SettingOptions],
     ) -> None:
         if check_count("port", port) > _MAX_PORT:
             raise ApiValueError("port must be from 0 to 65535", "port")
         self.token = check_token("token", token)
         self._address = (host, port)
-        self._state = State(Settings(**settings))
+        self._data = None if data is None else check_path("data", data, "the path of a file")
+        self._arguments = settings
+        initial: SettingOptions = {**self._default_settings, **settings}
+        self._state = State(Settings(**initial))
         self._access = Access(host, allowed_hosts)
         self._tracking = create_app(token, self._state)
         app = FaultInjector(self._tracking, self._state)
@@ -244,8 +255,8 @@ class Sandbox(PageMethods):
         """
         Forget all events, customers' clicks, requests and pending faults.
 
-        Earlier requests no longer count towards the rate limit, and the settings are those with
-        which the sandbox was created.
+        Earlier requests no longer count towards the rate limit. The settings are the arguments with
+        which the sandbox was created, else the defaults; those in the data file are deleted.
         """
         self._state.reset()
 
@@ -259,6 +270,8 @@ class Sandbox(PageMethods):
             self._running = True
             cleanup.callback(setattr, self, "_running", False)
             self._url = None
+            if self._data is not None:
+                self._open_data(self._data, cleanup)
             host, port = self._address
             listener = listen(host, port)
             server = BackgroundServer(self._app, listener, self._end_replays)
@@ -270,6 +283,14 @@ class Sandbox(PageMethods):
             cleanup.callback(self._announce_stop)
             self._cleanup = cleanup.pop_all()
         return self
+
+    def _open_data(self, path: str, cleanup: ExitStack) -> None:
+        from .state.storage import Storage
+
+        storage = Storage(path, LOGGER.warning)
+        cleanup.callback(storage.close)
+        self._state.attach(storage, self._arguments)
+        cleanup.callback(self._state.detach)
 
     def __exit__(self, *exception: object) -> None:
         self._cleanup.close()

@@ -21,9 +21,7 @@ _MAX_DIGITS = 18
 _EVENT = 'event: update\nid: 1795000000124\ndata: {"sequence":1795000000124,"undo":true}\n\n'
 
 
-def make_router(
-    state: State, token: str, feed: Callable[[], Feed], replayer: Replayer
-) -> APIRouter:
+def make_router(state: State, feed: Callable[[], Feed], replayer: Replayer) -> APIRouter:
     """
     Create the routes.
 
@@ -39,13 +37,13 @@ def make_router(
         responses=errors_of(400, 403, 422),
         generate_unique_id_function=lambda route: route.name,
     )
-    _add_state(router, state, token, feed)
+    _add_state(router, state, feed)
     _add_requests(router, feed)
     commands.add_routes(router, state, feed, replayer)
     return router
 
 
-def _add_state(router: APIRouter, state: State, token: str, feed: Callable[[], Feed]) -> None:
+def _add_state(router: APIRouter, state: State, feed: Callable[[], Feed]) -> None:
     @router.head("/health", include_in_schema=False)
     @router.get("/health", summary="Wait for the start", responses=returns(schemas.Health))
     async def health() -> Response:
@@ -97,7 +95,7 @@ def _add_state(router: APIRouter, state: State, token: str, feed: Callable[[], F
     async def export(include_token: _IncludeToken = False) -> Response:
         """Return the requests, events, clicks and settings as one JSON document."""
         headers = {"Content-Disposition": 'attachment; filename="cutmeshort-sandbox.json"'}
-        return Json(export_document(state, token, include_token), headers=headers)
+        return Json(export_document(state, include_token), headers=headers)
 
 
 def _add_requests(router: APIRouter, feed: Callable[[], Feed]) -> None:
