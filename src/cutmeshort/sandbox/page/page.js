@@ -89,9 +89,10 @@ function money({ amount, currency, exponent }) {
 }
 
 function duration(ms) {
-  const units = [[864e5, "d"], [36e5, "h"], [6e4, "min"], [1e3, "s"], [0, "ms"]];
-  const [size, unit] = units.find(([least]) => ms >= least) ?? [];
-  return unit && `${Math.round(ms / (size || 1))} ${unit}`;
+  const units = [[864e5, "d"], [36e5, "h"], [6e4, "min"], [1e3, "s"], [1, "ms"]];
+  const [size, unit] = units.find(([least]) => ms >= least) ?? [1, "ms"];
+  const value = ms / size;
+  return ms >= 0 && `${+value.toFixed(value < 10 ? 1 : 0)} ${unit}`;
 }
 
 /* Code with colours */
@@ -255,6 +256,7 @@ async function sendTestLead() {
 }
 
 async function clear() {
+  if (!$("empty").hidden) return; // what was cleared before can still be undone
   await call("POST", "/_sandbox/clear");
   toast("Cleared.", "Undo", undo);
 }
@@ -495,9 +497,8 @@ async function showDetail(node) {
     const button = (label, action) => h("button.button", { onclick: act(action) }, label);
     panel.append(
       h("div.bodies",
-        box("Request", null, `${request.method} ${request.path}\n`, request),
-        response ? box("Response", h("span.pill", `${response.status} ${summary.type}`), "", response)
-          : box("Response", pill(summary), "The connection was closed without a response.", { headers: [], body: "" })),
+        box("Request", h("code", request.path), request),
+        box("Response", response ? h("span.pill", `${response.status} ${summary.type}`) : pill(summary), response ?? { headers: [], body: "The connection was closed without a response." })),
       h("p.actions",
         button("Send again", () => sendAgain(id)),
         button("Copy as Python", () => copy(code.python, "the Python code")),
@@ -506,10 +507,9 @@ async function showDetail(node) {
   })();
 }
 
-function box(title, remark, first, { headers, body, truncated }) {
-  const head = first + headers.map((header) => `${header.join(": ")}\n`).join("");
+function box(title, remark, { headers, body, truncated }) {
   return h("section.box", h("h3", title, remark), h("pre.code", { tabindex: 0, "aria-label": title, role: "region" },
-    h("span.comment", head), "\n", coloured(indented(body)), truncated && h("span.comment", "\n… truncated")));
+    coloured(indented(body)), truncated && "\n… truncated", h("span.comment", "\n\n", headers.map((header) => `${header.join(": ")}\n`))));
 }
 
 async function sendAgain(id) {
