@@ -127,7 +127,20 @@ IMPORTS = {
         "request_options",
         "rest",
     },
-    "sandbox": {"_version", "checks", "exceptions", "models", "operations", "strict_json"},
+    "sandbox": {
+        "_version",
+        "checks",
+        "click_id",
+        "client",
+        "configuration",
+        "exceptions",
+        "models",
+        "money",
+        "operations",
+        "rest",
+        "results",
+        "strict_json",
+    },
 }
 
 
