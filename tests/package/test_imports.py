@@ -139,6 +139,7 @@ IMPORTS = {
         "operations",
         "rest",
         "results",
+        "retry",
         "strict_json",
     },
 }
