@@ -2,13 +2,12 @@
 
 import re
 import secrets
-from typing import Callable, Optional
+from typing import Annotated, Callable, Optional
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
-from typing_extensions import Annotated
 
 from ... import click_id
 from ...configuration import Configuration

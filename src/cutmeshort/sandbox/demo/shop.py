@@ -3,7 +3,7 @@
 import asyncio
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from typing import Callable, NamedTuple, Optional
+from typing import Any, Callable, NamedTuple, Optional
 
 from starlette.requests import Request
 from typing_extensions import Literal
@@ -77,10 +77,7 @@ def pay(
     """
     Return the call for a customer who pays an invoice.
 
-    Args:
-        amount: The amount in the major unit, like "49.90".
-        click: The id of the click to credit, if there is one.
-        deferred: Whether the customer has a deferred lead, so that no click id is needed.
+    The amount is in the major unit, like "49.90". A customer with a deferred lead needs no click.
     """
 
     def make(client: CMSClient) -> TrackResult:
@@ -124,7 +121,8 @@ async def run(
         client.api_client._rest = _Transport(configuration, closed)  # noqa: SLF001 - see there
         calling = loop.run_in_executor(executor, make, client)
         closing = asyncio.ensure_future(wait_for_disconnect(request.receive))
-        await asyncio.wait({calling, closing}, return_when=asyncio.FIRST_COMPLETED)
+        first: set[asyncio.Future[Any]] = {calling, closing}
+        await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
         closing.cancel()
         closed.set()
         client.close()

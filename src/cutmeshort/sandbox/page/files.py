@@ -1,6 +1,6 @@
 """Serves the files of the pages, with headers that allow no other source."""
 
-from functools import lru_cache
+from functools import cache
 from importlib import resources
 
 from fastapi import APIRouter, Response
@@ -41,6 +41,6 @@ def add_file(router: APIRouter, path: str, package: str, name: str) -> None:
     )
 
 
-@lru_cache(maxsize=None)
+@cache
 def _read(package: str, name: str) -> bytes:
     return resources.files(package).joinpath(name).read_bytes()
