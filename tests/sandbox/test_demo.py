@@ -21,6 +21,11 @@ from .helpers import connect, read_to_end, request
 
 CLICK = "click_3f9c"
 ORDER = {"customer": "user_44", "invoice": "inv_1", "amount": "49.90", "currency": "EUR"}
+BODY = json.dumps({"customer": "user_44"})
+SIGN_UP = (
+    "POST /demo/sign-up HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+    f"Cookie: cms_rf={CLICK}\r\nContent-Length: {len(BODY)}\r\n\r\n{BODY}"
+)
 
 
 def send(sandbox: Sandbox, path: str, body: Any, click: str = CLICK) -> Any:
@@ -248,10 +253,10 @@ def test_inputs_that_are_too_long_are_rejected(sandbox: Sandbox) -> None:
 def test_the_shop_ignores_the_settings_of_the_environment(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The shop still calls its own sandbox if the environment disables or redirects the SDK."""
-    monkeypatch.setenv("CMS_ENABLED", "0")
+    """The shop still calls its own sandbox if the variables of the SDK are set, or are invalid."""
     monkeypatch.setenv("CMS_HOST", "http://127.0.0.1:1")
-    monkeypatch.setenv("CMS_TIMEOUT", "nonsense")
+    for name in ("CMS_BEARER_TOKEN", "CMS_ENABLED", "CMS_MAX_RETRIES", "CMS_TIMEOUT"):
+        monkeypatch.setenv(name, "not valid")
     assert send(sandbox, "sign-up", {"customer": "user_44"})["state"] == "recorded"
 
 
@@ -260,11 +265,6 @@ def test_the_shop_ignores_the_settings_of_the_environment(
 )
 def test_a_call_of_the_shop_does_not_delay_the_stop(fault: Any) -> None:
     """The sandbox stops at once, with no thread left, while the shop waits or is about to retry."""
-    body = json.dumps({"customer": "user_44"})
-    head = (
-        "POST /demo/sign-up HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
-        f"Cookie: cms_rf={CLICK}\r\nContent-Length: {len(body)}\r\n\r\n{body}"
-    )
     waiting = threading.Event()
 
     def check() -> None:
@@ -275,13 +275,31 @@ def test_a_call_of_the_shop_does_not_delay_the_stop(fault: Any) -> None:
     with Sandbox() as sandbox, connect(sandbox) as connection:
         sandbox.fail_next(99, **fault)
         sandbox._state.changes.listen(check)
-        connection.sendall(head.encode())
+        connection.sendall(SIGN_UP.encode())
         assert waiting.wait(LONG)
         begin = time.monotonic()
         sandbox.__exit__(None, None, None)
         assert time.monotonic() - begin < SLACK
         assert set(threading.enumerate()) == before
         assert read_to_end(connection) == b""
+
+
+def test_a_visitor_who_leaves_ends_the_attempts(sandbox: Sandbox) -> None:
+    """The SDK makes no more attempts for a visitor who has closed the page."""
+    before = set(threading.enumerate())
+    failed = threading.Event()
+    sandbox._state.changes.listen(failed.set)
+    sandbox.fail_next(99, status=503, retry_after=9)
+    failed.clear()
+    with connect(sandbox) as connection:
+        connection.sendall(SIGN_UP.encode())
+        while not sandbox.requests:
+            assert failed.wait(LONG)
+            failed.clear()
+    sandbox._state.changes.stop_listening(failed.set)
+    for thread in set(threading.enumerate()) - before:
+        thread.join(LONG)
+    assert [received.status for received in sandbox.requests] == [503]
 
 
 def test_a_connection_during_the_stop_does_not_delay_it() -> None:

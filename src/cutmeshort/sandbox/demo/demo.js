@@ -53,7 +53,7 @@ async function submit(event) {
   update();
 }
 
-document.documentElement.dataset.theme = localStorage["cutmeshort-theme"] ?? "system";
+document.documentElement.dataset.theme = localStorage["cutmeshort-theme"] ?? "";
 for (const card of document.forms) {
   card.onsubmit = submit;
   show(card, card.querySelector("pre").textContent);
