@@ -103,7 +103,7 @@ class RESTClientObject:
                 if wait is None:
                     break
                 maybe_received = maybe_received or (attempt.sent and not attempt.rejected)
-                self._wait(wait)
+                time.sleep(wait)
         except Exception as error:
             # A bug, or an exception from a signal handler: a built-in one, or an ApiException of
             # another call. Its result has the number, too.
@@ -128,9 +128,6 @@ class RESTClientObject:
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a client has the token and can't be pickled: create one in each process")
-
-    def _wait(self, seconds: float) -> None:
-        time.sleep(seconds)
 
     def _send(self, request: RESTRequest, attempt: Attempt) -> Union[RESTResponse, ApiException]:
         """

@@ -2,17 +2,17 @@
 
 import asyncio
 import threading
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Callable, NamedTuple, Optional
+from contextlib import suppress
+from typing import Any, Callable, NamedTuple, Optional, Union
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from typing_extensions import Literal
 
 from ...client import CMSClient
 from ...configuration import Configuration
+from ...exceptions import ApiValueError
 from ...money import to_minor_units
 from ...operations import TRACK_LEAD, TRACK_SALE, Operation
-from ...rest import RESTClientObject
 from ...results import TrackResult
 from ..http.injection import wait_for_disconnect
 
@@ -104,9 +104,6 @@ async def run(
     """
     Make a call of the SDK in a thread, because it calls the sandbox that handles the request.
 
-    If the connection of the request is closed, as it is when the sandbox stops, the call makes no
-    more attempts.
-
     Args:
         make: Makes the call.
         request: A request whose body has been read.
@@ -114,30 +111,38 @@ async def run(
 
     Raises:
         ApiValueError: An argument has no value that the call could send.
+        ClientDisconnect: The connection of the request is closed before the call returns, because
+            the visitor leaves or the sandbox stops. The thread ends with its call.
     """
-    closed = threading.Event()
     loop = asyncio.get_running_loop()
-    with CMSClient(configuration=configuration) as client, ThreadPoolExecutor(1) as executor:
-        client.api_client._rest = _Transport(configuration, closed)  # noqa: SLF001 - see there
-        calling = loop.run_in_executor(executor, make, client)
-        closing = asyncio.ensure_future(wait_for_disconnect(request.receive))
-        first: set[asyncio.Future[Any]] = {calling, closing}
-        await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
-        closing.cancel()
-        closed.set()
-        client.close()
-        return await calling
+    result: asyncio.Future[TrackResult] = loop.create_future()
 
+    def finish(outcome: Union[TrackResult, ApiValueError]) -> None:
+        if isinstance(outcome, ApiValueError):
+            result.set_exception(outcome)
+        else:
+            result.set_result(outcome)
 
-class _Transport(RESTClientObject):
-    """The SDK's transport, except that an event ends the wait for the next attempt."""
+    def call() -> None:
+        outcome: Union[TrackResult, ApiValueError]
+        try:
+            with CMSClient(configuration=configuration) as client:
+                outcome = make(client)
+        except ApiValueError as error:
+            outcome = error
+        with suppress(RuntimeError):  # the sandbox has stopped
+            loop.call_soon_threadsafe(finish, outcome)
 
-    def __init__(self, configuration: Configuration, closed: threading.Event) -> None:
-        super().__init__(configuration)
-        self._closed = closed
-
-    def _wait(self, seconds: float) -> None:
-        self._closed.wait(seconds)
+    thread = threading.Thread(target=call, name="cutmeshort-demo", daemon=True)
+    thread.start()
+    closing = asyncio.ensure_future(wait_for_disconnect(request.receive))
+    first: set[asyncio.Future[Any]] = {result, closing}
+    await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
+    closing.cancel()
+    if not result.done():
+        raise ClientDisconnect
+    thread.join()  # it has nothing left to do
+    return result.result()
 
 
 def _source(operation: Operation, *lines: str) -> str:

@@ -151,18 +151,11 @@ class BackgroundServer(uvicorn.Server):
         own_task = asyncio.current_task()
         while self.server_state.connections or asyncio.all_tasks() - {own_task}:
             self._on_stop()
-            self._close_new_connections()
             for connection in list(self.server_state.connections):
                 connection.transport.abort()  # which also ends the tasks of its requests
             await asyncio.sleep(0)
         for server in self.servers:
             server.close()
-
-    def _close_new_connections(self) -> None:
-        """Close what the system has accepted: a request's task may wait for a response there."""
-        with suppress(OSError):  # there are no more
-            while True:
-                self._listener.accept()[0].close()
 
 
 def _check_descriptors() -> None:
