@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from functools import lru_cache
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter, HTTPException, Response
@@ -13,7 +14,7 @@ from ..._version import __version__
 from .json_response import Json
 
 _TEXT = """
-A local mock of the CutMeShort tracking service.
+A local mock of the CutMeShort tracking service. [Back to the page](/)
 
 The **Tracking** operations are those of the service. They need the bearer token of the sandbox,
 which it prints when it starts: `sandbox-token`, unless another one was chosen. On this page, press
@@ -31,12 +32,12 @@ _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
     "img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-_VIEWER = "fastapi_offline"  # the package that contains Swagger UI
-# The files under /_sandbox/docs/, with the folder of each and its type.
+_FOLDER = Path(__file__).parent
+# The files under /_sandbox/docs/. All except the first are in the package fastapi_offline.
 _FILES = {
-    "docs.js": (files(__package__), "text/javascript"),
-    "swagger-ui.css": (files(_VIEWER) / "static", "text/css"),
-    "swagger-ui-bundle.js": (files(_VIEWER) / "static", "text/javascript"),
+    "docs.js": "text/javascript",
+    "swagger-ui.css": "text/css",
+    "swagger-ui-bundle.js": "text/javascript",
 }
 
 
@@ -60,7 +61,7 @@ def make_router(routes: Sequence[BaseRoute]) -> APIRouter:
 
     @router.get("/docs")
     async def get_page() -> Response:
-        page = (files(__package__) / "docs.html").read_bytes()
+        page = (_FOLDER / "docs.html").read_bytes()
         headers = {"Content-Security-Policy": _POLICY}
         return Response(page, media_type="text/html", headers=headers)
 
@@ -68,7 +69,8 @@ def make_router(routes: Sequence[BaseRoute]) -> APIRouter:
     async def get_file(name: str) -> Response:
         if name not in _FILES:
             raise HTTPException(404)
-        folder, media_type = _FILES[name]
-        return Response((folder / name).read_bytes(), media_type=media_type)
+        own = _FOLDER / name
+        file = own if own.exists() else files("fastapi_offline") / "static" / name
+        return Response(file.read_bytes(), media_type=_FILES[name])
 
     return router
