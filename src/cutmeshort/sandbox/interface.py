@@ -10,8 +10,10 @@ from .control import description, endpoints
 from .control.errors import add_error_handlers, make_error
 from .control.follower import Feed
 from .control.replay import Replayer
+from .demo.routes import make_router as make_demo
 from .http.access import Access, write_refusal
 from .http.bodies import MAX_BODY_BYTES, BodyTooLarge, ClosingResponse, LimitedRequest
+from .page.routes import router as page
 from .state.state import State
 
 _MAX_IMPORT_BYTES = 256 * 1024 * 1024  # an export has at most 1,000 requests of 32 KiB
@@ -27,6 +29,7 @@ _HEADERS = (
 def create_interface(
     *,
     state: State,
+    url: Callable[[], str],
     token: str,
     access: Access,
     tracking: FastAPI,
@@ -38,6 +41,7 @@ def create_interface(
 
     Args:
         state: The sandbox's state.
+        url: Returns the sandbox's URL.
         token: The sandbox's token.
         access: Checks the Host header.
         tracking: The application with the operations, to describe them.
@@ -48,6 +52,8 @@ def create_interface(
     add_error_handlers(app)
     app.include_router(endpoints.make_router(state, feed, replayer))
     app.include_router(description.make_router([*tracking.routes, *app.routes]))
+    app.include_router(page)
+    app.include_router(make_demo(state, url, token))
     return _Shield(app, access)
 
 

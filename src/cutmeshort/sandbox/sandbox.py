@@ -304,6 +304,7 @@ class Sandbox(PageMethods):
 
         return create_interface(
             state=self._state,
+            url=lambda: self.url,
             token=self.token,
             access=self._access,
             tracking=self._tracking,
