@@ -2,15 +2,14 @@
 
 from collections.abc import Sequence
 from functools import lru_cache
-from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
-from fastapi import APIRouter, HTTPException, Response
+from fastapi import APIRouter, Response
 from fastapi.openapi.utils import get_openapi
 from starlette.routing import BaseRoute
 
 from ..._version import __version__
+from ..page.files import add_file
 from .json_response import Json
 
 _TEXT = """
@@ -28,21 +27,10 @@ _TAGS = [
     {"name": "Tracking", "description": "The operations of the service."},
     {"name": "Sandbox", "description": "What the sandbox knows, and what it does next."},
 ]
-_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
-    "img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
-_FOLDER = Path(__file__).parent
-# The files under /_sandbox/docs/. All except the first are in the package fastapi_offline.
-_FILES = {
-    "docs.js": "text/javascript",
-    "swagger-ui.css": "text/css",
-    "swagger-ui-bundle.js": "text/javascript",
-}
 
 
 def make_router(routes: Sequence[BaseRoute]) -> APIRouter:
-    """Create the routes of the description, which describes these routes."""
+    """Create the routes of the description of other routes, and of the page that shows it."""
     router = APIRouter(include_in_schema=False)
 
     @lru_cache(maxsize=1)
@@ -59,18 +47,8 @@ def make_router(routes: Sequence[BaseRoute]) -> APIRouter:
     async def get_description() -> Response:
         return Json(describe())
 
-    @router.get("/docs")
-    async def get_page() -> Response:
-        page = (_FOLDER / "docs.html").read_bytes()
-        headers = {"Content-Security-Policy": _POLICY}
-        return Response(page, media_type="text/html", headers=headers)
-
-    @router.get("/_sandbox/docs/{name}")
-    async def get_file(name: str) -> Response:
-        if name not in _FILES:
-            raise HTTPException(404)
-        own = _FOLDER / name
-        file = own if own.exists() else files("fastapi_offline") / "static" / name
-        return Response(file.read_bytes(), media_type=_FILES[name])
-
+    add_file(router, "/docs", __package__, "docs.html")
+    add_file(router, "/_sandbox/docs/docs.js", __package__, "docs.js")
+    for name in ("swagger-ui.css", "swagger-ui-bundle.js"):
+        add_file(router, f"/_sandbox/docs/{name}", "fastapi_offline", f"static/{name}")
     return router
