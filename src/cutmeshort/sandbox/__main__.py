@@ -29,6 +29,7 @@ def run(arguments: argparse.Namespace, name: str) -> int:
     logging.basicConfig(format="%(message)s")
     logging.getLogger("uvicorn.access").setLevel(logging.INFO)
     LOGGER.parent = logging.getLogger()  # else the sandbox's log is separate
+    LOGGER.addFilter(_is_not_of_the_page)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
@@ -37,20 +38,27 @@ def run(arguments: argparse.Namespace, name: str) -> int:
             host=arguments.host,
             port=arguments.port,
             token=arguments.token,
+            allowed_hosts=arguments.allow_host or (),
             data=arguments.data,
             **_settings(arguments),
         ) as sandbox:
             print(f"CutMeShort sandbox listening on {sandbox.url} (token: {sandbox.token})")
+            print(f"Open {sandbox.url} in a browser: the page shows what your application sends.")
             print(f"API description: {sandbox.url}/docs and {sandbox.url}/openapi.json")
             print(f"Requests per minute: {sandbox.limit} (--rate-limit)", flush=True)
             if arguments.open:
-                _open_browser(f"{sandbox.url}/docs")
+                _open_browser(sandbox.url)
             while not stop.is_set():
                 stop.wait(1)  # on Windows, a wait without a timeout can't be interrupted
     except (ApiValueError, OSError) as error:
         print(f"{name}: {error}", file=sys.stderr)
         sys.exit(2 if isinstance(error, ApiValueError) else 1)  # 2: usage error
     return 0
+
+
+def _is_not_of_the_page(record: logging.LogRecord) -> bool:
+    """Return False for the access log of a request that the page makes."""
+    return record.name != "uvicorn.access" or " /_sandbox/" not in record.getMessage()
 
 
 class _CommandSandbox(Sandbox):
@@ -92,6 +100,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--token", default=DEFAULT_TOKEN, help="bearer token to accept")
     parser.add_argument(
+        "--allow-host",
+        action="append",
+        metavar="NAME",
+        help="host name under which the sandbox responds as well, such as the name of a container "
+        "or a tunnel; may be given several times",
+    )
+    parser.add_argument(
         "--data",
         metavar="FILE",
         help="SQLite file that keeps requests, events, clicks and settings across restarts",
@@ -122,7 +137,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         choices=ERROR_FORMATS,
         help="format of error responses (default: envelope)",
     )
-    parser.add_argument("--open", action="store_true", help="open the API description in a browser")
+    parser.add_argument("--open", action="store_true", help="open the page in a browser")
 
 
 def main() -> None:

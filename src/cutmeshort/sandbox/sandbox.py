@@ -1,21 +1,25 @@
 """The sandbox: the service, its settings and its server."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import Any, ClassVar, Optional
+from typing import ClassVar, Optional
 
+from starlette.types import ASGIApp
 from typing_extensions import Self, Unpack
 
-from ..checks import FilePath, check_count, check_flag, check_path, check_token
+from ..checks import FilePath, check_count, check_path, check_token
 from ..exceptions import ApiValueError
 from ..models import ExternalId, LeadPayload, SalePayload
 from .comparison import LeadFields, SaleFields, find_event
+from .http.access import Access
 from .http.app import create_app
 from .http.background import BackgroundServer, listen
+from .http.dispatch import Dispatcher
 from .http.injection import FaultInjector
 from .http.logs import LOGGER
 from .http.recorder import Recorder
+from .page_methods import PageMethods
 from .state.exchanges import Received, Refused
 from .state.faults import make_fault
 from .state.service import Attribution
@@ -26,7 +30,7 @@ from .state.tokens import DEFAULT_TOKEN
 _MAX_PORT = 65535
 
 
-class Sandbox:
+class Sandbox(PageMethods):
     """
     A local mock of the CutMeShort tracking service.
 
@@ -45,6 +49,9 @@ class Sandbox:
         host: The address to listen on; loopback by default.
         port: The port to listen on; 0 selects a free one.
         token: The bearer token to accept.
+        allowed_hosts: Host names, without a port, under which the sandbox responds, beside its
+            address and the names of loopback. If it listens on another address than loopback, it
+            responds under any IP address.
         data: A SQLite file that keeps the requests, the events, the clicks and the changed settings
             across restarts. It is read when the sandbox starts, and replaces what happened before.
             None, the default, keeps them in memory only.
@@ -82,6 +89,7 @@ class Sandbox:
         host: str = "127.0.0.1",
         port: int = 0,
         token: str = DEFAULT_TOKEN,
+        allowed_hosts: Sequence[str] = (),
         data: Optional[FilePath] = None,
         **settings: Unpack[SettingOptions],
     ) -> None:
@@ -93,21 +101,14 @@ class Sandbox:
         self._arguments = settings
         initial: SettingOptions = {**self._default_settings, **settings}
         self._state = State(Settings(**initial))
-        app = create_app(token, self._state)
-        self._app = Recorder(FaultInjector(app, self._state), self._state)
+        self._access = Access(host, allowed_hosts)
+        self._tracking = create_app(token, self._state)
+        app = FaultInjector(self._tracking, self._state)
+        dispatcher = Dispatcher(app, self._create_interface, self._access, self._state)
+        self._app = Recorder(dispatcher, self._state)
         self._lock = threading.Lock()
         self._running = False
         self._cleanup = ExitStack()
-        self._url: Optional[str] = None
-
-    @property
-    def url(self) -> str:
-        """The base URL; before the sandbox runs, this raises RuntimeError."""
-        if self._url is None:
-            raise RuntimeError(
-                "the sandbox has no URL until it runs: use `with Sandbox() as sandbox:`"
-            )
-        return self._url
 
     @property
     def leads(self) -> list[LeadPayload]:
@@ -231,9 +232,14 @@ class Sandbox:
         finally:
             self._state.set_outage(outer)
 
-    def clear_faults(self) -> None:
-        """Remove the faults of `fail_next` that no request has had yet."""
-        self._state.remove_faults()
+    def clear_faults(self, id: Optional[int] = None) -> None:
+        """
+        Remove the faults of `fail_next` that no request has had yet.
+
+        Args:
+            id: Only the fault with this id, which `faults` has; it need not be pending any more.
+        """
+        self._state.remove_faults(id)
 
     def update_settings(self, **settings: Unpack[SettingOptions]) -> None:
         """
@@ -254,37 +260,6 @@ class Sandbox:
         """
         self._state.reset()
 
-    def export(self, include_token: bool = False) -> dict[str, Any]:
-        """
-        Return the settings, the clicks, the events and the requests as one object for `json.dumps`.
-
-        Args:
-            include_token: Whether the Authorization headers of the requests contain the token; by
-                default, it is masked.
-
-        Raises:
-            ApiValueError: An argument is invalid.
-        """
-        from .state.documents import export_document
-
-        return export_document(self._state, check_flag("include_token", include_token))
-
-    def import_(self, document: object) -> dict[str, int]:
-        """
-        Replace everything, including the settings, with the content of an exported document.
-
-        The pending faults are removed. Requests that have not ended are not logged.
-
-        Returns:
-            The number of `requests` and of `events` in the document.
-
-        Raises:
-            ApiValueError: The document is invalid. The message names the place; nothing changes.
-        """
-        from .state.documents import import_document
-
-        return import_document(self._state, document)
-
     def __enter__(self) -> Self:
         with self._lock, ExitStack() as cleanup:
             if self._running:
@@ -299,11 +274,13 @@ class Sandbox:
                 self._open_data(self._data, cleanup)
             host, port = self._address
             listener = listen(host, port)
-            server = BackgroundServer(self._app, listener)
+            server = BackgroundServer(self._app, listener, self._end_replays)
             cleanup.callback(server.stop)
             server.start()
             url_host = f"[{host}]" if ":" in host else host
             self._url = f"http://{url_host}:{listener.getsockname()[1]}"
+            self._server = server
+            cleanup.callback(self._announce_stop)
             self._cleanup = cleanup.pop_all()
         return self
 
@@ -317,3 +294,20 @@ class Sandbox:
 
     def __exit__(self, *exception: object) -> None:
         self._cleanup.close()
+
+    def _announce_stop(self) -> None:
+        self._server = None
+        self._state.changes.notify()  # ends the iterators of `events`
+
+    def _create_interface(self) -> ASGIApp:
+        from .interface import create_interface
+
+        return create_interface(
+            state=self._state,
+            url=lambda: self.url,
+            token=self.token,
+            access=self._access,
+            tracking=self._tracking,
+            feed=self._make_feed,
+            replayer=self._make_replayer(),
+        )
