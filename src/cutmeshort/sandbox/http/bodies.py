@@ -12,6 +12,7 @@ from ..state.refusal import Refusal
 
 MAX_BODY_BYTES = 1024 * 1024  # an event needs less than 20 KiB
 _IDLE_SECONDS = 2.0
+_LOG_SECONDS = 0.5
 _DISCARD_SECONDS = 10.0
 
 
@@ -61,6 +62,12 @@ class LimitedRequest(Request):
             if len(body) > MAX_BODY_BYTES:
                 raise BodyTooLarge(unread=more)
         return bytes(body)
+
+
+async def read_for_log(request: LimitedRequest) -> None:
+    """Read the body of a request that is rejected anyway, to log it if it arrives in time."""
+    with suppress(BodyTooLarge, ClientDisconnect, asyncio.TimeoutError):
+        await asyncio.wait_for(request.body(), _LOG_SECONDS)
 
 
 class ClosingResponse(Response):

@@ -12,7 +12,7 @@ from ...operations import OPERATIONS
 from ...strict_json import read_json
 from ..state.refusal import Refusal
 from ..state.state import State
-from .bodies import LimitedRequest
+from .bodies import LimitedRequest, read_for_log
 from .response_formats import REJECTIONS, make_rejection
 
 _WIRE_NAMES = {
@@ -37,9 +37,13 @@ def guarded_route(token: str, state: State) -> type[APIRoute]:
             handle = super().get_route_handler()
 
             async def check_and_handle(request: Request) -> Response:
-                _check_token(request, token)
-                state.rate_limit.check(time.monotonic())
                 limited = LimitedRequest(request.scope, request.receive)
+                try:
+                    _check_token(request, token)
+                    state.rate_limit.check(time.monotonic())
+                except Refusal:
+                    await read_for_log(limited)
+                    raise
                 _check_json(request.headers.get("Content-Type", ""), await limited.body())
                 settings, exchange = state.settings, request.state.exchange
                 if settings.error_status is not None:

@@ -5,9 +5,9 @@ Each hint is a function of the newest requests, oldest first. It returns at most
 finding, with the newest request that has it.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple, Optional
+from typing import Any, Callable, NamedTuple, Optional
 
 from ...models.timestamps import read_timestamp
 from .seen import Seen, decimal_places, format_money
