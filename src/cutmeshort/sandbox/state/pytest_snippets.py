@@ -35,7 +35,7 @@ class Earlier(NamedTuple):
 
 def to_pytest(exchange: Exchange, seen: Seen, token: str, earlier: Earlier) -> str:
     """Return a test that sends a request, and passes if the response is the one of the log."""
-    name = _name(seen.event or exchange.operation.event, "of", seen.customer, exchange.outcome)
+    name = _name(seen.event or exchange.operation.event, seen.customer, exchange.outcome)
     call, body = call_of(exchange, token), body_source(exchange)
     if call is None and body is None:
         return f"import pytest\n\n\ndef {name}():\n    pytest.skip({literal(TRUNCATED)})\n"
@@ -79,7 +79,7 @@ def chain_to_pytest(customer: str, recorded: Sequence[Recorded]) -> str:
         ),
         "]",
     ]
-    return _test(_name("attribution", "of", customer), lines)
+    return _test(_name("attribution", customer), lines)
 
 
 def _test(name: str, lines: Sequence[str], modules: Sequence[str] = ()) -> str:
@@ -88,10 +88,12 @@ def _test(name: str, lines: Sequence[str], modules: Sequence[str] = ()) -> str:
     return f"{imports}\n\ndef {name}(cms_client, cms_sandbox):\n{body}".lstrip()
 
 
-def _name(*parts: Optional[str]) -> str:
+def _name(what: str, customer: Optional[str], outcome: str = "") -> str:
     """Return the name of a test function: ASCII letters, digits and underscores."""
+    of_customer = f"of {customer}" if customer else ""
     words = [
-        re.sub("[^a-z0-9]+", "_", (part or "").lower())[:_MAX_NAME].strip("_") for part in parts
+        re.sub("[^a-z0-9]+", "_", part.lower())[:_MAX_NAME].strip("_")
+        for part in (what, of_customer, outcome)
     ]
     return "_".join(["test", *filter(None, words)])
 
