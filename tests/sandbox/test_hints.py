@@ -62,8 +62,8 @@ def test_the_hint_of_a_small_amount_says_what_to_send() -> None:
     """The hint of a small amount has the amount in the major unit, and the amount to send."""
     assert _texts(hints.amounts_below_100([_sale(6, 49)])) == [
         (
-            "inv_6 has the amount 49, which is 0.49 USD. Amounts are in the minor unit (cents): if you "
-            "meant 49 USD, send 4900."
+            "inv_6 has the amount 49, which is 0.49 USD. Amounts are in the minor unit (cents): if "
+            "you meant 49 USD, send 4900."
         )
     ]
 
@@ -96,8 +96,8 @@ def test_a_sale_without_a_lead_is_found() -> None:
     found = hints.sales_without_lead([*sales, _seen(5)], lambda customer: customer == "user_1")
     assert _texts(found) == [
         (
-            "user_3 has a sale but no lead (and 1 other customer). Track a lead when a customer signs "
-            "up, with the same customer_external_id."
+            "user_3 has a sale but no lead (and 1 other customer). Track a lead when a customer "
+            "signs up, with the same customer_external_id."
         )
     ]
     assert hints.sales_without_lead(sales, lambda _: True) == []
