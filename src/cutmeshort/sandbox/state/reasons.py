@@ -112,6 +112,8 @@ def _advice(exchange: Exchange, message: str) -> str:
         for field, advice in _FIELD_ADVICE.items():
             if f"{field}: " in message:
                 return advice
+    if "Host header" in message:
+        return "Use the URL that the sandbox shows as CMS_HOST."
     return _STATUS_ADVICE.get(exchange.status or 0, "")
 
 
@@ -124,7 +126,6 @@ _FIELD_ADVICE = {
 }
 _STATUS_ADVICE = {
     400: "Send a JSON object with `Content-Type: application/json`; CMSClient does.",
-    403: "Use the URL that the sandbox shows as CMS_HOST.",
     405: "Send the event with POST.",
     413: "An event needs less than 20 KiB.",
     422: "CMSClient checks the fields before it sends a request.",
