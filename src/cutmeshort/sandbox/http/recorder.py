@@ -14,6 +14,7 @@ from ..state.state import State
 from .injection import DROP
 
 _OPERATIONS = {operation.path: operation for operation in OPERATIONS}
+_DISCONNECTED = "The client closed the connection before the response."
 
 
 class Recorder:
@@ -55,7 +56,7 @@ class Recorder:
         try:
             await self._app(scope, recording.receive, recording.send)
         finally:
-            recording.end("disconnected", "The client closed the connection before the response.")
+            recording.end("disconnected", _DISCONNECTED)
 
 
 def _with_id(send: Send, request_id: str) -> Send:
@@ -90,6 +91,8 @@ class _Recording:
         message = await self._receive()
         if message["type"] == "http.request":
             self._exchange.body.add(message.get("body", b""))
+        else:  # http.disconnect
+            self.end("disconnected", _DISCONNECTED)
         return message
 
     async def send(self, message: Message) -> None:
@@ -100,10 +103,11 @@ class _Recording:
             self.end("dropped", "The sandbox dropped the connection (fail_next).")
         elif self._start is not None:
             start, self._start = self._start, None
-            self._exchange.status = start["status"]
-            self._exchange.response_headers = start["headers"]
-            self._exchange.response_body.add(message.get("body", b""))
-            self.end("ok", self._exchange.message)
+            if self._log is not None:  # else the client has closed the connection
+                self._exchange.status = start["status"]
+                self._exchange.response_headers = start["headers"]
+                self._exchange.response_body.add(message.get("body", b""))
+                self.end("ok", self._exchange.message)
             await self._send(start)
         await self._send(message)
 
