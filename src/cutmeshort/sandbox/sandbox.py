@@ -11,7 +11,7 @@ from ..checks import check_count, check_token
 from ..exceptions import ApiValueError
 from ..models import ExternalId, LeadPayload, SalePayload
 from .comparison import LeadFields, SaleFields, find_event
-from .http.app import create_app
+from .http.app import TrackingApp
 from .http.background import BackgroundServer, listen
 from .http.injection import FaultInjector
 from .http.recorder import Recorder
@@ -82,8 +82,8 @@ class Sandbox:
         self.token = check_token("token", token)
         self._address = (host, port)
         self._state = State(Settings(**settings))
-        app = create_app(token, self._state)
-        self._app = Recorder(FaultInjector(app, self._state), self._state)
+        app = FaultInjector(TrackingApp(token, self._state), self._state)
+        self._app = Recorder(app, self._state)
         self._lock = threading.Lock()
         self._running = False
         self._cleanup = ExitStack()

@@ -2,10 +2,11 @@
 
 import asyncio
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 
-from fastapi import Request, Response
 from starlette.requests import ClientDisconnect
+from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from ..state.refusal import Refusal
@@ -17,50 +18,45 @@ _DISCARD_SECONDS = 10.0
 
 class BodyTooLarge(Refusal):
     """
-    413: the request's body is larger than MAX_BODY_BYTES.
+    413: the request's body is larger than allowed.
 
-    Attributes:
+    Args:
+        limit: The number of bytes that are allowed.
         unread: Whether the client may still send more of the body.
     """
 
-    def __init__(self, unread: bool) -> None:
+    def __init__(self, limit: int, unread: bool) -> None:
         super().__init__(
             413,
-            f"The body must not exceed {MAX_BODY_BYTES} bytes.",
+            f"The body must not exceed {limit} bytes.",
             headers={"Connection": "close"},
         )
         self.unread = unread
 
 
-class LimitedRequest(Request):
-    """A request that keeps at most MAX_BODY_BYTES of its body in memory."""
+async def read_body(
+    headers: Mapping[bytes, bytes], receive: Receive, limit: int = MAX_BODY_BYTES
+) -> bytes:
+    """
+    Read the body of a request.
 
-    async def body(self) -> bytes:
-        """
-        Return the body.
-
-        Raises:
-            BodyTooLarge: The body, or its Content-Length, exceeds MAX_BODY_BYTES.
-            ClientDisconnect: The client disconnected before the end of the body.
-        """
-        if not hasattr(self, "_body"):
-            if int(self.headers.get("Content-Length", "0")) > MAX_BODY_BYTES:
-                raise BodyTooLarge(unread=True)
-            self._body = await self._read()
-        return self._body
-
-    async def _read(self) -> bytes:
-        body = bytearray()
-        more = True
-        while more:
-            message = await self.receive()
-            if message["type"] == "http.disconnect":
-                raise ClientDisconnect
-            more = message["more_body"]
-            body += message["body"]
-            if len(body) > MAX_BODY_BYTES:
-                raise BodyTooLarge(unread=more)
-        return bytes(body)
+    Raises:
+        BodyTooLarge: The body, or its Content-Length, exceeds the limit.
+        ClientDisconnect: The client disconnected before the end of the body.
+    """
+    if int(headers.get(b"content-length", b"0")) > limit:
+        raise BodyTooLarge(limit, unread=True)
+    body = bytearray()
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        more = message["more_body"]
+        body += message["body"]
+        if len(body) > limit:
+            raise BodyTooLarge(limit, unread=more)
+    return bytes(body)
 
 
 class ClosingResponse(Response):
