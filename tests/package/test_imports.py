@@ -127,7 +127,21 @@ IMPORTS = {
         "request_options",
         "rest",
     },
-    "sandbox": {"_version", "checks", "exceptions", "models", "operations", "strict_json"},
+    "sandbox": {
+        "_version",
+        "checks",
+        "click_id",
+        "client",
+        "configuration",
+        "exceptions",
+        "models",
+        "money",
+        "operations",
+        "rest",
+        "results",
+        "retry",
+        "strict_json",
+    },
 }
 
 

@@ -2,6 +2,7 @@
 
 import hmac
 import time
+from collections.abc import Mapping
 from typing import Optional
 
 from starlette.requests import ClientDisconnect
@@ -14,8 +15,6 @@ from ..state.state import State
 from .bodies import BodyTooLarge, ClosingResponse, read_body
 from .events import make_event, read_fields
 from .response_formats import REJECTIONS, make_error, make_rejection, make_success
-
-_DESCRIPTION = ("/openapi.json", "/docs")
 
 
 class TrackingApp:
@@ -36,11 +35,6 @@ class TrackingApp:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Respond to a request, also if it is rejected."""
-        if scope["path"] in _DESCRIPTION:
-            from .description import create_description
-
-            await create_description()(scope, receive, send)
-            return
         response: Response
         try:
             response = await self._respond(scope, receive)
@@ -68,10 +62,12 @@ class TrackingApp:
         if exchange.method != operation.method:
             raise Refusal(405, "Method Not Allowed", headers={"Allow": operation.method})
         headers = dict(exchange.headers)
-        if not hmac.compare_digest(headers.get(b"authorization", b""), self._authorization):
-            raise Refusal(401, "The bearer token is missing or invalid.")
-        self._state.rate_limit.check(time.monotonic())
-        body = await read_body(headers, receive)
+        try:
+            body = await read_body(headers, receive)  # first, so that the log has it
+        except BodyTooLarge:
+            self._check_sender(headers)
+            raise
+        self._check_sender(headers)
         fields = read_fields(headers.get(b"content-type", b""), body)
         settings = self._state.settings
         if settings.error_status is not None:
@@ -84,3 +80,8 @@ class TrackingApp:
         data = self._state.record(operation, event, exchange.request_id)
         message = f"{operation.event.capitalize()} tracked successfully"
         return make_success(exchange, settings.response, message, data)
+
+    def _check_sender(self, headers: Mapping[bytes, bytes]) -> None:
+        if not hmac.compare_digest(headers.get(b"authorization", b""), self._authorization):
+            raise Refusal(401, "The bearer token is missing or invalid.")
+        self._state.rate_limit.check(time.monotonic())

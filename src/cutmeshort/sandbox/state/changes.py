@@ -9,8 +9,9 @@ from typing_extensions import Literal
 
 MAX_CHANGES = 1_000
 
-# What changed: an exchange; the chain of a customer; the clicks, faults or settings; or everything.
-Topic = Literal["request", "chain", "clicks", "faults", "settings", "all"]
+# What changed: an exchange; the chain of a customer; the clicks, faults, settings, hints or totals;
+# or everything.
+Topic = Literal["request", "chain", "clicks", "faults", "settings", "hints", "totals", "all"]
 
 
 class Change(NamedTuple):
@@ -52,8 +53,11 @@ class Changes:
             if len(self._newest) == MAX_CHANGES:
                 self._first = self._newest[0].sequence
             self._newest.append(Change(self.sequence, topic, key))
-            listeners = self._listeners
-        for listener in listeners:
+        self.notify()
+
+    def notify(self) -> None:
+        """Call the listeners in this thread, so that they look again."""
+        for listener in self._listeners:
             listener()
 
     def since(self, sequence: int) -> Optional[list[Change]]:

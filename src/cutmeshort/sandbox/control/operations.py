@@ -1,13 +1,11 @@
-"""The OpenAPI description of the operations, and the page that shows it."""
+"""The operations as FastAPI describes them; TrackingApp responds to their requests."""
 
-from functools import cache
 from http import HTTPStatus
 from typing import Any, Callable
 
-from fastapi import FastAPI, Security
+from fastapi import APIRouter, Security
 from fastapi.security import HTTPBearer
 
-from ..._version import __version__
 from ...models import ErrorResponse, EventPayload, TrackResponse
 from ...operations import OPERATIONS, Operation
 
@@ -17,25 +15,23 @@ _ERROR_RESPONSES: dict[Any, dict[str, Any]] = {
 }
 
 
-@cache
-def create_description() -> FastAPI:
-    """Create an application that serves `/openapi.json` and `/docs`."""
-    app = FastAPI(
-        title="CutMeShort tracking API (sandbox)",
-        version=__version__,
-        dependencies=[Security(HTTPBearer(auto_error=False))],
-        responses=_ERROR_RESPONSES,
+def make_router() -> APIRouter:
+    """Create the routes of the operations, to describe them."""
+    router = APIRouter(
+        dependencies=[Security(HTTPBearer(auto_error=False))], responses=_ERROR_RESPONSES
     )
     for operation in OPERATIONS:
-        app.add_api_route(
+        router.add_api_route(
             operation.path,
             _endpoint(operation),
             methods=[operation.method],
             name=operation.name,
             operation_id=operation.name,
             response_model=TrackResponse,
+            summary=f"Track a {operation.event}",
+            tags=["Tracking"],
         )
-    return app
+    return router
 
 
 def _endpoint(operation: Operation) -> Callable[[EventPayload], None]:

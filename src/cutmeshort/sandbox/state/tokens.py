@@ -1,0 +1,46 @@
+"""The sandbox's token, in full and masked."""
+
+from contextlib import suppress
+
+DEFAULT_TOKEN = "sandbox-token"
+MASK = "••••"
+_SHOWN = 4
+_MIN_LENGTH = 16
+
+
+def mask_token(token: str) -> str:
+    """
+    Return what people may see of a token, to tell it from others.
+
+    These are the last four characters, if the token is so long that they reveal little of it, or if
+    it is the default token.
+    """
+    if token == DEFAULT_TOKEN or len(token) >= _MIN_LENGTH:
+        return MASK + token[-_SHOWN:]
+    return MASK
+
+
+def mask_authorization(value: str) -> str:
+    """Return the value of an Authorization header with a masked token, unless it is masked."""
+    if MASK in value:
+        return value
+    scheme, space, token = value.partition(" ")
+    return scheme + space + mask_token(token) if space else mask_token(value)
+
+
+def header_text(value: bytes) -> str:
+    """Return the value of a header; it is in Latin-1, except a masked token, which is in UTF-8."""
+    with suppress(UnicodeDecodeError):
+        if MASK.encode() in value:
+            return value.decode()
+    return value.decode("latin-1")
+
+
+def header_bytes(text: str) -> bytes:
+    """
+    Do the opposite of `header_text`.
+
+    Raises:
+        UnicodeEncodeError: The value of a header can't have such characters.
+    """
+    return text.encode("utf-8" if MASK in text else "latin-1")
