@@ -144,7 +144,7 @@ def starts(versions: Mapping[str, Path], effort: Effort) -> None:
 
 def requests(versions: Mapping[str, Path], pages: str, numbers: list[int], effort: Effort) -> None:
     """Print how many requests a sandbox accepts while pages are open."""
-    cases = {f"{NOW}, {number} pages open": (versions[NOW], number) for number in numbers}
+    cases = {f"{NOW}, open pages: {number}": (versions[NOW], number) for number in numbers}
     if BASELINE in versions:
         cases = {BASELINE: (versions[BASELINE], 0), **cases}
     rounds: dict[str, list[Round]] = {name: [] for name in cases}
