@@ -82,8 +82,15 @@ class Windows:
         self.problems: list[str] = []
         self.expected: Optional[re.Pattern[str]] = None
 
-    def open(self, url: str, **options: Any) -> Page:
-        """Open a URL in a new window, with options of Playwright's `new_context`."""
+    def open(self, url: str, *, init_script: str = "", **options: Any) -> Page:
+        """
+        Open a URL in a new window.
+
+        Args:
+            url: The URL.
+            init_script: A script that runs before those of the page.
+            options: Options of Playwright's `new_context`.
+        """
         options = {"viewport": DESKTOP, "locale": "en-US", "timezone_id": "UTC", **options}
         context = self._open.enter_context(self._browser.new_context(**options))
         context.set_default_timeout(_MILLISECONDS)
@@ -91,6 +98,7 @@ class Windows:
         context.on("console", self._on_console)
         context.on("request", self._on_request)
         context.on("weberror", lambda error: self._add(f"exception: {error.error}"))
+        context.add_init_script(init_script)
         page = context.new_page()
         page.goto(url)
         return page
