@@ -127,7 +127,16 @@ IMPORTS = {
         "request_options",
         "rest",
     },
-    "sandbox": {"_version", "checks", "exceptions", "models", "operations", "strict_json"},
+    "sandbox": {
+        "_version",
+        "checks",
+        "exceptions",
+        "models",
+        "money",
+        "operations",
+        "retry",
+        "strict_json",
+    },
 }
 
 

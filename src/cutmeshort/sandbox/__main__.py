@@ -8,8 +8,9 @@ import threading
 
 from ..exceptions import ApiValueError
 from .http.logs import LOGGER
-from .sandbox import DEFAULT_TOKEN, Sandbox
+from .sandbox import Sandbox
 from .state.settings import ERROR_FORMATS, RECORDING_FORMATS, REJECTING_FORMATS
+from .state.tokens import DEFAULT_TOKEN
 
 
 def run(arguments: argparse.Namespace, name: str) -> int:

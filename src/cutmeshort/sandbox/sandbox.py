@@ -20,8 +20,8 @@ from .state.faults import make_fault
 from .state.service import Attribution
 from .state.settings import SettingOptions, Settings
 from .state.state import State
+from .state.tokens import DEFAULT_TOKEN
 
-DEFAULT_TOKEN = "sandbox-token"
 _MAX_PORT = 65535
 
 

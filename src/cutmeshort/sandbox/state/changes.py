@@ -9,8 +9,9 @@ from typing_extensions import Literal
 
 MAX_CHANGES = 1_000
 
-# What changed: an exchange; the chain of a customer; the clicks, faults or settings; or everything.
-Topic = Literal["request", "chain", "clicks", "faults", "settings", "all"]
+# What changed: an exchange; the chain of a customer; the clicks, faults, settings, hints or totals;
+# or everything.
+Topic = Literal["request", "chain", "clicks", "faults", "settings", "hints", "totals", "all"]
 
 
 class Change(NamedTuple):

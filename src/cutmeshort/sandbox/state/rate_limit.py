@@ -1,6 +1,7 @@
 """The limit of requests per minute."""
 
 import math
+from bisect import bisect_right
 from collections import deque
 from typing import Optional
 
@@ -50,4 +51,5 @@ class RateLimit:
 
     def used(self, now: float) -> int:
         """Return how many requests were accepted in the 60 seconds before `now`."""
-        return sum(1 for each in list(self._accepted) if each > now - _WINDOW_SECONDS)
+        accepted = list(self._accepted)
+        return len(accepted) - bisect_right(accepted, now - _WINDOW_SECONDS)

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from itertools import islice
 from typing import Any, Callable, NamedTuple, Optional, TypeVar, Union
 
 from ...models import EventPayload, ExternalId, LeadPayload, SalePayload
@@ -59,6 +60,7 @@ class Service:
 
     Attributes:
         duplicate_status: The status of the response to a duplicate: 200 or 409.
+        generation: How often the events were replaced, which `record` does not do.
 
     Raises:
         LookupError: An operation of the API has no rules.
@@ -75,6 +77,7 @@ class Service:
                 f"the sandbox has no rules for {', '.join(missing)}: add them to Service._recorders"
             )
         self.duplicate_status = duplicate_status
+        self.generation = 0
         self._lock = threading.Lock()
         self.replace([])
 
@@ -96,6 +99,7 @@ class Service:
     def replace(self, recorded: Iterable[Recorded]) -> None:
         """Forget all events, and the clicks of customers; restore other events, oldest first."""
         with self._lock:
+            self.generation += 1
             self._recorded: dict[tuple[object, ...], Recorded] = {}  # by deduplication key
             self._deferred_clicks: dict[str, str] = {}  # by customer
             for each in recorded:
@@ -104,10 +108,11 @@ class Service:
                 if getattr(each.event, "mode", None) == "deferred":
                     self._deferred_clicks.setdefault(each.event.customer_external_id, each.click_id)
 
-    def recorded(self) -> list[Recorded]:
-        """Return the recorded events, in the order of arrival."""
+    def recorded(self, start: int = 0) -> list[Recorded]:
+        """Return the recorded events from number `start` on (the first is 0), oldest first."""
         with self._lock:
-            return list(self._recorded.values())
+            count = max(0, len(self._recorded) - start)
+            return list(islice(reversed(self._recorded.values()), count))[::-1]
 
     def events(self, model: type[EventT]) -> list[EventT]:
         """Return the recorded events of one type, in the order of arrival."""

@@ -1,0 +1,729 @@
+// The sandbox's page. It shows what the event stream sends, and changes it through the JSON
+// endpoints. Text of requests enters the document as text nodes only, never as markup.
+
+const KEPT = 1000; // requests that the sandbox keeps
+const model = { chains: new Map(), requests: new Map() }; // what the sandbox sent, oldest first
+const view = { query: "", show: "all", rows: 50, chains: 20 }; // what the reader chose
+
+/* Elements */
+
+const $ = (id) => document.getElementById(id);
+
+/** Make an element: h("p.muted", { title }, "text", child). Children that are false are left out. */
+function h(spec, ...children) {
+  const [tag, ...names] = spec.split(".");
+  const properties = children[0]?.constructor === Object ? children.shift() : {};
+  const node = /^(svg|use|path)$/.test(tag)
+    ? document.createElementNS("http://www.w3.org/2000/svg", tag)
+    : document.createElement(tag);
+  if (names.length) node.setAttribute("class", names.join(" "));
+  for (const [name, value] of Object.entries(properties)) {
+    if (typeof value === "function") node[name] = value;
+    else node.setAttribute(name, value);
+  }
+  node.append(...children.flat().filter(Boolean));
+  return node;
+}
+
+const icon = (name, spec = "svg.icon") => h(spec, { "aria-hidden": true }, h("use", { href: `#${name}` }));
+
+/** Text in which `backticks` mark code. */
+const prose = (text) => text.split("`").map((part, index) => h(index % 2 ? "code" : "bdi", part));
+
+/** Show items as children of a parent. An item that is the same object keeps its element. */
+function list(parent, items, key, make) {
+  const old = new Map([...parent.children].map((node) => [node.key, node]));
+  let budget = 15; // new elements in one frame
+  let focused;
+  const nodes = items.flatMap((item) => {
+    const before = old.get(key(item));
+    if (before?.item === item) {
+      old.delete(before.key);
+      return before;
+    }
+    if (!before && budget-- <= 0) return [];
+    const node = Object.assign(make(item), { key: key(item), item });
+    if (before?.contains(document.activeElement)) focused = [node, before];
+    return node;
+  });
+  if (budget < 0) change();
+  const index = focused && [...focused[1].querySelectorAll("button")].indexOf(document.activeElement);
+  for (const node of old.values()) node.remove();
+  nodes.forEach((node, place) => {
+    if (parent.children[place] !== node) parent.insertBefore(node, parent.children[place] ?? null);
+  });
+  focused?.[0].querySelectorAll("button")[index]?.focus();
+  return nodes;
+}
+
+/** Build the children of an element again if what they show changed. */
+function put(id, data, build) {
+  const text = JSON.stringify(data);
+  if ($(id).shown === text) return;
+  $(id).shown = text;
+  $(id).replaceChildren(...build(data));
+}
+
+function note(id, text) {
+  $(id).textContent = text;
+  $(id).hidden = !text;
+}
+
+/* Text of values */
+
+const clock = new Intl.DateTimeFormat(undefined, { timeStyle: "medium", hourCycle: "h23" });
+const number = (value) => value.toLocaleString();
+const plural = (value, one, many = `${one}s`) => `${number(value)} ${value === 1 ? one : many}`;
+const time = (iso) => h("time", { datetime: iso, title: iso }, clock.format(new Date(iso)));
+const duration = (ms) => (ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`);
+
+/** Format an amount without a division, so that each digit is exact. */
+function money({ amount, currency, exponent }) {
+  const digits = String(BigInt(amount)).padStart(exponent + 1, "0");
+  const decimal = exponent ? `${digits.slice(0, -exponent)}.${digits.slice(-exponent)}` : digits;
+  try {
+    if (exponent === null) throw new RangeError("a code without a minor unit, such as XAU");
+    return new Intl.NumberFormat(undefined, {
+      style: "currency", currency, minimumFractionDigits: exponent, maximumFractionDigits: exponent,
+    }).format(decimal);
+  } catch {
+    return `${decimal} ${currency}`; // also a code that is not three letters
+  }
+}
+
+function elapsed(ms) {
+  const units = [[864e5, "d"], [36e5, "h"], [6e4, "min"], [1e3, "s"], [1, "ms"]];
+  const [size, unit] = units.find(([least]) => ms >= least) ?? [1, "ms"];
+  return ms >= 0 ? `${Math.round(ms / size)} ${unit}` : "";
+}
+
+/* Code with colours */
+
+const CODE = /(#.*)|("(?:[^"\\\n]|\\.)*"(?=:))|("(?:[^"\\\n]|\\.)*"|'[^']*')|((?<=\s)(?:-?\d[\w.+-]*|true|false|null)|\b(?:from|import|def|assert|export|print)\b)/g;
+const TOKEN = /"(?:[^"\\]|\\.)*"|[^\s"{}[\],:]+|[{}[\],:]/g;
+
+function coloured(text) {
+  if (text.length > 2e4) return [text];
+  const names = ["", "comment", "key", "string", "literal"];
+  return text.split(CODE).map((part, index) => (index % 5 && part ? h(`span.${names[index % 5]}`, part) : part ?? ""));
+}
+
+/** Indent JSON. Its tokens stay as they were sent, also numbers that JavaScript would change. */
+function indented(text) {
+  try {
+    JSON.parse(text);
+  } catch {
+    return text;
+  }
+  let line = "\n";
+  const indent = (token, index, all) => {
+    if ("{[".includes(token)) return "}]".includes(all[index + 1]) ? token : token + (line += line.length < 60 ? "  " : "");
+    if ("}]".includes(token)) return "{[".includes(all[index - 1]) ? token : (line = line.slice(0, -2)) + token;
+    return { ",": `,${line}`, ":": ": " }[token] ?? token;
+  };
+  return text.match(TOKEN).map(indent).join("");
+}
+
+/* Requests to the sandbox, and messages to the reader */
+
+async function call(method, path, body, headers) {
+  const options = { method, headers: { "Content-Type": "application/json", ...headers }, body: body && JSON.stringify(body) };
+  const response = await fetch(path, options).catch(() => {
+    throw new Error("The sandbox does not respond.");
+  });
+  const data = await response.json().catch(() => ({}));
+  if (!response.ok) throw new Error(data.error ?? `The sandbox responded with ${response.status}.`);
+  return data;
+}
+
+/** An event handler whose failure is shown to the reader. */
+const act = (action) => async (event) => {
+  try {
+    await action(event);
+  } catch (error) {
+    toast(error.message);
+  }
+};
+
+let spoken = -5000;
+let arrived = 0;
+let speech;
+const messages = new Set();
+
+/** Announce a message to screen readers, at most every five seconds. */
+function say(message) {
+  messages.add(message);
+  clearTimeout(speech);
+  speech = setTimeout(() => {
+    if (arrived) messages.add(`${plural(arrived, "new request")}.`);
+    $("live").textContent = [...messages].join(" ");
+    messages.clear();
+    arrived = 0;
+    spoken = performance.now();
+  }, Math.max(99, spoken + 5000 - performance.now()));
+}
+
+let toastTimer;
+
+function toast(message, label, action) {
+  const [text, button] = $("toast").children;
+  text.textContent = message;
+  button.textContent = label;
+  button.hidden = !label;
+  button.onclick = act(action);
+  $("toast").hidden = false;
+  say(message);
+  clearTimeout(toastTimer);
+  toastTimer = setTimeout(() => ($("toast").hidden = true), label ? 3e4 : 5e3);
+}
+
+async function copy(text, what) {
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch {
+    // The address is not secure, or there is no permission: copy a selection.
+    const area = h("textarea.hidden", text);
+    const focused = document.activeElement;
+    document.body.append(area);
+    area.select();
+    const copied = document.execCommand("copy");
+    area.remove();
+    focused.focus();
+    if (!copied) throw new Error("The browser does not let this page copy.");
+  }
+  toast(`Copied ${what}.`);
+}
+
+/* Rendering, at most once a frame */
+
+let frame;
+
+function change() {
+  frame ??= requestAnimationFrame(() => {
+    frame = null;
+    if (model.totals) render();
+  });
+}
+
+function render() {
+  const { totals, settings } = model;
+  const empty = !totals.requests.total && !totals.clicks;
+  for (const id of ["summary", "attribution", "requests"]) $(id).hidden = empty;
+  $("empty").hidden = !empty;
+  $("undo").hidden = !model.undo;
+  $("summary").tabIndex = innerWidth > 900 ? -1 : 0; // on a narrow screen, it scrolls
+  put("host", model.url, (url) => [url]);
+  put("token", model.token, (token) => [token]);
+  put("snippet", [view.snippet, model.url, model.token], ([name, ...values]) => coloured(SNIPPETS[name](...values)));
+  put("storage", model.data, (file) => [...(file ? ["Stored in ", h("code", file)] : ["In memory"]), `: the newest ${number(KEPT)} requests. Nothing leaves this machine.`]);
+  put("funnel", totals, funnel);
+  put("counts", totals.requests, counts);
+  put("limit", totals.rate_limit, rateLimit);
+  put("revenue", model.revenue, revenue);
+  put("queue", [model.faults, model.outage, settings.error_status], queue);
+  renderSettings(settings);
+  renderHints();
+  renderChains();
+  renderRequests();
+}
+
+/* The empty page */
+
+const SNIPPETS = {
+  Shell: (url, token) => `# Point your application at this sandbox
+export CMS_HOST=${url}
+export CMS_BEARER_TOKEN=${token}
+
+# Start it, or send a first lead
+python -c 'from cutmeshort import CMSClient
+print(CMSClient().track_lead("Sign up", "user_1", "click_1"))'`,
+  Python: (url, token) => `from cutmeshort import CMSClient
+
+client = CMSClient("${token}", host="${url}")
+result = client.track_lead("Sign up", "user_1", "click_1")
+print(result)`,
+  pytest: (url, token) => `# The fixture cms_sandbox starts a sandbox of its own;
+# this test sends its lead to this page
+from cutmeshort import CMSClient
+
+def test_sign_up():
+    client = CMSClient("${token}", host="${url}")
+    result = client.track_lead("Sign up", "user_1", "click_1")
+    assert result["success"]`,
+  curl: (url, token) => `curl ${url}/track/lead \\
+  -H "Authorization: Bearer ${token}" \\
+  -H "Content-Type: application/json" \\
+  -d '{"eventName": "Sign up", "customerExternalId": "user_1",
+       "clickId": "click_1"}'`,
+};
+
+const fullToken = async () => (model.token_masked ? await call("GET", "/_sandbox/state?include_token=true") : model).token;
+
+function selectSnippet(tab) {
+  view.snippet = tab.textContent;
+  for (const other of $("tabs").children) {
+    other.ariaSelected = other === tab;
+    other.tabIndex = other === tab ? 0 : -1;
+  }
+  $("snippet").setAttribute("aria-labelledby", tab.id);
+  change();
+}
+
+async function sendTestLead() {
+  const lead = { eventName: "Sign up", customerExternalId: "user_1", clickId: "click_1" };
+  await call("POST", "/track/lead", lead, { Authorization: `Bearer ${await fullToken()}` });
+}
+
+async function clear() {
+  await call("POST", "/_sandbox/clear");
+  toast("Cleared.", "Undo", undo);
+}
+
+async function undo() {
+  await call("POST", "/_sandbox/undo");
+  toast("The requests and events are back.");
+}
+
+/* Summary */
+
+function funnel({ clicks, leads, sales, sales_after_lead: followed }) {
+  const stages = [["click", clicks, leads, "lead"], ["lead", leads, followed, "sale"], ["sale", sales]];
+  return stages.map(([name, all, after, next]) => {
+    const [one, ...many] = plural(all, name).split(" ");
+    const rate = next && all && `${Math.round((100 * after) / all)}%`;
+    const node = h(`div.stage.${name}`, h("p", h("b", one), " ", many.join(" ")), h("i.bar"), next && h(`i.band.to-${next}`), next && h("i.lost"),
+      next && all > after && h("span.not-yet", `${number(all - after)} not yet`), rate && h("span.rate", { title: `of the ${name}s led to a ${next}` }, rate));
+    node.style.setProperty("--from", all / Math.max(clicks, sales, 1));
+    node.style.setProperty("--to", after / Math.max(clicks, sales, 1));
+    return node;
+  });
+}
+
+const counts = ({ recorded, pending, duplicate, refused, failed }) => [
+  ["recorded", "recorded", recorded + pending, pending && `${number(pending)} pending`],
+  ["duplicate", "duplicates", duplicate, "recorded once"],
+  ["refused", "refused", refused, "invalid"],
+  ["failed", "failed", failed, "on purpose"],
+].map(([state, label, value, remark]) => h(`li.${state}`, h("span.pill", icon(state)), label, remark && h("span.muted", remark), h("b", number(value))));
+
+let rateTimer;
+
+function rateLimit({ limit, used }) {
+  // After a minute without a request, none is left in the window.
+  clearTimeout(rateTimer);
+  rateTimer = setTimeout(() => {
+    model.totals.rate_limit.used = 0;
+    change();
+  }, 6e4);
+  const bar = h("i");
+  bar.style.width = `${Math.min(100, (100 * used) / limit)}%`;
+  return [
+    h("p", "Rate limit", h("span.muted", limit === null ? "off" : `${used} of ${limit} this minute`)),
+    limit !== null && h(`div.meter.${used < limit ? "recorded" : "failed"}`, { role: "meter", "aria-label": "Rate limit", "aria-valuemax": limit, "aria-valuenow": used }, bar),
+  ].filter(Boolean);
+}
+
+function revenue(entries) {
+  $("revenue").tabIndex = entries.length > 3 ? 0 : -1; // then it scrolls
+  if (!entries.length) return [h("li.muted", "No sales yet.")];
+  return entries.map((entry) => h("li", h("b", money(entry)), sparkline(entry.steps), h("span.muted", plural(entry.sales, "sale"))));
+}
+
+/** The cumulative revenue as a step line. */
+function sparkline(steps) {
+  const x = 100 / (steps.length + 1);
+  const top = Math.max(1, ...steps);
+  const line = `M0 27${steps.map((value, index) => `H${(index + 1) * x}V${27 - (25 * value) / top}`).join("")}H100`;
+  return h("svg.sparkline", { viewBox: "0 0 100 28", preserveAspectRatio: "none", "aria-hidden": true }, h("path.area", { d: `${line}V27` }), h("path", { d: line }));
+}
+
+/* Attribution */
+
+function renderHints() {
+  const [title, items] = $("hints").children;
+  $("hints").hidden = !model.hints.length;
+  title.lastChild.textContent = `${plural(model.hints.length, "thing")} to check`;
+  list(items, model.hints, ({ text }) => text, ({ text, request }) => h("li", h("span", prose(text)), request && h("button.link", { onclick: () => reveal(request) }, "Show request")));
+}
+
+/** Whether the filter matches; the text to search is made once. */
+function found(item) {
+  item.text ??= JSON.stringify([item, ...(item.steps ?? [])].map(({ customer, event, click, invoice, link }) => [customer, event, click, invoice, link])).toLowerCase();
+  return item.text.includes(view.query);
+}
+
+function filter(text) {
+  $("filter").value = text;
+  view.query = JSON.stringify(text.trim().toLowerCase()).slice(1, -1);
+  change();
+}
+
+function renderChains() {
+  const chains = [...model.chains.values()].filter(found).sort((a, b) => (a.last_activity < b.last_activity ? 1 : -1));
+  const shown = chains.slice(0, view.chains);
+  list($("chains"), shown, ({ customer }) => customer, makeChain);
+  $("chains").classList.toggle("with-deferred", shown.some(({ deferred }) => deferred));
+  note("customers", `${view.query ? `${number(chains.length)} of ` : ""}${plural(model.chains.size, "customer")}`);
+  note("no-chains", chains.length ? "" : view.query ? "No customer matches." : "No lead or sale is recorded yet.");
+  note("more-chains", chains.length > view.chains ? plural(chains.length - view.chains, "more customer") : "");
+}
+
+function makeChain({ customer, deferred, waiting, revenue, earlier, steps }) {
+  const copyTest = async () => {
+    const chain = await call("GET", `/_sandbox/chain?customer=${encodeURIComponent(customer)}`);
+    await copy(chain.copy.pytest, "the pytest test");
+  };
+  return h("article.chain",
+    h("header", h("h3.mono", h("bdi", customer)), deferred && h("span.tag.dashed.lead", waiting ? "Waiting" : "Deferred"),
+      h("button.button.quiet.copy-test", { onclick: act(copyTest) }, icon("copy"), "Copy as pytest test", h("span.hidden", ` of ${customer}`)),
+      h("p.sum", revenue.map((entry) => h("span", money(entry))))),
+    earlier && h("p.muted", `${plural(earlier, "earlier step")} not shown`),
+    h("ol.steps", steps.map((step, index) => makeStep(step, steps[index + 1], index))));
+}
+
+function makeStep(step, next, index) {
+  const { type, event, request } = step;
+  const [name, remark] = {
+    click: () => [step.click, step.link],
+    deferred: () => [event, "deferred"],
+    lead: () => [event, step.sent_click ? "click id sent" : "no click id sent"],
+    sale: () => [money(step), `${event} · ${step.invoice}`],
+    awaited: () => ["Waiting", "for an event without a click id"],
+  }[type]();
+  // The first click leaves columns empty, so that the leads and sales of all customers line up.
+  const skip = !index && type === "click" && { lead: ".skip-deferred", sale: ".skip-deferred.skip-lead" }[next?.type];
+  return h(`li.step.${type}${skip || ""}`, icon(type, "svg.node"),
+    next && h(`i.gap${type === "deferred" ? ".dotted" : ""}`, elapsed(Date.parse(next.time) - Date.parse(step.time))),
+    h(request ? "button.name" : "strong.name", { onclick: () => reveal(request) }, h("bdi", name)),
+    remark && h("bdi.note", { title: remark }, remark), step.time && time(step.time));
+}
+
+/* Break the next request */
+
+const FAULTS = {
+  "429, retry after 30 s": { status: 429, retry_after: 30 }, "503 ": { status: 503 }, "503 × 4": { status: 503, times: 4 },
+  drop: { drop: true }, "record, then drop": { drop: true, recorded: true }, "5 s late": { latency: 5 },
+};
+
+const inject = (fault) => call("POST", "/_sandbox/faults", fault);
+
+function toggleOwn() {
+  $("own").hidden = !$("own").hidden;
+  $("own-toggle").ariaExpanded = !$("own").hidden;
+  ($("own").hidden ? $("own-toggle") : $("own").elements[0]).focus();
+}
+
+async function injectOwn(event) {
+  event.preventDefault();
+  const values = [...new FormData($("own"))].filter(([, value]) => value);
+  await inject(Object.fromEntries(values.map(([name, value]) => [name, value === "on" || Number(value)])));
+}
+
+function queue([faults, outage, status]) {
+  const after = outage ? `then ${outage.label} until the outage ends` : status ? `then ${status} to every request` : faults.length ? "then normal responses" : "a normal response";
+  const tokens = faults.map(({ id, label, times }) => {
+    const text = times > 1 ? `${label} × ${times}` : label;
+    const remove = async () => {
+      await call("DELETE", `/_sandbox/faults?id=${id}`);
+      $("own-toggle").focus();
+    };
+    return h("span.queued.failed", text, h("button", { "aria-label": `Remove ${text}`, onclick: act(remove) }, icon("failed")));
+  });
+  return [h("span.muted", "Next:"), ...tokens, h("span.muted", after)];
+}
+
+function renderSettings({ duplicate_status: duplicates, response, rate_limit: limit }) {
+  const { elements } = $("settings");
+  elements.duplicate_status.value = duplicates;
+  elements.response.value = response;
+  elements.rate_limit.checked = limit !== null;
+  elements.rate_limit.nextSibling.textContent = ` ${limit ?? 60} requests a minute`;
+}
+
+async function patch({ target: { name, value, checked } }) {
+  const setting = { duplicate_status: Number(value), response: value, rate_limit: checked ? 60 : null }[name];
+  await call("PATCH", "/_sandbox/settings", { [name]: setting });
+}
+
+/* Requests */
+
+function show(state) {
+  view.show = state;
+  for (const button of $("segments").children) button.ariaPressed = button.value === state;
+  change();
+}
+
+function renderRequests() {
+  const all = [...model.requests.values()].reverse().filter((request) => found(request) && ["all", request.state].includes(view.show));
+  // New rows wait while a row is open, or while the reader has scrolled into the list.
+  view.held = view.open || view.scrolled ? view.held ?? $("rows").firstChild?.key : null;
+  const waiting = view.held ? Math.max(0, all.findIndex(({ id }) => id === view.held)) : 0;
+  const shown = all.slice(waiting, waiting + view.rows);
+  const nodes = list($("rows"), shown, ({ id }) => id, makeRow);
+  const lines = rails(nodes.map(({ item }) => item));
+  nodes.forEach((node, index) => updateRow(node, lines[index]));
+  const older = all.length - waiting - shown.length;
+  note("total", `${all.length < model.requests.size ? `${number(all.length)} of ` : ""}${number(model.totals.requests.total)}`);
+  note("new", waiting ? plural(waiting, "new request") : "");
+  note("older", older ? `${number(older)} older` : "");
+  note("no-requests", all.length ? "" : "No request matches.");
+}
+
+/** The lines that join the attempts of a call: like a commit graph, with three lanes at most. */
+function rails(requests) {
+  const last = new Map(requests.map(({ call }, index) => [call, index]));
+  const lanes = ["", "", ""];
+  return requests.map(({ call }, index) => {
+    const joined = lanes.includes(call);
+    const lane = (lanes.indexOf(call) + 1 || lanes.indexOf("") + 1 || 3) - 1;
+    const lines = lanes.flatMap((other, place) => (other && (place !== lane) ? `up.down.lane-${place}` : []));
+    if (joined) lines.push(`up.lane-${lane}`);
+    if (joined || !lanes[lane]) lanes[lane] = last.get(call) > index ? call : "";
+    if (lanes[lane] === call) lines.push(`down.lane-${lane}`);
+    return [...lines, `dot.lane-${lane}`];
+  });
+}
+
+function makeRow(request) {
+  const { id, state, status, event, operation, attempt } = request;
+  const notes = [
+    request.customer, request.invoice, request.currency && request.amount !== null && money(request),
+    attempt > 1 && `attempt ${attempt}`, request.replay_of && "sent again", request.fault, state === "pending" && "deferred",
+  ].filter(Boolean);
+  return h(`li.row.${state}${status ? "" : ".hollow"}`,
+    h("button.row-button", { "aria-expanded": false, "aria-controls": `detail-${id}`, onclick: () => open(view.open === id ? null : id) },
+      h("span.time.mono", time(request.time)), h("span.rail", { "aria-hidden": true }),
+      h("span.what", h("bdi.event", event ?? { track_lead: "Lead", track_sale: "Sale" }[operation] ?? "Request"),
+        h("span.notes", notes.flatMap((text, index) => [index && " · ", h("bdi", text)]))),
+      pill(request), h("span.duration", duration(request.duration_ms))));
+}
+
+const pill = ({ state, status }) => h("span.pill", icon(state), status ? `${status} ${state}` : "no response");
+
+function updateRow(node, lines) {
+  const [button, detail] = node.children;
+  if (node.lines !== lines.join()) button.children[1].replaceChildren(...lines.map((line) => h(`i.${line}`)));
+  node.lines = lines.join();
+  const isOpen = view.open === node.key;
+  button.ariaExpanded = isOpen;
+  if (!isOpen) detail?.remove();
+  else if (!detail) showDetail(node);
+  if (view.reveal !== node.key) return;
+  view.reveal = null;
+  button.focus();
+  button.scrollIntoView({ block: "nearest" });
+}
+
+function open(id) {
+  view.open = id;
+  change();
+}
+
+function reveal(id) {
+  if (!model.requests.has(id)) return toast("The sandbox no longer keeps this request.");
+  filter("");
+  show("all");
+  selectTab("requests");
+  view.rows = KEPT;
+  view.held = null;
+  view.reveal = id;
+  open(id);
+}
+
+async function showDetail(node) {
+  const { id, why } = node.item;
+  const panel = h("div.detail", { id: `detail-${id}` }, h("p.why", h("b.pill", "Why"), h("span", prose(why))));
+  node.append(panel);
+  await act(async () => {
+    const { request, response, copy: code, ...summary } = await call("GET", `/_sandbox/requests/${id}`);
+    const button = (label, action) => h("button.button", { onclick: act(action) }, label);
+    panel.append(
+      h("div.bodies",
+        box("Request", null, `${request.method} ${request.path}\n`, request),
+        response ? box("Response", h("span.pill", `${response.status} ${summary.type}`), "", response)
+          : box("Response", pill(summary), "The connection was closed without a response.", { headers: [], body: "" })),
+      h("p.actions",
+        button("Send again", () => sendAgain(id)),
+        button("Copy as Python", () => copy(code.python, "the Python code")),
+        button("Copy as curl", () => copy(code.curl, "the curl command")),
+        button("Copy as pytest test", () => copy(code.pytest, "the pytest test"))));
+  })();
+}
+
+function box(title, remark, first, { headers, body, truncated }) {
+  const head = first + headers.map((header) => `${header.join(": ")}\n`).join("");
+  return h("section.box", h("h3", title, remark), h("pre.code", { tabindex: 0, "aria-label": title, role: "region" },
+    h("span.comment", head), "\n", coloured(indented(body)), truncated && h("span.comment", "\n… truncated")));
+}
+
+async function sendAgain(id) {
+  const sent = await call("POST", `/_sandbox/requests/${id}/replay`);
+  toast(`Sent again: ${sent.status ?? "no response,"} ${sent.state}.`, "Show", () => reveal(sent.id));
+}
+
+/* The event stream */
+
+let stream;
+let reconnect;
+let lost;
+
+/** Connect, unless the page is hidden: a browser allows six connections to a host. */
+function connect() {
+  clearTimeout(reconnect);
+  stream?.close();
+  if (document.hidden) return;
+  stream = new EventSource(`/_sandbox/events?after=${model.sequence ?? 0}`);
+  stream.onopen = () => connection("live", "Live", null);
+  stream.onerror = () => {
+    lost ??= Date.now();
+    stream.close();
+    reconnect = setTimeout(connect, 1000);
+    if (Date.now() - lost < 1e4) connection("reconnecting", "Reconnecting…", lost);
+    else connection("stopped", "Stopped", lost);
+  };
+  stream.addEventListener("snapshot", act(({ data }) => snapshot(JSON.parse(data))));
+  stream.addEventListener("update", ({ data }) => receive(JSON.parse(data)));
+}
+
+function connection(state, label, since) {
+  lost = since;
+  if ($("connection").textContent === label) return;
+  $("connection").className = `connection ${state}`;
+  $("connection").textContent = label;
+  say(`Connection: ${label}`);
+}
+
+/** Take over what changed. */
+function receive({ requests = [], chains = [], ...rest }) {
+  Object.assign(model, rest);
+  for (const chain of chains) model.chains.set(chain.customer, chain);
+  for (const request of requests) {
+    if (!model.requests.has(request.id)) arrived += 1;
+    model.requests.set(request.id, request);
+  }
+  for (const id of model.requests.keys()) {
+    if (model.requests.size <= KEPT) break;
+    model.requests.delete(id);
+  }
+  model.late?.push(...requests);
+  if (requests.length) say("");
+  change();
+}
+
+/** Replace everything: a snapshot has the state, and the requests are fetched. */
+async function snapshot(state) {
+  model.chains.clear();
+  receive(state);
+  const late = (model.late = []); // what updates bring before the list is there
+  const { requests } = await call("GET", `/_sandbox/requests?limit=${KEPT}`);
+  if (late !== model.late) return;
+  model.requests = new Map([...requests.reverse(), ...late].map((request) => [request.id, request]));
+  model.late = view.held = null;
+  if (!model.requests.has(view.open)) view.open = null;
+  change();
+}
+
+/* Keys, tabs of the phone, theme */
+
+const KEYS = { "/": focusFilter, j: () => move(1), k: () => move(-1), c: act(clear) };
+
+function focusFilter() {
+  selectTab("chains");
+  $("filter").focus();
+}
+
+function move(step) {
+  selectTab("requests");
+  const rows = [...$("rows").children];
+  const from = rows.indexOf(document.activeElement.closest(".row"));
+  const row = rows[Math.max(0, Math.min(rows.length - 1, from + step))];
+  row?.firstChild.focus();
+}
+
+function onKey(event) {
+  const { key, target } = event;
+  if (key === "Escape") escape(target);
+  if (event.ctrlKey || event.metaKey || event.altKey || target.matches("input, select") || !Object.hasOwn(KEYS, key)) return;
+  event.preventDefault();
+  KEYS[key]();
+}
+
+function escape(target) {
+  if (target === $("filter")) {
+    filter("");
+    target.blur();
+  } else if ($("own").contains(target)) toggleOwn();
+  else if (view.open) {
+    target.closest(".row")?.firstChild.focus();
+    open(null);
+  }
+}
+
+function selectTab(name) {
+  document.body.dataset.tab = name;
+  for (const button of $("sections").children) button.ariaCurrent = button.value === name;
+  onScroll();
+}
+
+function onScroll() {
+  view.scrolled = $("rows").getBoundingClientRect().top < 0;
+  if (view.held && !view.scrolled) change();
+}
+
+const THEMES = ["system", "light", "dark"];
+
+/** Use a theme; without one, the theme of the last visit. Browsers may forbid the storage. */
+function setTheme(name) {
+  try {
+    name ??= localStorage.theme;
+    localStorage.theme = name ?? "system";
+  } catch {}
+  document.documentElement.dataset.theme = name ?? "system";
+  $("theme").ariaLabel = $("theme").title = `Theme: ${name ?? "system"}`;
+}
+
+/* Start */
+
+const BUTTONS = {
+  "copy-host": () => copy(model.url, "CMS_HOST"),
+  "copy-token": async () => copy(await fullToken(), "the token"),
+  "copy-snippet": async () => copy(SNIPPETS[view.snippet](model.url, await fullToken()), "the code"),
+  "test-lead": sendTestLead,
+  clear,
+  undo,
+  theme: () => setTheme(THEMES[(THEMES.indexOf(document.documentElement.dataset.theme) + 1) % 3]),
+  "own-toggle": toggleOwn,
+  "more-chains": () => more("chains"),
+  older: () => more("rows"),
+  new: () => {
+    // The rows that come after these wait again, if a row is still open.
+    view.held = view.reveal = [...model.requests.keys()].pop();
+    change();
+  },
+};
+
+function more(part) {
+  view[part] += 100;
+  change();
+}
+
+$("chips").prepend(...Object.entries(FAULTS).map(([label, fault]) => h("button.chip", { onclick: act(() => inject(fault)) }, icon("bolt"), label)));
+for (const [id, action] of Object.entries(BUTTONS)) $(id).onclick = act(action);
+for (const button of $("segments").children) button.onclick = () => show(button.value);
+for (const button of $("sections").children) button.onclick = () => selectTab(button.value);
+for (const tab of $("tabs").children) tab.onclick = () => selectSnippet(tab);
+$("tabs").onkeydown = ({ key, target }) => {
+  const tab = { ArrowRight: target.nextElementSibling, ArrowLeft: target.previousElementSibling }[key];
+  tab?.focus();
+  tab?.click();
+};
+$("own").onsubmit = act(injectOwn);
+$("settings").onchange = act(patch);
+$("filter").oninput = ({ target }) => filter(target.value);
+addEventListener("keydown", onKey);
+addEventListener("scroll", onScroll, { passive: true });
+document.addEventListener("visibilitychange", connect);
+setTheme();
+selectSnippet($("tabs").firstElementChild);
+selectTab("chains");
+connect();
