@@ -18,7 +18,7 @@ def open_page(windows: Windows, sandbox: Sandbox, **options: Any) -> Page:
 def expect_live(page: Page) -> None:
     """Wait until the page receives what happens, and shows what the sandbox knows."""
     expect(page.get_by_text("Live", exact=True)).to_be_visible()
-    expect(queue(page)).to_be_visible()
+    expect(page.get_by_text("Nothing leaves this machine.")).to_be_attached()
 
 
 def section(page: Page, name: str) -> Locator:
@@ -79,7 +79,5 @@ def clipboard(page: Page) -> str:
 def overflow(page: Page) -> int:
     """Return by how many pixels the page is wider than the window."""
     return int(
-        page.evaluate(
-            "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-        )
+        page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
     )

@@ -116,7 +116,7 @@ def test_forced_colours_leave_the_states_readable(
     client.track_lead("Sign up", "user_42", click_id="click_1")
     client.track_lead("Sign up", "user_43")
     page = open_page(windows, sandbox, forced_colors="active")
-    expect(rows(page)).to_contain_text(["400 refused", "200 recorded"])
+    expect(rows(page)).to_contain_text(["422 refused", "200 recorded"])
     expect(queue(page)).to_be_visible()
     contrast = """[...document.querySelectorAll("main svg, main .pill, main button")]
       .filter((node) => node.checkVisibility())

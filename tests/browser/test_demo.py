@@ -62,7 +62,11 @@ def test_an_amount_that_is_no_number_is_explained(page: Page, sandbox: Sandbox) 
     shop.get_by_role("link", name="Follow the link").click()
     shop.get_by_label("Amount").fill("a lot")
     shop.get_by_role("button", name="Pay", exact=True).click()
-    expect(shop.get_by_role("status").filter(has_text="✕").or_(shop.get_by_role("status").filter(has_text="!"))).to_be_visible()
+    expect(
+        shop.get_by_role("status")
+        .filter(has_text="✕")
+        .or_(shop.get_by_role("status").filter(has_text="!"))
+    ).to_be_visible()
     assert sandbox.sales == []
 
 

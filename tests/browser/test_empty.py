@@ -11,9 +11,7 @@ from .parts import clipboard, empty_state, open_page, rows, steps
 pytestmark = pytest.mark.browser
 
 
-def test_the_tabs_show_the_address_and_the_token(
-    windows: Windows, sandbox: Sandbox
-) -> None:
+def test_the_tabs_show_the_address_and_the_token(windows: Windows, sandbox: Sandbox) -> None:
     """Each tab has code with the address and the token of this sandbox, and Copy copies it."""
     page = open_page(windows, sandbox, permissions=["clipboard-read", "clipboard-write"])
     code = {}

@@ -29,7 +29,7 @@ def test_a_name_is_text_and_keeps_the_layout(
 ) -> None:
     """A name appears as it was sent, creates no element, and does not widen the page."""
     client.track_lead(name, name, click_id="click_1")
-    client.track_sale(name, name, name, 10**12, "EUR")
+    client.track_sale(name, name, name, 10**12, "EUR", click_id="click_1")
     client.track_lead(name, name, click_id="click_2", mode="deferred")
     page = open_page(windows, sandbox, viewport=size)
     expect(page.get_by_role("heading", name=name.strip(), exact=True)).to_be_visible()
@@ -51,7 +51,9 @@ def test_a_customer_with_many_steps_and_currencies_keeps_the_layout(
     currencies = ["EUR", "USD", "JPY", "BHD", "XAU", "IQD", "CLF", "GBP", "CHF", "SEK"]
     for number in range(40):
         currency = currencies[number % 10]
-        client.track_sale("Purchase", "user_42", f"inv_{number}", 10**12 + number, currency)
+        client.track_sale(
+            "Purchase", "user_42", f"inv_{number}", 10**12 + number, currency, click_id="c"
+        )
     for size in (DESKTOP, PHONE):
         page = open_page(windows, sandbox, viewport=size)
         expect(page.get_by_text("earlier steps not shown")).to_be_visible()

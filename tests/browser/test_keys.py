@@ -14,7 +14,9 @@ pytestmark = pytest.mark.browser
 _CONTROLS = """() => [...document.querySelectorAll("a[href], button, input, select, summary")]
   .filter((node) => node.checkVisibility({ visibilityProperty: true }) && !node.disabled
     && node.tabIndex >= 0 && node.id !== "toast")"""
-_NAME = "(node) => node.id || node.textContent.trim() || node.name || node.getAttribute('aria-label')"
+_NAME = (
+    "(node) => node.id || node.textContent.trim() || node.name || node.getAttribute('aria-label')"
+)
 _FOCUS = """() => {
   const node = document.activeElement;
   const style = getComputedStyle(node);
@@ -75,9 +77,7 @@ def test_c_clears(two_leads: Page, sandbox: Sandbox) -> None:
     expect(empty_state(two_leads)).to_be_visible()
 
 
-def test_tab_reaches_every_control_with_a_visible_focus(
-    two_leads: Page, sandbox: Sandbox
-) -> None:
+def test_tab_reaches_every_control_with_a_visible_focus(two_leads: Page, sandbox: Sandbox) -> None:
     """The key Tab reaches each link, button and field of the page, and each shows its focus."""
     sandbox.fail_next(status=503)
     expect(queue(two_leads).get_by_role("button")).to_have_count(1)

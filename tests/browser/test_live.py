@@ -28,7 +28,7 @@ def test_a_click_a_lead_and_a_sale_form_a_chain(
     click = sandbox.click("newsletter-may")
     client.track_lead("Sign up", "user_42", click_id=click)
     client.track_sale("Purchase", "user_42", "inv_1", 4990, "EUR", click_id=click)
-    client.track_sale("Order", "user_42", "inv_2", 12000, "JPY")
+    client.track_sale("Order", "user_42", "inv_2", 12000, "JPY", click_id=click)
     expect(steps(page, "user_42")).to_contain_text([click, "Sign up", "€49.90", "¥12,000"])
     expect(steps(page, "user_42").first).to_contain_text("newsletter-may")
     expect(steps(page, "user_42").nth(2)).to_contain_text("Purchase · inv_1")
@@ -57,14 +57,14 @@ def test_the_newest_customer_is_first(page: Page, client: CMSClient) -> None:
         client.track_lead("Sign up", customer, click_id=f"click of {customer}")
     headings = section(page, "Attribution").get_by_role("heading", level=3)
     expect(headings).to_have_text(["user_2", "user_1"])
-    client.track_sale("Purchase", "user_1", "inv_1", 4990, "EUR")
+    client.track_sale("Purchase", "user_1", "inv_1", 4990, "EUR", click_id="click_1")
     expect(headings).to_have_text(["user_1", "user_2"])
 
 
 def test_a_hint_leads_to_its_request(page: Page, client: CMSClient) -> None:
     """The page says that an amount looks like one in the major unit, and shows the request."""
     client.track_lead("Sign up", "user_42", click_id="click_1")
-    client.track_sale("Purchase", "user_42", "inv_1006", 49, "USD")
+    client.track_sale("Purchase", "user_42", "inv_1006", 49, "USD", click_id="click_1")
     hint = section(page, "Attribution").get_by_role("listitem").filter(has_text="$0.49")
     expect(hint).to_contain_text("inv_1006")
     hint.get_by_role("button", name="Show request").click()

@@ -10,6 +10,7 @@ import pytest
 from cutmeshort import CMSClient
 from cutmeshort.sandbox import Sandbox
 
+from ..support.processes import run_program
 from .chromium import Page, Windows, expect
 from .parts import (
     chain,
@@ -75,8 +76,7 @@ def test_the_copied_python_code_tracks_the_event(
     code = clipboard(copying_page)
     assert "track_sale" in code
     sandbox.clear()
-    environment = {"CMS_HOST": sandbox.url, "CMS_BEARER_TOKEN": sandbox.token}
-    run([sys.executable, "-c", code], check=True, timeout=60, env=environment)
+    run_program(code, CMS_HOST=sandbox.url, CMS_BEARER_TOKEN=sandbox.token)
     sandbox.assert_sale(invoice_id="inv_1", amount=4990, currency="EUR", click_id="click_1")
 
 
@@ -156,7 +156,7 @@ def test_a_filter_applies_to_both_lists(page: Page, client: CMSClient) -> None:
     """The filter leaves the customers and the requests that have the text."""
     for number in (1, 2):
         client.track_lead("Sign up", f"user_{number}", click_id=f"click_{number}")
-    client.track_sale("Purchase", "user_2", "inv_1", 4990, "EUR")
+    client.track_sale("Purchase", "user_2", "inv_1", 4990, "EUR", click_id="click_2")
     filter_field(page).fill("PURCHASE")
     expect(rows(page)).to_have_count(1)
     expect(chain(page, "user_1")).to_have_count(0)
