@@ -18,7 +18,7 @@ from .conftest import Run
 
 @not_on_windows("the browser is a shell script")
 def test_the_sandbox_runs_and_opens_a_browser(tmp_path: Path) -> None:
-    """The command serves requests until SIGINT, and `--open` opens the API description."""
+    """The command serves requests until SIGINT, and `--open` opens the page."""
     browser = tmp_path / "browser"
     browser.write_text('#!/bin/sh\necho "$1" >&2\n', encoding="utf-8")
     browser.chmod(0o755)
@@ -32,7 +32,7 @@ def test_the_sandbox_runs_and_opens_a_browser(tmp_path: Path) -> None:
         assert process.stdout is not None
         assert process.stderr is not None
         url = process.stdout.readline().split()[4]
-        assert process.stderr.readline() == f"{url}/docs\n"
+        assert process.stderr.readline() == f"{url}\n"
         with CMSClient("sandbox-token", url) as client:
             assert lead(client)["success"] is True
         process.send_signal(signal.SIGINT)
@@ -53,7 +53,7 @@ def test_a_machine_without_a_browser_is_reported() -> None:
         assert process.stdout is not None
         assert process.stderr is not None
         url = process.stdout.readline().split()[4]
-        assert process.stderr.readline() == f"No browser could be opened for {url}/docs\n"
+        assert process.stderr.readline() == f"No browser could be opened for {url}\n"
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=LONG)
     assert process.returncode == 0
@@ -68,7 +68,7 @@ def test_the_usage_names_the_command_as_it_was_started(module: str) -> None:
     )
     shown = "cutmeshort sandbox" if module == "cutmeshort" else "python -m cutmeshort.sandbox"
     assert done.stdout.startswith(f"usage: {shown} [-h] ")
-    assert "open the API description in a browser" in done.stdout
+    assert "open the page in a browser" in done.stdout
 
 
 def test_an_unusable_port_is_reported_with_the_commands_name() -> None:

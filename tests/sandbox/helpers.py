@@ -60,7 +60,7 @@ def connect(sandbox: Sandbox) -> socket.socket:
 def head(sandbox: Sandbox, *lines: str) -> bytes:
     """Return the head of a request that tracks a lead, with additional header lines."""
     lines = (f"Authorization: Bearer {sandbox.token}", "Content-Type: application/json", *lines)
-    return "\r\n".join(["POST /track/lead HTTP/1.1", "Host: a", *lines, "", ""]).encode()
+    return "\r\n".join(["POST /track/lead HTTP/1.1", "Host: localhost", *lines, "", ""]).encode()
 
 
 def read_to_end(connection: socket.socket) -> bytes:

@@ -38,7 +38,7 @@ def test_open_connections_do_not_delay_the_stop(
             sandbox.fail_next(status=503, latency=3600)
         # The interim response shows that the sandbox waits for the body, or for the latency.
         half_body = head(sandbox, "Content-Length: 9", "Expect: 100-continue") + b"{"
-        request = b"GET /elsewhere HTTP/1.1\r\nHost: a\r\n\r\n"
+        request = b"GET /elsewhere HTTP/1.1\r\nHost: localhost\r\n\r\n"
         sent = {"idle": request, "half a head": request + half_body[:99]}.get(state, half_body)
         connection.sendall(sent)
         response = connection.recv(65536)

@@ -5,12 +5,23 @@ import logging
 import signal
 import sys
 import threading
+from dataclasses import fields
+from functools import partial
+from typing import Any, ClassVar
 
 from ..exceptions import ApiValueError
 from .http.logs import LOGGER
 from .sandbox import Sandbox
-from .state.settings import ERROR_FORMATS, RECORDING_FORMATS, REJECTING_FORMATS
+from .state.settings import (
+    ERROR_FORMATS,
+    RECORDING_FORMATS,
+    REJECTING_FORMATS,
+    SettingOptions,
+    Settings,
+)
 from .state.tokens import DEFAULT_TOKEN
+
+_RATE_LIMIT = 60
 
 
 def run(arguments: argparse.Namespace, name: str) -> int:
@@ -18,32 +29,59 @@ def run(arguments: argparse.Namespace, name: str) -> int:
     logging.basicConfig(format="%(message)s")
     logging.getLogger("uvicorn.access").setLevel(logging.INFO)
     LOGGER.parent = logging.getLogger()  # else the sandbox's log is separate
+    LOGGER.addFilter(_is_not_of_the_page)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     try:
-        with Sandbox(
+        with _CommandSandbox(
             host=arguments.host,
             port=arguments.port,
             token=arguments.token,
-            rate_limit=arguments.rate_limit or None,
-            duplicate_status=arguments.duplicate_status,
-            response=arguments.response,
-            error_status=arguments.error_status,
-            error_response=arguments.error_response,
+            allowed_hosts=arguments.allow_host or (),
+            data=arguments.data,
+            **_settings(arguments),
         ) as sandbox:
             print(f"CutMeShort sandbox listening on {sandbox.url} (token: {sandbox.token})")
+            print(f"Open {sandbox.url} in a browser: the page shows what your application sends.")
             print(f"API description: {sandbox.url}/docs and {sandbox.url}/openapi.json")
-            limit = arguments.rate_limit or "unlimited"
-            print(f"Requests per minute: {limit} (--rate-limit)", flush=True)
+            print(f"Requests per minute: {sandbox.limit} (--rate-limit)", flush=True)
             if arguments.open:
-                _open_browser(f"{sandbox.url}/docs")
+                _open_browser(sandbox.url)
             while not stop.is_set():
                 stop.wait(1)  # on Windows, a wait without a timeout can't be interrupted
     except (ApiValueError, OSError) as error:
         print(f"{name}: {error}", file=sys.stderr)
         sys.exit(2 if isinstance(error, ApiValueError) else 1)  # 2: usage error
     return 0
+
+
+def _is_not_of_the_page(record: logging.LogRecord) -> bool:
+    """Return False for the access log of a request that the page makes."""
+    return record.name != "uvicorn.access" or " /_sandbox/" not in record.getMessage()
+
+
+class _CommandSandbox(Sandbox):
+    """A sandbox with the command's own default."""
+
+    _default_settings: ClassVar[SettingOptions] = {"rate_limit": _RATE_LIMIT}
+
+    @property
+    def limit(self) -> str:
+        """The rate limit, for humans."""
+        return str(self._state.settings.rate_limit or "unlimited")
+
+
+def _settings(arguments: argparse.Namespace) -> SettingOptions:
+    """Return the settings that are on the command line."""
+    settings: Any = {
+        field.name: getattr(arguments, field.name)
+        for field in fields(Settings)
+        if hasattr(arguments, field.name)
+    }
+    if settings.get("rate_limit") == 0:
+        settings["rate_limit"] = None
+    return settings  # type: ignore[no-any-return]
 
 
 def _open_browser(url: str) -> None:
@@ -62,30 +100,44 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--token", default=DEFAULT_TOKEN, help="bearer token to accept")
     parser.add_argument(
-        "--rate-limit", default=60, type=int, help="requests per minute; 0 means no limit"
+        "--allow-host",
+        action="append",
+        metavar="NAME",
+        help="host name under which the sandbox responds as well, such as the name of a container "
+        "or a tunnel; may be given several times",
     )
     parser.add_argument(
+        "--data",
+        metavar="FILE",
+        help="SQLite file that keeps requests, events, clicks and settings across restarts",
+    )
+    add_setting = partial(parser.add_argument, default=argparse.SUPPRESS)  # a file may have others
+    add_setting(
+        "--rate-limit",
+        type=int,
+        help=f"requests per minute; 0 means no limit (default: {_RATE_LIMIT})",
+    )
+    add_setting(
         "--duplicate-status",
-        default=200,
         type=int,
         choices=(200, 409),
-        help="status of the response to an event that is already recorded",
+        help="status of the response to an event that is already recorded (default: 200)",
     )
-    parser.add_argument(
+    add_setting(
         "--response",
-        default="message",
         choices=(*RECORDING_FORMATS, *REJECTING_FORMATS),
         help="format of the response to a valid event; "
-        f"{', '.join(REJECTING_FORMATS)} reject it with status 200",
+        f"{', '.join(REJECTING_FORMATS)} reject it with status 200 (default: message)",
     )
-    parser.add_argument("--error-status", type=int, help="reject every event with this status")
-    parser.add_argument(
+    add_setting(
+        "--error-status", type=int, help="reject every event with this status (default: None)"
+    )
+    add_setting(
         "--error-response",
-        default="envelope",
         choices=ERROR_FORMATS,
-        help="format of error responses",
+        help="format of error responses (default: envelope)",
     )
-    parser.add_argument("--open", action="store_true", help="open the API description in a browser")
+    parser.add_argument("--open", action="store_true", help="open the page in a browser")
 
 
 def main() -> None:

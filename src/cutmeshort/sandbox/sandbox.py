@@ -1,20 +1,25 @@
 """The sandbox: the service, its settings and its server."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import Optional
+from typing import ClassVar, Optional
 
+from starlette.types import ASGIApp
 from typing_extensions import Self, Unpack
 
-from ..checks import check_count, check_token
+from ..checks import FilePath, check_count, check_path, check_token
 from ..exceptions import ApiValueError
 from ..models import ExternalId, LeadPayload, SalePayload
 from .comparison import LeadFields, SaleFields, find_event
+from .http.access import Access
 from .http.app import create_app
 from .http.background import BackgroundServer, listen
+from .http.dispatch import Dispatcher
 from .http.injection import FaultInjector
+from .http.logs import LOGGER
 from .http.recorder import Recorder
+from .page_methods import PageMethods
 from .state.exchanges import Received, Refused
 from .state.faults import make_fault
 from .state.service import Attribution
@@ -25,7 +30,7 @@ from .state.tokens import DEFAULT_TOKEN
 _MAX_PORT = 65535
 
 
-class Sandbox:
+class Sandbox(PageMethods):
     """
     A local mock of the CutMeShort tracking service.
 
@@ -44,6 +49,12 @@ class Sandbox:
         host: The address to listen on; loopback by default.
         port: The port to listen on; 0 selects a free one.
         token: The bearer token to accept.
+        allowed_hosts: Host names, without a port, under which the sandbox responds, beside its
+            address and the names of loopback. If it listens on another address than loopback, it
+            responds under any IP address.
+        data: A SQLite file that keeps the requests, the events, the clicks and the changed settings
+            across restarts. It is read when the sandbox starts, and replaces what happened before.
+            None, the default, keeps them in memory only.
         settings: The settings, which `update_settings` can change:
 
             - `rate_limit`: The maximum number of requests per minute; more are rejected with 429.
@@ -65,9 +76,12 @@ class Sandbox:
 
     Raises:
         ApiValueError: An argument is invalid.
-        OSError: The server can't listen on the address or can't start; raised by `with`.
+        OSError: The server can't listen on the address or can't start, or the file can't be used or
+            another sandbox uses it; raised by `with`.
         RuntimeError: The sandbox is already running; raised by `with`.
     """
+
+    _default_settings: ClassVar[SettingOptions] = {}
 
     def __init__(
         self,
@@ -75,28 +89,26 @@ class Sandbox:
         host: str = "127.0.0.1",
         port: int = 0,
         token: str = DEFAULT_TOKEN,
+        allowed_hosts: Sequence[str] = (),
+        data: Optional[FilePath] = None,
         **settings: Unpack[SettingOptions],
     ) -> None:
         if check_count("port", port) > _MAX_PORT:
             raise ApiValueError("port must be from 0 to 65535", "port")
         self.token = check_token("token", token)
         self._address = (host, port)
-        self._state = State(Settings(**settings))
-        app = create_app(token, self._state)
-        self._app = Recorder(FaultInjector(app, self._state), self._state)
+        self._data = None if data is None else check_path("data", data, "the path of a file")
+        self._arguments = settings
+        initial: SettingOptions = {**self._default_settings, **settings}
+        self._state = State(Settings(**initial))
+        self._access = Access(host, allowed_hosts)
+        self._tracking = create_app(token, self._state)
+        app = FaultInjector(self._tracking, self._state)
+        dispatcher = Dispatcher(app, self._create_interface, self._access, self._state)
+        self._app = Recorder(dispatcher, self._state)
         self._lock = threading.Lock()
         self._running = False
         self._cleanup = ExitStack()
-        self._url: Optional[str] = None
-
-    @property
-    def url(self) -> str:
-        """The base URL; before the sandbox runs, this raises RuntimeError."""
-        if self._url is None:
-            raise RuntimeError(
-                "the sandbox has no URL until it runs: use `with Sandbox() as sandbox:`"
-            )
-        return self._url
 
     @property
     def leads(self) -> list[LeadPayload]:
@@ -220,9 +232,14 @@ class Sandbox:
         finally:
             self._state.set_outage(outer)
 
-    def clear_faults(self) -> None:
-        """Remove the faults of `fail_next` that no request has had yet."""
-        self._state.remove_faults()
+    def clear_faults(self, id: Optional[int] = None) -> None:
+        """
+        Remove the faults of `fail_next` that no request has had yet.
+
+        Args:
+            id: Only the fault with this id, which `faults` has; it need not be pending any more.
+        """
+        self._state.remove_faults(id)
 
     def update_settings(self, **settings: Unpack[SettingOptions]) -> None:
         """
@@ -238,8 +255,8 @@ class Sandbox:
         """
         Forget all events, customers' clicks, requests and pending faults.
 
-        Earlier requests no longer count towards the rate limit, and the settings are those with
-        which the sandbox was created.
+        Earlier requests no longer count towards the rate limit. The settings are the arguments with
+        which the sandbox was created, else the defaults; those in the data file are deleted.
         """
         self._state.reset()
 
@@ -253,15 +270,44 @@ class Sandbox:
             self._running = True
             cleanup.callback(setattr, self, "_running", False)
             self._url = None
+            if self._data is not None:
+                self._open_data(self._data, cleanup)
             host, port = self._address
             listener = listen(host, port)
-            server = BackgroundServer(self._app, listener)
+            server = BackgroundServer(self._app, listener, self._end_replays)
             cleanup.callback(server.stop)
             server.start()
             url_host = f"[{host}]" if ":" in host else host
             self._url = f"http://{url_host}:{listener.getsockname()[1]}"
+            self._server = server
+            cleanup.callback(self._announce_stop)
             self._cleanup = cleanup.pop_all()
         return self
 
+    def _open_data(self, path: str, cleanup: ExitStack) -> None:
+        from .state.storage import Storage
+
+        storage = Storage(path, LOGGER.warning)
+        cleanup.callback(storage.close)
+        self._state.attach(storage, self._arguments)
+        cleanup.callback(self._state.detach)
+
     def __exit__(self, *exception: object) -> None:
         self._cleanup.close()
+
+    def _announce_stop(self) -> None:
+        self._server = None
+        self._state.changes.notify()  # ends the iterators of `events`
+
+    def _create_interface(self) -> ASGIApp:
+        from .interface import create_interface
+
+        return create_interface(
+            state=self._state,
+            url=lambda: self.url,
+            token=self.token,
+            access=self._access,
+            tracking=self._tracking,
+            feed=self._make_feed,
+            replayer=self._make_replayer(),
+        )

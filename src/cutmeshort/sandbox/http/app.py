@@ -7,7 +7,6 @@ from typing import Any, Callable
 from fastapi import APIRouter, FastAPI, Request, Response, Security
 from fastapi.security import HTTPBearer
 
-from ..._version import __version__
 from ...models import ErrorResponse, EventPayload, TrackResponse
 from ...operations import OPERATIONS, Operation
 from ..state.state import State
@@ -37,10 +36,10 @@ def create_app(token: str, state: State) -> FastAPI:
             name=operation.name,
             operation_id=operation.name,
             response_model=TrackResponse,
+            summary=f"Track a {operation.event}",
+            tags=["Tracking"],
         )
-    app = FastAPI(
-        title="CutMeShort tracking API (sandbox)", version=__version__, redirect_slashes=False
-    )
+    app = FastAPI(openapi_url=None, redirect_slashes=False)  # the interface describes it
     app.include_router(router)
     add_error_handlers(app, state)
     return app

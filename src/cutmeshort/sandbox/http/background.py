@@ -1,20 +1,25 @@
 """A uvicorn server in its own thread, which starts and stops without delay."""
 
 import asyncio
+import concurrent.futures
 import os
 import selectors
 import socket
 import threading
 import weakref
+from collections.abc import Coroutine
 from contextlib import closing, suppress
 from functools import partial
-from typing import Any, Callable, Optional
+from typing import Any, Callable, Optional, TypeVar
 
 import uvicorn
 from starlette.types import ASGIApp
 
 from .injection import DroppingProtocol
 from .logs import LogFilter, ServerThread
+
+ResultT = TypeVar("ResultT")
+_POLL_SECONDS = 0.1
 
 _listeners: "weakref.WeakSet[socket.socket]" = weakref.WeakSet()
 
@@ -56,15 +61,21 @@ class BackgroundServer(uvicorn.Server):
     Args:
         app: The application to serve.
         listener: The listening socket, which `stop` closes.
+        on_stop: Ends the tasks that the closed connections do not end. It is called in the thread,
+            several times, while the server stops.
     """
 
-    def __init__(self, app: ASGIApp, listener: socket.socket) -> None:
+    def __init__(
+        self, app: ASGIApp, listener: socket.socket, on_stop: Callable[[], object]
+    ) -> None:
         super().__init__(
             uvicorn.Config(app, http=DroppingProtocol, log_config=None, ws="none", lifespan="off")
         )
         self._listener = listener
+        self._on_stop = on_stop
         self._ready = threading.Event()  # the server runs, or has failed to start
         self._failure: Optional[BaseException] = None
+        self._loop: asyncio.AbstractEventLoop  # main_loop sets it
         self._request_stop: Callable[[], object] = lambda: None  # main_loop replaces it
         self._thread = ServerThread(target=self._run, name="cutmeshort-sandbox", daemon=True)
         self._log_filter = LogFilter()
@@ -95,6 +106,22 @@ class BackgroundServer(uvicorn.Server):
         self._log_filter.remove()
         self._listener.close()
 
+    def run_in_thread(self, coroutine: Coroutine[Any, Any, ResultT]) -> ResultT:
+        """
+        Run a coroutine in the server's thread, and return its result.
+
+        Raises:
+            RuntimeError: The server has stopped, or has failed before the coroutine ended.
+        """
+        with closing(coroutine):  # in case it is never awaited
+            future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+            while True:
+                alive = self._thread.is_alive()
+                with suppress(concurrent.futures.TimeoutError):
+                    return future.result(_POLL_SECONDS)
+                if not alive:
+                    raise RuntimeError("the sandbox has stopped")
+
     def _run(self) -> None:
         try:
             _check_descriptors()
@@ -109,8 +136,8 @@ class BackgroundServer(uvicorn.Server):
     async def main_loop(self) -> None:
         """Serve until `stop` is called; uvicorn would check only every 0.1 seconds."""
         stopping = asyncio.Event()
-        schedule = asyncio.get_running_loop().call_soon_threadsafe
-        self._request_stop = partial(schedule, stopping.set)
+        self._loop = asyncio.get_running_loop()
+        self._request_stop = partial(self._loop.call_soon_threadsafe, stopping.set)
         self._ready.set()
         while not stopping.is_set():
             await self.on_tick(0)  # updates the Date header
@@ -123,6 +150,7 @@ class BackgroundServer(uvicorn.Server):
         asyncio.get_running_loop().remove_reader(self._listener)
         own_task = asyncio.current_task()
         while self.server_state.connections or asyncio.all_tasks() - {own_task}:
+            self._on_stop()
             for connection in list(self.server_state.connections):
                 connection.transport.abort()  # which also ends the tasks of its requests
             await asyncio.sleep(0)

@@ -17,35 +17,47 @@ _DISCARD_SECONDS = 10.0
 
 class BodyTooLarge(Refusal):
     """
-    413: the request's body is larger than MAX_BODY_BYTES.
+    413: the request's body is larger than allowed.
 
-    Attributes:
+    Args:
+        limit: The number of bytes that are allowed.
         unread: Whether the client may still send more of the body.
     """
 
-    def __init__(self, unread: bool) -> None:
+    def __init__(self, limit: int, unread: bool) -> None:
         super().__init__(
             413,
-            f"The body must not exceed {MAX_BODY_BYTES} bytes.",
+            f"The body must not exceed {limit} bytes.",
             headers={"Connection": "close"},
         )
         self.unread = unread
 
 
 class LimitedRequest(Request):
-    """A request that keeps at most MAX_BODY_BYTES of its body in memory."""
+    """
+    A request that keeps a limited number of bytes of its body in memory.
+
+    Args:
+        scope: The scope of the request.
+        receive: Receives its body.
+        limit: The number of bytes that are allowed.
+    """
+
+    def __init__(self, scope: Scope, receive: Receive, limit: int = MAX_BODY_BYTES) -> None:
+        super().__init__(scope, receive)
+        self._limit = limit
 
     async def body(self) -> bytes:
         """
         Return the body.
 
         Raises:
-            BodyTooLarge: The body, or its Content-Length, exceeds MAX_BODY_BYTES.
+            BodyTooLarge: The body, or its Content-Length, exceeds the limit.
             ClientDisconnect: The client disconnected before the end of the body.
         """
         if not hasattr(self, "_body"):
-            if int(self.headers.get("Content-Length", "0")) > MAX_BODY_BYTES:
-                raise BodyTooLarge(unread=True)
+            if int(self.headers.get("Content-Length", "0")) > self._limit:
+                raise BodyTooLarge(self._limit, unread=True)
             self._body = await self._read()
         return self._body
 
@@ -58,8 +70,8 @@ class LimitedRequest(Request):
                 raise ClientDisconnect
             more = message["more_body"]
             body += message["body"]
-            if len(body) > MAX_BODY_BYTES:
-                raise BodyTooLarge(unread=more)
+            if len(body) > self._limit:
+                raise BodyTooLarge(self._limit, unread=more)
         return bytes(body)
 
 

@@ -12,7 +12,7 @@ from ...operations import OPERATIONS
 from ...strict_json import read_json
 from ..state.refusal import Refusal
 from ..state.state import State
-from .bodies import LimitedRequest
+from .bodies import BodyTooLarge, LimitedRequest
 from .response_formats import REJECTIONS, make_rejection
 
 _WIRE_NAMES = {
@@ -36,11 +36,19 @@ def guarded_route(token: str, state: State) -> type[APIRoute]:
             """Add the checks to FastAPI's own handler."""
             handle = super().get_route_handler()
 
-            async def check_and_handle(request: Request) -> Response:
+            def check_sender(request: Request) -> None:
                 _check_token(request, token)
                 state.rate_limit.check(time.monotonic())
+
+            async def check_and_handle(request: Request) -> Response:
                 limited = LimitedRequest(request.scope, request.receive)
-                _check_json(request.headers.get("Content-Type", ""), await limited.body())
+                try:
+                    body = await limited.body()  # read first, so that the log has it
+                except BodyTooLarge:
+                    check_sender(request)
+                    raise
+                check_sender(request)
+                _check_json(request.headers.get("Content-Type", ""), body)
                 settings, exchange = state.settings, request.state.exchange
                 if settings.error_status is not None:
                     exchange.forced = f"error_status={settings.error_status}"

@@ -54,7 +54,7 @@ class FaultInjector:
             return
         if fault.drop:
             await send({"type": DROP})
-            await _wait_for_disconnect(receive)
+            await wait_for_disconnect(receive)
         elif fault.status is not None:
             headers = {}
             if fault.retry_after is not None:
@@ -82,13 +82,13 @@ async def _read_body(receive: Receive) -> bool:
 async def _disconnects_within(seconds: float, receive: Receive) -> bool:
     """Wait until the client disconnects, for some seconds at most; return whether it did."""
     try:
-        await asyncio.wait_for(_wait_for_disconnect(receive), seconds)
+        await asyncio.wait_for(wait_for_disconnect(receive), seconds)
     except asyncio.TimeoutError:
         return False
     return True
 
 
-async def _wait_for_disconnect(receive: Receive) -> None:
+async def wait_for_disconnect(receive: Receive) -> None:
     """Wait until the connection is closed, and discard what the client sends until then."""
     while (await receive())["type"] != "http.disconnect":
         pass

@@ -53,8 +53,11 @@ class Changes:
             if len(self._newest) == MAX_CHANGES:
                 self._first = self._newest[0].sequence
             self._newest.append(Change(self.sequence, topic, key))
-            listeners = self._listeners
-        for listener in listeners:
+        self.notify()
+
+    def notify(self) -> None:
+        """Call the listeners in this thread, so that they look again."""
+        for listener in self._listeners:
             listener()
 
     def since(self, sequence: int) -> Optional[list[Change]]:

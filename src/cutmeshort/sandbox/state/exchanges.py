@@ -2,7 +2,7 @@
 
 import threading
 from collections import Counter, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Optional
@@ -176,6 +176,25 @@ class ExchangeLog:
         self._refused: deque[Exchange] = deque(maxlen=MAX_REQUESTS)
         self._counts: Counter[str] = Counter()
 
+    @classmethod
+    def restore(
+        cls, exchanges: Iterable[Exchange], counts: Optional[Mapping[Any, int]] = None
+    ) -> "ExchangeLog":
+        """
+        Create the log of an earlier run.
+
+        Args:
+            exchanges: The exchanges, oldest first.
+            counts: How many requests had each outcome, including those that are no longer kept;
+                by default, those of the exchanges.
+        """
+        log = cls()
+        for exchange in exchanges:
+            log.add(exchange)
+        if counts is not None:
+            log._counts = Counter(counts)
+        return log
+
     def add(self, exchange: Exchange) -> None:
         """Add an exchange that has ended."""
         with self._lock:
@@ -190,6 +209,16 @@ class ExchangeLog:
             self._newest = _join(earlier.newest(), self._newest)
             self._refused = _join(earlier.refused(), self._refused)
             self._counts += earlier.counts()
+
+    def remove(self, earlier: "ExchangeLog") -> None:
+        """Undo `prepend`."""
+        removed = set(map(id, earlier.newest()))
+        with self._lock:
+            self._newest, self._refused = (
+                _join([each for each in exchanges if id(each) not in removed])
+                for exchanges in (self._newest, self._refused)
+            )
+            self._counts.subtract(earlier.counts())
 
     def newest(self) -> list[Exchange]:
         """Return the newest exchanges, in the order of their responses."""
@@ -207,5 +236,5 @@ class ExchangeLog:
             return self._counts.copy()
 
 
-def _join(earlier: Iterable[Exchange], later: Iterable[Exchange]) -> deque[Exchange]:
+def _join(earlier: Iterable[Exchange], later: Iterable[Exchange] = ()) -> deque[Exchange]:
     return deque([*earlier, *later], maxlen=MAX_REQUESTS)

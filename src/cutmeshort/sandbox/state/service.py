@@ -114,6 +114,10 @@ class Service:
             count = max(0, len(self._recorded) - start)
             return list(islice(reversed(self._recorded.values()), count))[::-1]
 
+    def newest(self) -> Recorded:
+        """Return the event that was recorded last."""
+        return next(reversed(self._recorded.values()))
+
     def events(self, model: type[EventT]) -> list[EventT]:
         """Return the recorded events of one type, in the order of arrival."""
         return _of_type(model, [recorded.event for recorded in self.recorded()])

@@ -1,8 +1,9 @@
 """Everything that a sandbox knows, as one object."""
 
+import threading
 import time
 from dataclasses import replace
-from typing import Any, NamedTuple, Optional
+from typing import TYPE_CHECKING, Any, NamedTuple, Optional
 
 from typing_extensions import Unpack
 
@@ -10,20 +11,24 @@ from ...models import EventPayload
 from ...operations import Operation
 from .changes import Changes
 from .clicks import Click, Clicks, make_click
+from .content import Content
 from .exchanges import Exchange, ExchangeLog
 from .faults import Fault, FaultQueue, PendingFault
 from .rate_limit import RateLimit
-from .service import Recorded, Service
+from .service import Service
 from .settings import SettingOptions, Settings
+
+if TYPE_CHECKING:
+    from .storage import Storage
 
 
 class _Cleared(NamedTuple):
-    """What `clear` has removed."""
+    """What `clear` or an import has removed."""
 
-    recorded: list[Recorded]
-    log: ExchangeLog
-    clicks: list[Click]
+    content: Content
     faults: list[PendingFault]
+    imported: Optional[Content] = None  # what an import has put in its place
+    settings: Optional[tuple[Settings, SettingOptions]] = None  # those that an import has replaced
 
 
 class State:
@@ -54,7 +59,10 @@ class State:
         self.rate_limit = RateLimit(settings.rate_limit)
         self.service = Service(settings.duplicate_status)
         self.settings = self._initial_settings = settings
+        self._changed_settings: SettingOptions = {}  # since the start, or in an earlier run
         self._cleared: Optional[_Cleared] = None
+        self._storage: Optional[Storage] = None
+        self._lock = threading.RLock()  # so that the data file changes in the order of this object
 
     def record(self, operation: Operation, event: EventPayload, request_id: str) -> dict[str, Any]:
         """
@@ -63,21 +71,32 @@ class State:
         Raises:
             Refusal: The service does not accept the event.
         """
-        data = self.service.record(operation, event, request_id)
-        if "duplicate" not in data:
-            self.changes.add("chain", event.customer_external_id)
+        with self._lock:
+            data = self.service.record(operation, event, request_id)
+            if "duplicate" in data:
+                return data
+            if self._storage is not None:
+                self._storage.add_event(self.service.newest())
+        self.changes.add("chain", event.customer_external_id)
         return data
 
     def finish(self, exchange: Exchange, log: ExchangeLog) -> None:
         """Add an exchange that has ended to the log that was there when it arrived."""
-        log.add(exchange)
-        if log is self.log:
-            self.changes.add("request", exchange)
+        with self._lock:
+            log.add(exchange)
+            if log is not self.log:
+                return
+            if self._storage is not None:
+                self._storage.add_exchange(exchange, log.counts())
+        self.changes.add("request", exchange)
 
     def follow_link(self, link: str) -> Click:
         """Record that a visitor follows a short link."""
         click = make_click(link)
-        self.clicks.add(click)
+        with self._lock:
+            self.clicks.add(click)
+            if self._storage is not None:
+                self._storage.add_click(click)
         self.changes.add("clicks")
         return click
 
@@ -93,13 +112,39 @@ class State:
             ApiValueError: A value is invalid; no setting changes.
             TypeError: A setting does not exist.
         """
-        self._set_settings(replace(self.settings, **options))
+        with self._lock:
+            settings = replace(self.settings, **options)
+            self._changed_settings = {**self._changed_settings, **options}
+            self._set_settings(settings)
 
     def _set_settings(self, settings: Settings) -> None:
         self.settings = settings
         self.service.duplicate_status = settings.duplicate_status
         self.rate_limit.limit = settings.rate_limit
+        if self._storage is not None:
+            self._storage.set_settings(self._changed_settings)
         self.changes.add("settings")
+
+    def attach(self, storage: "Storage", arguments: SettingOptions) -> None:
+        """
+        Replace everything with the content of a data file, and store all changes there.
+
+        Args:
+            storage: The data file.
+            arguments: The settings that take precedence over those of the file.
+        """
+        with self._lock:
+            content, self._changed_settings = storage.load()
+            settings: SettingOptions = {**self._changed_settings, **arguments}
+            self._set_settings(replace(self._initial_settings, **settings))
+            self._cleared = None
+            self._empty(content)
+            self._storage = storage
+
+    def detach(self) -> None:
+        """Store no further changes."""
+        with self._lock:
+            self._storage = None
 
     def add_fault(self, fault: Fault, times: int) -> None:
         """Inject a fault into the next requests, after the faults that are pending."""
@@ -134,40 +179,84 @@ class State:
         """Whether `undo` can restore something."""
         return self._cleared is not None
 
+    def content(self) -> Content:
+        """Return the clicks, the events and the log of requests."""
+        with self._lock:
+            return Content(self.clicks.all(), self.service.recorded(), self.log)
+
     def clear(self) -> None:
         """Forget all events, customers' clicks, requests and pending faults, until `undo`."""
-        self._cleared = _Cleared(
-            self.service.recorded(), self.log, self.clicks.all(), self.faults.pending()
-        )
-        self._empty()
+        with self._lock:
+            self._cleared = _Cleared(self.content(), self.faults.pending())
+            self._empty()
+
+    def replace_all(self, content: Content, settings: SettingOptions) -> None:
+        """Do as `clear`, and put other content and settings in its place, until `undo`."""
+        with self._lock:
+            self._cleared = _Cleared(
+                self.content(),
+                self.faults.pending(),
+                content,
+                (self.settings, self._changed_settings),
+            )
+            self._changed_settings = settings
+            self._set_settings(replace(self._initial_settings, **settings))
+            self._empty(content)
 
     def undo(self) -> bool:
         """
-        Restore what the last `clear` removed, before what has been added since.
+        Restore what the last `clear` or `replace_all` removed, before what has been added since.
+
+        What `replace_all` put in its place is removed, and the settings from before are restored.
 
         Returns:
             False if there is nothing to restore.
         """
-        cleared, self._cleared = self._cleared, None
-        if cleared is None:
-            return False
-        self.service.replace([*cleared.recorded, *self.service.recorded()])
-        self.log.prepend(cleared.log)
-        self.clicks = Clicks([*cleared.clicks, *self.clicks.all()])
-        self.faults.prepend(cleared.faults)
+        with self._lock:
+            cleared, self._cleared = self._cleared, None
+            if cleared is None:
+                return False
+            if cleared.imported is not None:
+                self._remove(cleared.imported)
+            if cleared.settings is not None:
+                settings, self._changed_settings = cleared.settings
+                self._set_settings(settings)
+            clicks, recorded, log = cleared.content
+            self.clicks = Clicks([*clicks, *self.clicks.all()])
+            self.service.replace([*recorded, *self.service.recorded()])
+            self.log.prepend(log)
+            self.faults.prepend(cleared.faults)
+            self._store_all()
         self.changes.add("all")
         return True
 
     def reset(self) -> None:
         """Do as `clear`, for good; forget the use of the rate limit, and restore the settings."""
-        self._cleared = None
-        self._set_settings(self._initial_settings)
-        self.rate_limit.reset()
-        self._empty()
+        with self._lock:
+            self._cleared = None
+            self._changed_settings = {}
+            self._set_settings(self._initial_settings)
+            self.rate_limit.reset()
+            self._empty()
 
-    def _empty(self) -> None:
-        self.service.replace([])
-        self.log = ExchangeLog()
-        self.clicks = Clicks()
+    def _empty(self, content: Optional[Content] = None) -> None:
+        """Forget everything except the settings, and put other content in its place."""
+        clicks, recorded, log = content or Content([], [], ExchangeLog())
+        self.clicks = Clicks(clicks)
+        self.service.replace(recorded)
+        self.log = ExchangeLog()  # so that requests that have not ended are not in it
+        self.log.prepend(log)
         self.faults.clear()
+        self._store_all()
         self.changes.add("all")
+
+    def _remove(self, content: Content) -> None:
+        """Remove what `_empty` has put in place."""
+        clicks, recorded = set(content.clicks), set(map(id, content.recorded))
+        self.clicks = Clicks(each for each in self.clicks.all() if each not in clicks)
+        self.service.replace(each for each in self.service.recorded() if id(each) not in recorded)
+        self.log.remove(content.log)
+
+    def _store_all(self) -> None:
+        if self._storage is not None:
+            self._storage.replace(self.content())

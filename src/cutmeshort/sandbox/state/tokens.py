@@ -1,7 +1,9 @@
 """The sandbox's token, in full and masked."""
 
+from contextlib import suppress
+
 DEFAULT_TOKEN = "sandbox-token"
-_MASK = "••••"
+MASK = "••••"
 _SHOWN = 4
 _MIN_LENGTH = 16
 
@@ -14,11 +16,31 @@ def mask_token(token: str) -> str:
     it is the default token.
     """
     if token == DEFAULT_TOKEN or len(token) >= _MIN_LENGTH:
-        return _MASK + token[-_SHOWN:]
-    return _MASK
+        return MASK + token[-_SHOWN:]
+    return MASK
 
 
 def mask_authorization(value: str) -> str:
-    """Return the value of an Authorization header with a masked token."""
+    """Return the value of an Authorization header with a masked token, unless it is masked."""
+    if MASK in value:
+        return value
     scheme, space, token = value.partition(" ")
     return scheme + space + mask_token(token) if space else mask_token(value)
+
+
+def header_text(value: bytes) -> str:
+    """Return the value of a header; it is in Latin-1, except a masked token, which is in UTF-8."""
+    with suppress(UnicodeDecodeError):
+        if MASK.encode() in value:
+            return value.decode()
+    return value.decode("latin-1")
+
+
+def header_bytes(text: str) -> bytes:
+    """
+    Do the opposite of `header_text`.
+
+    Raises:
+        UnicodeEncodeError: The value of a header can't have such characters.
+    """
+    return text.encode("utf-8" if MASK in text else "latin-1")

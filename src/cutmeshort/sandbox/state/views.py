@@ -15,7 +15,7 @@ from .hints import find_hints
 from .reasons import Known, explain
 from .seen import Seen, decimal_places, read_exchange, to_text, type_of
 from .state import State
-from .tokens import DEFAULT_TOKEN, mask_authorization, mask_token
+from .tokens import DEFAULT_TOKEN, header_text, mask_authorization, mask_token
 from .totals import Funnel, Revenue, rate_limit_total, request_totals
 
 MAX_CHAINS = 1_000
@@ -311,7 +311,7 @@ def _message(headers: Headers, body: Body, include_token: bool) -> Json:
 
 
 def _header(name: bytes, value: bytes, include_token: bool) -> tuple[str, str]:
-    text = value.decode("latin-1")
+    text = header_text(value)
     if name.lower() in _SECRET_HEADERS and not include_token:
         text = mask_authorization(text)
     return name.decode("latin-1").title(), text

@@ -1,0 +1,1 @@
+"""The JSON endpoints, the stream of changes, and the description of the API."""

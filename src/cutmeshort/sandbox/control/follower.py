@@ -1,0 +1,88 @@
+"""What has changed in the sandbox, for those who follow it."""
+
+from functools import cached_property
+from typing import Any, Optional
+
+from ..state.changes import Changes
+from ..state.views import View
+from .json_response import dump_json
+
+
+class Event:
+    """
+    An event of the stream.
+
+    Args:
+        name: `snapshot`: the whole state; or `update`: what has changed.
+        data: The state, or the parts that have changed, as JSON values.
+
+    Attributes:
+        sequence: The number of the newest change that the event contains.
+    """
+
+    def __init__(self, name: str, data: dict[str, Any]) -> None:
+        self.name = name
+        self.data = data
+        self.sequence: int = data["sequence"]
+
+    @cached_property
+    def text(self) -> bytes:
+        """The event as a server sends it."""
+        text = f"event: {self.name}\nid: {self.sequence}\ndata: {dump_json(self.data)}\n\n"
+        return text.encode()
+
+
+class Feed:
+    """
+    Renders the changes for all followers of a sandbox, the same change once. Threads can share one.
+
+    Args:
+        changes: The numbers of the changes.
+        view: Renders them.
+    """
+
+    def __init__(self, changes: Changes, view: View) -> None:
+        self.changes = changes
+        self.view = view
+        self._last: tuple[tuple[Optional[int], int], Optional[Event]] = ((None, 0), None)
+
+    def event(self, since: Optional[int]) -> Optional[Event]:
+        """Return what has changed after a number, or a snapshot; None if nothing has changed."""
+        (known, newest), last = self._last
+        if last is not None and known == since and newest == self.changes.sequence:
+            return last
+        update = None if since is None else self.view.update(since)
+        if update is None:
+            event = Event("snapshot", self.view.snapshot())
+        elif update["sequence"] == since:
+            return None
+        else:
+            event = Event("update", update)
+        self._last = (since, event.sequence), event
+        return event
+
+
+class Follower:
+    """
+    Returns one event after the other.
+
+    Args:
+        feed: Renders the events.
+        after: The sequence number of the last event that is known; None to begin with a snapshot.
+    """
+
+    def __init__(self, feed: Feed, after: Optional[int]) -> None:
+        self._feed = feed
+        self._sequence = after
+
+    def poll(self) -> Optional[Event]:
+        """Return what has changed since the last event; None if nothing has."""
+        event = self._feed.event(self._sequence)
+        if event is not None:
+            self._sequence = event.sequence
+        return event
+
+    def wait_seconds(self, limit: float) -> float:
+        """Return after how many seconds to poll again although nothing changes."""
+        due = self._feed.view.due()
+        return limit if due is None else min(due, limit)

@@ -1,0 +1,55 @@
+"""ASGI middleware that separates the requests to the interface from all others."""
+
+from typing import Callable, Optional
+
+from starlette.requests import Request
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from ..state.state import State
+from .access import Access
+from .response_formats import make_error
+
+_PATHS = frozenset({"/", "/demo", "/docs", "/openapi.json"})
+_FOLDERS = ("/_sandbox/", "/demo/", "/s/")
+
+
+class Dispatcher:
+    """
+    An ASGI application that passes requests on to the interface or to the tracking application.
+
+    The interface checks the Host header of its requests; those of all others are checked here.
+
+    Args:
+        app: The tracking application, with its faults.
+        create_interface: Creates the interface at the first request to one of its paths.
+        access: Checks the Host header.
+        state: The sandbox's state.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        create_interface: Callable[[], ASGIApp],
+        access: Access,
+        state: State,
+    ) -> None:
+        self._app = app
+        self._create_interface = create_interface
+        self._interface: Optional[ASGIApp] = None
+        self._access = access
+        self._state = state
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, or reject it because of its Host header."""
+        path = scope["path"]
+        if path in _PATHS or path.startswith(_FOLDERS):
+            if self._interface is None:
+                self._interface = self._create_interface()
+            await self._interface(scope, receive, send)
+            return
+        refusal = self._access.host_refusal(scope["headers"])
+        if refusal is None:
+            await self._app(scope, receive, send)
+            return
+        response = make_error(Request(scope), self._state.settings.error_response, refusal)
+        await response(scope, receive, send)
