@@ -222,6 +222,7 @@ def test_the_command_has_its_own_default(path: Path) -> None:
             listening_url(process, "sandbox-token")
             assert process.stdout is not None
             process.stdout.readline()
+            process.stdout.readline()
             assert f"Requests per minute: {limit} " in process.stdout.readline()
             if limit == "60":
                 with pytest.raises(OSError, match="in use by another sandbox"), Sandbox(data=path):
