@@ -27,7 +27,6 @@ def make_router(state: State, feed: Callable[[], Feed], replayer: Replayer) -> A
 
     Args:
         state: The sandbox's state.
-        token: The sandbox's token.
         feed: Returns what renders the state.
         replayer: Sends requests again.
     """

@@ -5,6 +5,7 @@ from typing import Any, Optional, TypeVar
 from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException as StarletteHTTPException
+from starlette.requests import ClientDisconnect
 
 from ...exceptions import ApiValueError
 from .json_response import Json
@@ -47,6 +48,10 @@ def add_error_handlers(app: FastAPI) -> None:
             return make_error(400, "The body must be JSON.")
         parts = [f"{detail['loc'][-1]}: {detail['msg']}" for detail in details]
         return make_error(422, "; ".join(parts))
+
+    @app.exception_handler(ClientDisconnect)
+    async def handle_disconnect(_request: Request, _error: ClientDisconnect) -> Response:
+        return Response()  # Starlette needs one, and uvicorn discards it
 
     @app.exception_handler(Exception)
     async def handle_bug(_request: Request, _error: Exception) -> Response:

@@ -23,7 +23,8 @@ class Recorder:
 
     In the request's state, it sets `request_id`, and `exchange` to the exchange of a request to an
     operation, else None. It adds the X-Request-Id header to the response. The application sets
-    what the response means in the exchange before it sends the response.
+    what the response means in the exchange before it sends the response. The state of a request
+    to an operation must have `drop`, a function that drops the connection.
 
     Args:
         app: The wrapped application.
@@ -52,7 +53,8 @@ class Recorder:
             replay_of=scope["state"].get("replay_of"),
         )
         scope["state"]["exchange"] = exchange
-        recording = _Recording(exchange, self._state, receive, _with_id(send, request_id))
+        drop = scope["state"]["drop"]
+        recording = _Recording(exchange, self._state, receive, _with_id(send, request_id), drop)
         try:
             await self._app(scope, recording.receive, recording.send)
         finally:
@@ -78,12 +80,14 @@ class _Recording:
         state: State,
         receive: Callable[[], Awaitable[Message]],
         send: Callable[[Message], Awaitable[None]],
+        drop: Callable[[], None],
     ) -> None:
         self._exchange = exchange
         self._state = state
         self._log: Optional[ExchangeLog] = state.log  # None once the exchange is logged
         self._receive = receive
         self._send = send
+        self._drop = drop
         self._start: Optional[Message] = None
         self._begin = time.perf_counter()
 
@@ -101,7 +105,9 @@ class _Recording:
             return
         if message["type"] == DROP:
             self.end("dropped", "The sandbox dropped the connection (fail_next).")
-        elif self._start is not None:
+            self._drop()
+            return
+        if self._start is not None:
             start, self._start = self._start, None
             if self._log is not None:  # else the client has closed the connection
                 self._exchange.status = start["status"]

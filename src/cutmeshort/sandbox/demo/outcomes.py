@@ -1,0 +1,48 @@
+"""Explains to the user of the demo shop what a call of the SDK has led to."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Optional
+
+
+class Outcome(NamedTuple):
+    """
+    What a call has led to.
+
+    Attributes:
+        state: As in the list of requests: `recorded`, `pending` for a deferred lead, `duplicate`,
+            `refused`, or `failed`.
+        text: One or two sentences, after the sign of the state.
+    """
+
+    state: str
+    text: str
+
+
+def not_sent(reason: str) -> Outcome:
+    """Explain that there was no call, or that an argument was not valid."""
+    return Outcome("refused", f"! Not sent: {reason}")
+
+
+def describe(result: Mapping[str, Any], click: Optional[str], *, deferred: bool) -> Outcome:
+    """
+    Explain the result of a call.
+
+    Args:
+        result: What the SDK returned.
+        click: The click to which the event is credited; None if the event is not recorded.
+        deferred: Whether the event is a deferred lead.
+    """
+    credited = f"credited to {click}"
+    if result.get("duplicate") or result.get("data", {}).get("duplicate"):
+        return Outcome("duplicate", f"= Already recorded, {credited}. Nothing was added.")
+    if result["success"] and deferred:
+        text = f"◷ Recorded as deferred: the next events of this customer are {credited}."
+        return Outcome("pending", text)
+    if result["success"]:
+        return Outcome("recorded", f"✓ Recorded: {credited}.")
+    if click is not None:
+        return Outcome("failed", f"✕ Recorded, {credited}, but the call failed: {result['error']}")
+    if result["retryable"]:
+        text = f"✕ Not recorded: {result['error']} It is safe to make the same call again."
+        return Outcome("failed", text)
+    return Outcome("refused", f"! Not recorded: {result['error']}")
