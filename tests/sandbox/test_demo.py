@@ -257,6 +257,7 @@ def test_the_shop_ignores_the_settings_of_the_environment(
 @pytest.mark.parametrize(
     "fault", [{"latency": 3600}, {"latency": 3600, "drop": True}, {"status": 503}]
 )
+@pytest.mark.usefixtures("no_wait")  # the thread then ends soon after the sandbox
 def test_a_call_of_the_shop_does_not_delay_the_stop(fault: Any) -> None:
     """The sandbox stops at once while the shop waits or is about to retry; its thread ends, too."""
     waiting = threading.Event()

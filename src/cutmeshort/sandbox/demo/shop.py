@@ -133,13 +133,15 @@ async def run(
         with suppress(RuntimeError):  # the sandbox has stopped
             loop.call_soon_threadsafe(finish, outcome)
 
-    threading.Thread(target=call, name="cutmeshort-demo", daemon=True).start()
+    thread = threading.Thread(target=call, name="cutmeshort-demo", daemon=True)
+    thread.start()
     closing = asyncio.ensure_future(wait_for_disconnect(request.receive))
     first: set[asyncio.Future[Any]] = {result, closing}
     await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
     closing.cancel()
     if not result.done():
         raise ClientDisconnect
+    thread.join()  # it has nothing left to do
     return result.result()
 
 

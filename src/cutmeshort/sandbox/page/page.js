@@ -1,22 +1,20 @@
-// The sandbox's page. It shows what the event stream sends, and changes it through the JSON
-// endpoints. Text of requests enters the document as text nodes only, never as markup.
+// The sandbox's page. Text of requests enters the document as text nodes only, never as markup.
 
-const KEPT = 1000; // requests that the sandbox keeps
-const model = { chains: new Map(), requests: new Map() }; // what the sandbox sent, oldest first
-const view = { query: "", show: "all", rows: 50, chains: 20 }; // what the reader chose
+const KEPT = 1000; // requests
+const model = { chains: new Map(), requests: new Map() }; // sent by the sandbox
+const view = { query: "", show: "all", rows: 50, chains: 20 }; // chosen by the reader
 
 /* Elements */
 
 const $ = (id) => document.getElementById(id);
 
-/** Make an element: h("p.muted", { title }, "text", child). Children that are false are left out. */
+/** Make an element: h("p.muted", { title }, "text", child). */
 function h(spec, ...children) {
   const [tag, ...names] = spec.split(".");
   const properties = children[0]?.constructor === Object ? children.shift() : {};
-  const node = /^(svg|use|path)$/.test(tag)
-    ? document.createElementNS("http://www.w3.org/2000/svg", tag)
-    : document.createElement(tag);
-  if (names.length) node.setAttribute("class", names.join(" "));
+  const space = /^(svg|use|path)$/.test(tag) ? "2000/svg" : "1999/xhtml";
+  const node = document.createElementNS(`http://www.w3.org/${space}`, tag);
+  node.setAttribute("class", names.join(" "));
   for (const [name, value] of Object.entries(properties)) {
     if (typeof value === "function") node[name] = value;
     else node.setAttribute(name, value);
@@ -25,12 +23,12 @@ function h(spec, ...children) {
   return node;
 }
 
-const icon = (name, spec = "svg.icon") => h(spec, { "aria-hidden": true }, h("use", { href: `#${name}` }));
+const icon = (name, spec = "svg.icon") => h(spec, h("use", { href: `#${name}` }));
 
 /** Text in which `backticks` mark code. */
 const prose = (text) => text.split("`").map((part, index) => h(index % 2 ? "code" : "bdi", part));
 
-/** Show items as children of a parent. An item that is the same object keeps its element. */
+/** Show items as children. An item that is the same object keeps its element. */
 function list(parent, items, key, make) {
   const old = new Map([...parent.children].map((node) => [node.key, node]));
   let budget = 15; // new elements in one frame
@@ -56,7 +54,7 @@ function list(parent, items, key, make) {
   return nodes;
 }
 
-/** Build the children of an element again if what they show changed. */
+/** Build the children of an element, unless they show the same. */
 function put(id, data, build) {
   const text = JSON.stringify(data);
   if ($(id).shown === text) return;
@@ -74,33 +72,32 @@ function note(id, text) {
 const clock = new Intl.DateTimeFormat(undefined, { timeStyle: "medium", hourCycle: "h23" });
 const number = (value) => value.toLocaleString();
 const plural = (value, one, many = `${one}s`) => `${number(value)} ${value === 1 ? one : many}`;
-const time = (iso) => h("time", { datetime: iso, title: iso }, clock.format(new Date(iso)));
-const duration = (ms) => (ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`);
+const time = (iso) => h("time", { title: iso }, clock.format(new Date(iso)));
 
-/** Format an amount without a division, so that each digit is exact. */
+/** Format an amount without a division: each digit is exact. */
 function money({ amount, currency, exponent }) {
   const digits = String(BigInt(amount)).padStart(exponent + 1, "0");
   const decimal = exponent ? `${digits.slice(0, -exponent)}.${digits.slice(-exponent)}` : digits;
   try {
-    if (exponent === null) throw new RangeError("a code without a minor unit, such as XAU");
+    if (exponent === null) throw currency;
     return new Intl.NumberFormat(undefined, {
       style: "currency", currency, minimumFractionDigits: exponent, maximumFractionDigits: exponent,
     }).format(decimal);
   } catch {
-    return `${decimal} ${currency}`; // also a code that is not three letters
+    return `${decimal} ${currency}`;
   }
 }
 
-function elapsed(ms) {
+function duration(ms) {
   const units = [[864e5, "d"], [36e5, "h"], [6e4, "min"], [1e3, "s"], [1, "ms"]];
   const [size, unit] = units.find(([least]) => ms >= least) ?? [1, "ms"];
-  return ms >= 0 ? `${Math.round(ms / size)} ${unit}` : "";
+  const value = ms / size;
+  return ms >= 0 && `${+value.toFixed(value < 10 ? 1 : 0)} ${unit}`;
 }
 
 /* Code with colours */
 
-const CODE = /(#.*)|("(?:[^"\\\n]|\\.)*"(?=:))|("(?:[^"\\\n]|\\.)*"|'[^']*')|((?<=\s)(?:-?\d[\w.+-]*|true|false|null)|\b(?:from|import|def|assert|export|print)\b)/g;
-const TOKEN = /"(?:[^"\\]|\\.)*"|[^\s"{}[\],:]+|[{}[\],:]/g;
+const CODE = /(#.*)|("(?:[^"\\\n]|\\.)*"(?=:))|("(?:[^"\\\n]|\\.)*"|'[^']*')|((?<=\s)(?:-?\d[\w.+-]*|true|false|null))/g;
 
 function coloured(text) {
   if (text.length > 2e4) return [text];
@@ -108,20 +105,13 @@ function coloured(text) {
   return text.split(CODE).map((part, index) => (index % 5 && part ? h(`span.${names[index % 5]}`, part) : part ?? ""));
 }
 
-/** Indent JSON. Its tokens stay as they were sent, also numbers that JavaScript would change. */
+/** Indent JSON, and keep its numbers as they were sent: 49.0 is not 49. */
 function indented(text) {
   try {
-    JSON.parse(text);
+    return JSON.stringify(JSON.parse(text, (key, value, { source }) => (typeof value === "number" ? JSON.rawJSON(source) : value)), null, 2);
   } catch {
     return text;
   }
-  let line = "\n";
-  const indent = (token, index, all) => {
-    if ("{[".includes(token)) return "}]".includes(all[index + 1]) ? token : token + (line += line.length < 60 ? "  " : "");
-    if ("}]".includes(token)) return "{[".includes(all[index - 1]) ? token : (line = line.slice(0, -2)) + token;
-    return { ",": `,${line}`, ":": ": " }[token] ?? token;
-  };
-  return text.match(TOKEN).map(indent).join("");
 }
 
 /* Requests to the sandbox, and messages to the reader */
@@ -136,7 +126,7 @@ async function call(method, path, body, headers) {
   return data;
 }
 
-/** An event handler whose failure is shown to the reader. */
+/** An event handler that shows its failure. */
 const act = (action) => async (event) => {
   try {
     await action(event);
@@ -146,19 +136,16 @@ const act = (action) => async (event) => {
 };
 
 let spoken = -5000;
-let arrived = 0;
 let speech;
 const messages = new Set();
 
-/** Announce a message to screen readers, at most every five seconds. */
+/** Announce a message, at most every five seconds. */
 function say(message) {
   messages.add(message);
   clearTimeout(speech);
   speech = setTimeout(() => {
-    if (arrived) messages.add(`${plural(arrived, "new request")}.`);
     $("live").textContent = [...messages].join(" ");
     messages.clear();
-    arrived = 0;
     spoken = performance.now();
   }, Math.max(99, spoken + 5000 - performance.now()));
 }
@@ -181,15 +168,14 @@ async function copy(text, what) {
   try {
     await navigator.clipboard.writeText(text);
   } catch {
-    // The address is not secure, or there is no permission: copy a selection.
+    // The address is not a secure one.
     const area = h("textarea.hidden", text);
     const focused = document.activeElement;
     document.body.append(area);
     area.select();
-    const copied = document.execCommand("copy");
+    document.execCommand("copy");
     area.remove();
     focused.focus();
-    if (!copied) throw new Error("The browser does not let this page copy.");
   }
   toast(`Copied ${what}.`);
 }
@@ -211,11 +197,10 @@ function render() {
   for (const id of ["summary", "attribution", "requests"]) $(id).hidden = empty;
   $("empty").hidden = !empty;
   $("undo").hidden = !model.undo;
-  $("summary").tabIndex = innerWidth > 900 ? -1 : 0; // on a narrow screen, it scrolls
   put("host", model.url, (url) => [url]);
   put("token", model.token, (token) => [token]);
   put("snippet", [view.snippet, model.url, model.token], ([name, ...values]) => coloured(SNIPPETS[name](...values)));
-  put("storage", model.data, (file) => [...(file ? ["Stored in ", h("code", file)] : ["In memory"]), `: the newest ${number(KEPT)} requests. Nothing leaves this machine.`]);
+  put("storage", model.data, (file) => [file ? `Stored in ${file}` : "In memory"]);
   put("funnel", totals, funnel);
   put("counts", totals.requests, counts);
   put("limit", totals.rate_limit, rateLimit);
@@ -234,16 +219,14 @@ const SNIPPETS = {
 export CMS_HOST=${url}
 export CMS_BEARER_TOKEN=${token}
 
-# Start it, or send a first lead
+# Or send a first lead
 python -c 'from cutmeshort import CMSClient
 print(CMSClient().track_lead("Sign up", "user_1", "click_1"))'`,
   Python: (url, token) => `from cutmeshort import CMSClient
 
 client = CMSClient("${token}", host="${url}")
-result = client.track_lead("Sign up", "user_1", "click_1")
-print(result)`,
-  pytest: (url, token) => `# The fixture cms_sandbox starts a sandbox of its own;
-# this test sends its lead to this page
+print(client.track_lead("Sign up", "user_1", "click_1"))`,
+  pytest: (url, token) => `# Sends its lead here; the fixture cms_sandbox starts a sandbox of its own
 from cutmeshort import CMSClient
 
 def test_sign_up():
@@ -253,8 +236,7 @@ def test_sign_up():
   curl: (url, token) => `curl ${url}/track/lead \\
   -H "Authorization: Bearer ${token}" \\
   -H "Content-Type: application/json" \\
-  -d '{"eventName": "Sign up", "customerExternalId": "user_1",
-       "clickId": "click_1"}'`,
+  -d '{"eventName": "Sign up", "customerExternalId": "user_1", "clickId": "click_1"}'`,
 };
 
 const fullToken = async () => (model.token_masked ? await call("GET", "/_sandbox/state?include_token=true") : model).token;
@@ -265,7 +247,6 @@ function selectSnippet(tab) {
     other.ariaSelected = other === tab;
     other.tabIndex = other === tab ? 0 : -1;
   }
-  $("snippet").setAttribute("aria-labelledby", tab.id);
   change();
 }
 
@@ -275,6 +256,7 @@ async function sendTestLead() {
 }
 
 async function clear() {
+  if (!$("empty").hidden) return; // what was cleared before can still be undone
   await call("POST", "/_sandbox/clear");
   toast("Cleared.", "Undo", undo);
 }
@@ -309,18 +291,15 @@ const counts = ({ recorded, pending, duplicate, refused, failed }) => [
 let rateTimer;
 
 function rateLimit({ limit, used }) {
-  // After a minute without a request, none is left in the window.
+  // Without another request, none is left in a minute.
   clearTimeout(rateTimer);
   rateTimer = setTimeout(() => {
     model.totals.rate_limit.used = 0;
     change();
   }, 6e4);
-  const bar = h("i");
-  bar.style.width = `${Math.min(100, (100 * used) / limit)}%`;
-  return [
-    h("p", "Rate limit", h("span.muted", limit === null ? "off" : `${used} of ${limit} this minute`)),
-    limit !== null && h(`div.meter.${used < limit ? "recorded" : "failed"}`, { role: "meter", "aria-label": "Rate limit", "aria-valuemax": limit, "aria-valuenow": used }, bar),
-  ].filter(Boolean);
+  $("meter").hidden = !limit;
+  Object.assign($("meter"), { max: limit, high: limit - 1, value: used });
+  return [limit ? `${used} of ${limit} this minute` : "off"];
 }
 
 function revenue(entries) {
@@ -329,7 +308,6 @@ function revenue(entries) {
   return entries.map((entry) => h("li", h("b", money(entry)), sparkline(entry.steps), h("span.muted", plural(entry.sales, "sale"))));
 }
 
-/** The cumulative revenue as a step line. */
 function sparkline(steps) {
   const x = 100 / (steps.length + 1);
   const top = Math.max(1, ...steps);
@@ -343,12 +321,13 @@ function renderHints() {
   const [title, items] = $("hints").children;
   $("hints").hidden = !model.hints.length;
   title.lastChild.textContent = `${plural(model.hints.length, "thing")} to check`;
-  list(items, model.hints, ({ text }) => text, ({ text, request }) => h("li", h("span", prose(text)), request && h("button.link", { onclick: () => reveal(request) }, "Show request")));
+  list(items, model.hints, ({ text }) => text, ({ text }) => h("li", prose(text)));
 }
 
-/** Whether the filter matches; the text to search is made once. */
+/** Whether the filter matches. */
 function found(item) {
-  item.text ??= JSON.stringify([item, ...(item.steps ?? [])].map(({ customer, event, click, invoice, link }) => [customer, event, click, invoice, link])).toLowerCase();
+  const parts = [item, ...(item.steps ?? [])].map(({ customer, event, click, invoice }) => [customer, event, click, invoice]);
+  item.text ??= JSON.stringify(parts).toLowerCase();
   return item.text.includes(view.query);
 }
 
@@ -360,9 +339,7 @@ function filter(text) {
 
 function renderChains() {
   const chains = [...model.chains.values()].filter(found).sort((a, b) => (a.last_activity < b.last_activity ? 1 : -1));
-  const shown = chains.slice(0, view.chains);
-  list($("chains"), shown, ({ customer }) => customer, makeChain);
-  $("chains").classList.toggle("with-deferred", shown.some(({ deferred }) => deferred));
+  list($("chains"), chains.slice(0, view.chains), ({ customer }) => customer, makeChain);
   note("customers", `${view.query ? `${number(chains.length)} of ` : ""}${plural(model.chains.size, "customer")}`);
   note("no-chains", chains.length ? "" : view.query ? "No customer matches." : "No lead or sale is recorded yet.");
   note("more-chains", chains.length > view.chains ? plural(chains.length - view.chains, "more customer") : "");
@@ -378,11 +355,11 @@ function makeChain({ customer, deferred, waiting, revenue, earlier, steps }) {
       h("button.button.quiet.copy-test", { onclick: act(copyTest) }, icon("copy"), "Copy as pytest test", h("span.hidden", ` of ${customer}`)),
       h("p.sum", revenue.map((entry) => h("span", money(entry))))),
     earlier && h("p.muted", `${plural(earlier, "earlier step")} not shown`),
-    h("ol.steps", steps.map((step, index) => makeStep(step, steps[index + 1], index))));
+    h("ol.steps", steps.map((step, index) => makeStep(step, steps[index + 1]))));
 }
 
-function makeStep(step, next, index) {
-  const { type, event, request } = step;
+function makeStep(step, next) {
+  const { type, event } = step;
   const [name, remark] = {
     click: () => [step.click, step.link],
     deferred: () => [event, "deferred"],
@@ -390,11 +367,9 @@ function makeStep(step, next, index) {
     sale: () => [money(step), `${event} · ${step.invoice}`],
     awaited: () => ["Waiting", "for an event without a click id"],
   }[type]();
-  // The first click leaves columns empty, so that the leads and sales of all customers line up.
-  const skip = !index && type === "click" && { lead: ".skip-deferred", sale: ".skip-deferred.skip-lead" }[next?.type];
-  return h(`li.step.${type}${skip || ""}`, icon(type, "svg.node"),
-    next && h(`i.gap${type === "deferred" ? ".dotted" : ""}`, elapsed(Date.parse(next.time) - Date.parse(step.time))),
-    h(request ? "button.name" : "strong.name", { onclick: () => reveal(request) }, h("bdi", name)),
+  return h(`li.step.${type}`, icon(type, "svg.node"),
+    next && h("i.gap", duration(Date.parse(next.time) - Date.parse(step.time))),
+    h("bdi.name", name),
     remark && h("bdi.note", { title: remark }, remark), step.time && time(step.time));
 }
 
@@ -455,7 +430,8 @@ function show(state) {
 
 function renderRequests() {
   const all = [...model.requests.values()].reverse().filter((request) => found(request) && ["all", request.state].includes(view.show));
-  // New rows wait while a row is open, or while the reader has scrolled into the list.
+  // New rows wait while a row is open or the reader has scrolled.
+  view.newest = all[0]?.id;
   view.held = view.open || view.scrolled ? view.held ?? $("rows").firstChild?.key : null;
   const waiting = view.held ? Math.max(0, all.findIndex(({ id }) => id === view.held)) : 0;
   const shown = all.slice(waiting, waiting + view.rows);
@@ -469,18 +445,16 @@ function renderRequests() {
   note("no-requests", all.length ? "" : "No request matches.");
 }
 
-/** The lines that join the attempts of a call: like a commit graph, with three lanes at most. */
+/** Join the attempts of a call: whether a line leads up and down from each row. */
 function rails(requests) {
   const last = new Map(requests.map(({ call }, index) => [call, index]));
-  const lanes = ["", "", ""];
+  const joined = new Set();
+  let end = -1;
   return requests.map(({ call }, index) => {
-    const joined = lanes.includes(call);
-    const lane = (lanes.indexOf(call) + 1 || lanes.indexOf("") + 1 || 3) - 1;
-    const lines = lanes.flatMap((other, place) => (other && (place !== lane) ? `up.down.lane-${place}` : []));
-    if (joined) lines.push(`up.lane-${lane}`);
-    if (joined || !lanes[lane]) lanes[lane] = last.get(call) > index ? call : "";
-    if (lanes[lane] === call) lines.push(`down.lane-${lane}`);
-    return [...lines, `dot.lane-${lane}`];
+    const up = index <= end;
+    end = Math.max(end, last.get(call));
+    if (last.get(call) > index) joined.add(call);
+    return [up && "up", index < end && "down", joined.has(call) ? "" : up && "aside"];
   });
 }
 
@@ -492,7 +466,7 @@ function makeRow(request) {
   ].filter(Boolean);
   return h(`li.row.${state}${status ? "" : ".hollow"}`,
     h("button.row-button", { "aria-expanded": false, "aria-controls": `detail-${id}`, onclick: () => open(view.open === id ? null : id) },
-      h("span.time.mono", time(request.time)), h("span.rail", { "aria-hidden": true }),
+      h("span.time.mono", time(request.time)), h("span.rail"),
       h("span.what", h("bdi.event", event ?? { track_lead: "Lead", track_sale: "Sale" }[operation] ?? "Request"),
         h("span.notes", notes.flatMap((text, index) => [index && " · ", h("bdi", text)]))),
       pill(request), h("span.duration", duration(request.duration_ms))));
@@ -502,32 +476,16 @@ const pill = ({ state, status }) => h("span.pill", icon(state), status ? `${stat
 
 function updateRow(node, lines) {
   const [button, detail] = node.children;
-  if (node.lines !== lines.join()) button.children[1].replaceChildren(...lines.map((line) => h(`i.${line}`)));
-  node.lines = lines.join();
+  button.children[1].className = `rail ${lines.filter(Boolean).join(" ")}`;
   const isOpen = view.open === node.key;
   button.ariaExpanded = isOpen;
   if (!isOpen) detail?.remove();
   else if (!detail) showDetail(node);
-  if (view.reveal !== node.key) return;
-  view.reveal = null;
-  button.focus();
-  button.scrollIntoView({ block: "nearest" });
 }
 
 function open(id) {
   view.open = id;
   change();
-}
-
-function reveal(id) {
-  if (!model.requests.has(id)) return toast("The sandbox no longer keeps this request.");
-  filter("");
-  show("all");
-  selectTab("requests");
-  view.rows = KEPT;
-  view.held = null;
-  view.reveal = id;
-  open(id);
 }
 
 async function showDetail(node) {
@@ -539,9 +497,8 @@ async function showDetail(node) {
     const button = (label, action) => h("button.button", { onclick: act(action) }, label);
     panel.append(
       h("div.bodies",
-        box("Request", null, `${request.method} ${request.path}\n`, request),
-        response ? box("Response", h("span.pill", `${response.status} ${summary.type}`), "", response)
-          : box("Response", pill(summary), "The connection was closed without a response.", { headers: [], body: "" })),
+        box("Request", h("code", request.path), request),
+        box("Response", response ? h("span.pill", `${response.status} ${summary.type}`) : pill(summary), response ?? { headers: [], body: "The connection was closed without a response." })),
       h("p.actions",
         button("Send again", () => sendAgain(id)),
         button("Copy as Python", () => copy(code.python, "the Python code")),
@@ -550,15 +507,14 @@ async function showDetail(node) {
   })();
 }
 
-function box(title, remark, first, { headers, body, truncated }) {
-  const head = first + headers.map((header) => `${header.join(": ")}\n`).join("");
+function box(title, remark, { headers, body, truncated }) {
   return h("section.box", h("h3", title, remark), h("pre.code", { tabindex: 0, "aria-label": title, role: "region" },
-    h("span.comment", head), "\n", coloured(indented(body)), truncated && h("span.comment", "\n… truncated")));
+    coloured(indented(body)), truncated && "\n… truncated", h("span.comment", "\n\n", headers.map((header) => `${header.join(": ")}\n`))));
 }
 
 async function sendAgain(id) {
   const sent = await call("POST", `/_sandbox/requests/${id}/replay`);
-  toast(`Sent again: ${sent.status ?? "no response,"} ${sent.state}.`, "Show", () => reveal(sent.id));
+  toast(`Sent again: ${sent.status ?? "no response,"} ${sent.state}.`);
 }
 
 /* The event stream */
@@ -567,54 +523,49 @@ let stream;
 let reconnect;
 let lost;
 
-/** Connect, unless the page is hidden: a browser allows six connections to a host. */
+/** Connect, unless hidden: a browser allows six connections to a host. */
 function connect() {
   clearTimeout(reconnect);
   stream?.close();
   if (document.hidden) return;
   stream = new EventSource(`/_sandbox/events?after=${model.sequence ?? 0}`);
-  stream.onopen = () => connection("live", "Live", null);
+  stream.onopen = () => connection("Live");
   stream.onerror = () => {
     lost ??= Date.now();
     stream.close();
     reconnect = setTimeout(connect, 1000);
-    if (Date.now() - lost < 1e4) connection("reconnecting", "Reconnecting…", lost);
-    else connection("stopped", "Stopped", lost);
+    connection(Date.now() - lost < 1e4 ? "Reconnecting…" : "Stopped", lost);
   };
   stream.addEventListener("snapshot", act(({ data }) => snapshot(JSON.parse(data))));
   stream.addEventListener("update", ({ data }) => receive(JSON.parse(data)));
 }
 
-function connection(state, label, since) {
+function connection(label, since) {
   lost = since;
   if ($("connection").textContent === label) return;
-  $("connection").className = `connection ${state}`;
+  $("connection").className = `connection ${label.toLowerCase()}`;
   $("connection").textContent = label;
   say(`Connection: ${label}`);
 }
 
-/** Take over what changed. */
 function receive({ requests = [], chains = [], ...rest }) {
   Object.assign(model, rest);
   for (const chain of chains) model.chains.set(chain.customer, chain);
-  for (const request of requests) {
-    if (!model.requests.has(request.id)) arrived += 1;
-    model.requests.set(request.id, request);
-  }
+  for (const request of requests) model.requests.set(request.id, request);
   for (const id of model.requests.keys()) {
     if (model.requests.size <= KEPT) break;
     model.requests.delete(id);
   }
   model.late?.push(...requests);
-  if (requests.length) say("");
+  if (requests.length) say("New requests.");
   change();
 }
 
-/** Replace everything: a snapshot has the state, and the requests are fetched. */
+/** Replace everything. */
 async function snapshot(state) {
   model.chains.clear();
   receive(state);
-  const late = (model.late = []); // what updates bring before the list is there
+  const late = (model.late = []); // updates before the list is there
   const { requests } = await call("GET", `/_sandbox/requests?limit=${KEPT}`);
   if (late !== model.late) return;
   model.requests = new Map([...requests.reverse(), ...late].map((request) => [request.id, request]));
@@ -625,19 +576,21 @@ async function snapshot(state) {
 
 /* Keys, tabs of the phone, theme */
 
-const KEYS = { "/": focusFilter, j: () => move(1), k: () => move(-1), c: act(clear) };
-
-function focusFilter() {
-  selectTab("chains");
-  $("filter").focus();
-}
+const KEYS = {
+  "/": () => {
+    selectTab("chains");
+    $("filter").focus();
+  },
+  j: () => move(1),
+  k: () => move(-1),
+  c: act(clear),
+};
 
 function move(step) {
   selectTab("requests");
   const rows = [...$("rows").children];
   const from = rows.indexOf(document.activeElement.closest(".row"));
-  const row = rows[Math.max(0, Math.min(rows.length - 1, from + step))];
-  row?.firstChild.focus();
+  rows[Math.max(0, from + step)]?.firstChild.focus();
 }
 
 function onKey(event) {
@@ -662,7 +615,6 @@ function escape(target) {
 function selectTab(name) {
   document.body.dataset.tab = name;
   for (const button of $("sections").children) button.ariaCurrent = button.value === name;
-  onScroll();
 }
 
 function onScroll() {
@@ -672,7 +624,7 @@ function onScroll() {
 
 const THEMES = ["system", "light", "dark"];
 
-/** Use a theme; without one, the theme of the last visit. Browsers may forbid the storage. */
+/** Use a theme, or the one of the last visit. Browsers may forbid the storage. */
 function setTheme(name) {
   try {
     name ??= localStorage.theme;
@@ -696,9 +648,9 @@ const BUTTONS = {
   "more-chains": () => more("chains"),
   older: () => more("rows"),
   new: () => {
-    // The rows that come after these wait again, if a row is still open.
-    view.held = view.reveal = [...model.requests.keys()].pop();
-    change();
+    view.held = view.newest;
+    render();
+    $("rows").firstChild.firstChild.focus();
   },
 };
 
@@ -710,7 +662,10 @@ function more(part) {
 $("chips").prepend(...Object.entries(FAULTS).map(([label, fault]) => h("button.chip", { onclick: act(() => inject(fault)) }, icon("bolt"), label)));
 for (const [id, action] of Object.entries(BUTTONS)) $(id).onclick = act(action);
 for (const button of $("segments").children) button.onclick = () => show(button.value);
-for (const button of $("sections").children) button.onclick = () => selectTab(button.value);
+for (const button of $("sections").children) button.onclick = () => {
+  selectTab(button.value);
+  scrollTo(0, 0);
+};
 for (const tab of $("tabs").children) tab.onclick = () => selectSnippet(tab);
 $("tabs").onkeydown = ({ key, target }) => {
   const tab = { ArrowRight: target.nextElementSibling, ArrowLeft: target.previousElementSibling }[key];
@@ -723,6 +678,9 @@ $("filter").oninput = ({ target }) => filter(target.value);
 addEventListener("keydown", onKey);
 addEventListener("scroll", onScroll, { passive: true });
 document.addEventListener("visibilitychange", connect);
+const narrow = matchMedia("(max-width: 900px)");
+narrow.onchange = () => ($("summary").tabIndex = narrow.matches ? 0 : -1); // then it scrolls
+narrow.onchange();
 setTheme();
 selectSnippet($("tabs").firstElementChild);
 selectTab("chains");

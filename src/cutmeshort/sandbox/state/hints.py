@@ -5,9 +5,9 @@ Each hint is a function of the newest requests, oldest first. It returns at most
 finding, with the newest request that has it.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple, Optional
+from typing import Any, Callable, NamedTuple, Optional
 
 from ...models.timestamps import read_timestamp
 from .seen import Seen, decimal_places, format_money
@@ -70,17 +70,17 @@ def find_hints(seen: Sequence[Seen], has_lead: Callable[[str], bool]) -> list[Hi
 
 def amounts_below_100(seen: Sequence[Seen]) -> list[Hint]:
     """Find the amount that is the only one below 100 in a currency with two decimal places."""
-    small: dict[str, dict[Optional[str], Seen]] = {}  # by currency and invoice
+    small: dict[str, dict[str, Seen]] = {}  # by currency and invoice
     for each in seen:
-        amount, currency = each.amount, each.currency
-        if amount is not None and 0 < amount < _SMALL_AMOUNT and decimal_places(currency) == 2:
+        amount, currency = each.amount or 0, each.currency
+        if each.invoice and 0 < amount < _SMALL_AMOUNT and decimal_places(currency) == 2:
             small.setdefault(str(currency), {})[each.invoice] = each
     return [
         Hint(
             "amount_below_100",
-            f"{each.invoice} is {each.amount} {currency} in the minor unit, which is "
-            f"{format_money(each.amount or 0, currency)}. Amounts are in cents: if you meant "
-            f"{each.amount} {currency}, send {(each.amount or 0) * 100}.",
+            f"{each.invoice} has the amount {each.amount}, which is "
+            f"{format_money(each.amount or 0, currency)}. Amounts are in the minor unit (cents): "
+            f"if you meant {each.amount} {currency}, send {(each.amount or 0) * 100}.",
             each,
             each.customer,
         )
@@ -201,11 +201,11 @@ def _time_of(seen: Seen) -> Optional[datetime]:
 def _summarise_requests(type: str, found: Mapping[str, Seen], what: str, advice: str) -> list[Hint]:
     newest = list(found.values())[-1:]
     more = len(found) - 1
-    others = f", and so are those of {more} other requests" if more > 0 else ""
+    others = f" (and those of {_count(more, 'other request')})" if more > 0 else ""
     return [
         Hint(
             type,
-            f"The timestamp {each.timestamp} of {each.event} {what}{others}. {advice}",
+            f"The timestamp {each.timestamp} of {each.customer} {what}{others}. {advice}",
             each,
             each.customer,
         )
@@ -239,8 +239,12 @@ def _summarise(type: str, found: Mapping[str, Seen], text: str) -> list[Hint]:
         return []
     newest = max(found.values(), key=lambda each: each.time)
     more = len(found) - 1
-    others = f" (and {more} other customers)" if more else ""
+    others = f" (and {_count(more, 'other customer')})" if more else ""
     return [Hint(type, text.format(newest.customer, others), newest, newest.customer)]
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _enumerate(names: Sequence[str], limit: int) -> str:

@@ -12,8 +12,10 @@ from .changes import Change
 from .exchanges import MAX_REQUESTS, Body, Exchange, Headers
 from .faults import Fault
 from .hints import find_hints
+from .pytest_snippets import Earlier, chain_to_pytest, to_pytest
 from .reasons import Known, explain
 from .seen import Seen, decimal_places, read_exchange, to_text, type_of
+from .snippets import to_curl, to_python
 from .state import State
 from .tokens import DEFAULT_TOKEN, header_text, mask_authorization, mask_token
 from .totals import Funnel, Revenue, rate_limit_total, request_totals
@@ -157,7 +159,8 @@ class View:
             for exchange in self._state.log.newest():
                 entry = self._entries.get(exchange)
                 if exchange.request_id == request_id and entry is not None:
-                    return {**entry.summary, **_bodies(exchange, include_token)}
+                    copy = self._copies(exchange, entry.seen)
+                    return {**entry.summary, **_bodies(exchange, include_token), "copy": copy}
         return None
 
     def chain(self, customer: str) -> Optional[Json]:
@@ -165,7 +168,23 @@ class View:
         with self._lock:
             self._sync()
             chain = self._chains.get(customer)
-            return None if chain is None else chain.to_json()
+            if chain is None:
+                return None
+            events = [
+                each
+                for each in self._state.service.recorded()
+                if each.event.customer_external_id == customer
+            ]
+            return {**chain.to_json(), "copy": {"pytest": chain_to_pytest(customer, events)}}
+
+    def _copies(self, exchange: Exchange, seen: Seen) -> Json:
+        chain = self._chains.get(seen.customer)
+        earlier = Earlier(self._chains.find(seen), chain.deferred if chain is not None else None)
+        return {
+            "python": to_python(exchange, self._token),
+            "curl": to_curl(exchange, self._token),
+            "pytest": to_pytest(exchange, seen, self._token, earlier),
+        }
 
     def _start_again(self) -> None:
         self._generation = self._state.service.generation
@@ -208,7 +227,7 @@ class View:
         known = Known(
             token=self._token,
             recorded=self._chains.find(seen),
-            deferred_click=chain.deferred_click if chain is not None else None,
+            deferred=chain.deferred if chain is not None else None,
             attempt=place.number,
         )
         summary = {
