@@ -5,10 +5,10 @@ They have requests in all states, hints, faults, and sales in three currencies. 
 the sandbox at once, and their times are changed afterwards in its export.
 """
 
-import itertools
 import json
 import re
 from datetime import datetime, timedelta, timezone
+from random import Random
 
 from cutmeshort import CMSClient
 from cutmeshort.sandbox import Sandbox
@@ -99,10 +99,10 @@ class _Story:
     def with_times(self, text: str) -> str:
         """Replace the times in an export by those of the story, and its ids by fixed ones."""
         text = re.sub(r"\d{4}-\d\d-\d\dT[\d:.]+Z", self._in_story, text)
+        numbers = Random(0)
         for prefix, digits in (("click", 8), ("req", 12)):
-            numbers = itertools.count(0x3F9C)
             for found in dict.fromkeys(re.findall(rf"{prefix}_[0-9a-f]{{{digits}}}", text)):
-                text = text.replace(found, f"{prefix}_{next(numbers):x}")
+                text = text.replace(found, f"{prefix}_{numbers.getrandbits(4 * digits):0{digits}x}")
         return text
 
     def _in_story(self, match: "re.Match[str]") -> str:

@@ -65,7 +65,9 @@ def test_a_hint_leads_to_its_request(page: Page, client: CMSClient) -> None:
     """The page says that an amount looks like one in the major unit, and shows the request."""
     client.track_lead("Sign up", "user_42", click_id="click_1")
     client.track_sale("Purchase", "user_42", "inv_1006", 49, "USD", click_id="click_1")
-    hint = section(page, "Attribution").get_by_role("listitem").filter(has_text="Amounts are in cents")
+    hint = (
+        section(page, "Attribution").get_by_role("listitem").filter(has_text="Amounts are in cents")
+    )
     expect(hint).to_contain_text("inv_1006")
     hint.get_by_role("button", name="Show request").click()
     opened = rows(page).filter(has_text="inv_1006")
