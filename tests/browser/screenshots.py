@@ -32,8 +32,9 @@ def take_screenshots(windows: Windows, sandbox: Sandbox, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
 
     def save(name: str, page: Page, *, whole: bool = True) -> None:
-        path = folder / f"{name}.png"
-        page.screenshot(path=path, full_page=whole, animations="disabled")
+        # Playwright would write the file in a thread, which runs as long as the browser.
+        image = page.screenshot(full_page=whole, animations="disabled")
+        (folder / f"{name}.png").write_bytes(image)
 
     save("empty-light", open_page(windows, sandbox, **_LIGHT), whole=False)
     save("demo-light", _demo(windows, sandbox))

@@ -1,8 +1,8 @@
 """
 Twenty minutes of an application, for the screenshots.
 
-They have requests in all states, hints, faults, and sales in three currencies. The events are sent to
-the sandbox at once, and their times are changed afterwards in its export.
+They have requests in all states, hints, faults, and sales in three currencies. The events are sent
+to the sandbox at once, and their times are changed afterwards in its export.
 """
 
 import json

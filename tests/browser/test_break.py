@@ -74,7 +74,7 @@ def test_5_s_late_delays_the_response(page: Page, sandbox: Sandbox) -> None:
     patient = Configuration(request_timeout=LONG, timeout=LONG)
     with CMSClient(sandbox.token, sandbox.url, configuration=patient) as client:
         assert _lead(client)["success"]
-    expect(rows(page)).to_contain_text([re.compile(r"200 recorded\s*5\.\d s")])
+    expect(rows(page)).to_contain_text([re.compile(r"200 recorded\s*5(\.\d)? s")])
 
 
 def test_own_values_make_the_next_requests_fail(
@@ -87,7 +87,7 @@ def test_own_values_make_the_next_requests_fail(
         form.get_by_label(label).fill(value)
     form.get_by_label("Requests").fill("2")
     form.get_by_label("Record the event first").check()
-    form.get_by_role("button", name="Add").click()
+    form.get_by_role("button", name=re.compile("^Add")).click()
     expect(_tokens(page)).to_have_count(1)
     assert sandbox.faults[0]["times"] == 2
     result = _lead(client)
@@ -103,7 +103,7 @@ def test_invalid_own_values_are_explained(page: Page, windows: Windows, sandbox:
     form.get_by_label("Status").fill("500")
     form.get_by_label("Drop the connection").check()
     windows.expected = re.compile("status of 422")
-    form.get_by_role("button", name="Add").click()
+    form.get_by_role("button", name=re.compile("^Add")).click()
     expect(page.get_by_text(re.compile("drop.*status|status.*drop"))).to_be_visible()
     assert sandbox.faults == []
 
