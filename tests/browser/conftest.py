@@ -7,7 +7,6 @@ import pytest
 from cutmeshort import CMSClient
 from cutmeshort.sandbox import Sandbox
 
-from ..support.timing import LONG
 from .chromium import Browser, Page, Windows, start_chromium
 from .parts import open_page
 
@@ -29,7 +28,7 @@ def sandbox() -> Iterator[Sandbox]:
 @pytest.fixture
 def client(sandbox: Sandbox) -> Iterator[CMSClient]:
     """A client of the sandbox that does not retry."""
-    with CMSClient(sandbox.token, sandbox.url, max_retries=0, timeout=LONG) as client:
+    with CMSClient(sandbox.token, sandbox.url, max_retries=0) as client:
         yield client
 
 

@@ -18,7 +18,7 @@ def test_the_tabs_show_the_address_and_the_token(windows: Windows, sandbox: Sand
     for name in ("Shell", "Python", "pytest", "curl"):
         page.get_by_role("tab", name=name).click()
         expect(page.get_by_role("tab", name=name)).to_have_attribute("aria-selected", "true")
-        panel = page.get_by_role("tabpanel", name=name)
+        panel = page.get_by_role("tabpanel")
         expect(panel).to_contain_text(sandbox.url)
         expect(panel).to_contain_text(sandbox.token)
         page.get_by_role("button", name="Copy", exact=True).click()
@@ -33,7 +33,7 @@ def test_the_arrow_keys_change_the_tab(page: Page) -> None:
     page.get_by_role("tab", name="Shell").focus()
     page.keyboard.press("ArrowRight")
     expect(page.get_by_role("tab", name="Python")).to_be_focused()
-    expect(page.get_by_role("tabpanel", name="Python")).to_be_visible()
+    expect(page.get_by_role("tabpanel")).to_contain_text("import CMSClient")
     page.keyboard.press("ArrowLeft")
     expect(page.get_by_role("tab", name="Shell")).to_have_attribute("aria-selected", "true")
 
