@@ -20,8 +20,9 @@ myst_heading_anchors = 3
 default_role = "code"
 nitpicky = True
 # No links are needed for the types of other packages, for the type variable of ApiResponse, and for
-# the fields of `assert_lead` and `assert_sale`.
-_UNLINKED = r"cutmeshort\.(api_response\.T|sandbox\.comparison\.\w+Fields)"
+# the fields of `assert_lead` and `assert_sale`, and the settings of the sandbox.
+_FIELDS = r"sandbox\.(comparison\.\w+Fields|state\.settings\.SettingOptions)"
+_UNLINKED = rf"cutmeshort\.(api_response\.T|{_FIELDS})"
 nitpick_ignore_regex = [("py:.*", rf"(?!cutmeshort).*|{_UNLINKED}")]
 
 napoleon_use_ivar = True

@@ -41,6 +41,20 @@ def test_the_command_prints_all_tables_and_writes_all_values(tmp_path: Path) -> 
     assert "cutmeshort grows by" in done.stdout
 
 
+def test_the_sandbox_is_compared_with_another_version() -> None:
+    """The command prints the times and the rates of both versions, and their ratios."""
+    command = [sys.executable, "-m", "tests.benchmarks.sandbox", "--quick", "--baseline", str(ROOT)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    rows = [line.strip("| ").split(" | ") for line in done.stdout.splitlines() if line]
+    names = [name for name, *_ in rows]
+    times = ["import", "create", "start", "stop", "create, start and stop"]
+    assert names[2:7] == times
+    assert names[9:] == ["baseline", *(f"this version, open pages: {n}" for n in (0, 1, 3))]
+    figures = [float(cell.replace(",", "")) for row in rows[2:7] + rows[9:] for cell in row[1:]]
+    assert len(figures) == 3 * 5 + 4 * 4
+    assert min(figures) >= 0
+
+
 def test_the_documentation_shows_all_rows() -> None:
     """The documentation's tables have each candidate and each layer, in the command's order."""
     page = (ROOT / "docs" / "explanation" / "performance.md").read_text(encoding="utf-8")

@@ -69,7 +69,7 @@ def parameters(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
 def default_of(row: Row) -> Any:
     """Return the default that a row shows: a Python literal, or a text."""
     (text,) = names(row["default"])
-    return {"None": None, "True": True, "False": False}.get(
+    return {"None": None, "True": True, "False": False, "()": ()}.get(
         text, int(text) if text.isdigit() else text
     )
 
@@ -425,6 +425,27 @@ def test_the_table_of_the_sandboxs_attributes_is_complete() -> None:
     """It has each public attribute and method."""
     public = {each for each in dir(Sandbox()) if not each.startswith("_")}
     assert set(all_names(SANDBOX.table("Attributes and methods"))) == public
+
+
+def test_the_table_of_endpoints_is_complete() -> None:
+    """It has each endpoint of the description with its method of `Sandbox`, and each parameter."""
+    rows = {name(row): row for row in SANDBOX.table("JSON endpoints")}
+    with Sandbox() as sandbox, urllib3.PoolManager() as pool:
+        paths = pool.request("GET", f"{sandbox.url}/openapi.json").json()["paths"]
+    described = {
+        f"{method.upper()} {path}": operation
+        for path, methods in paths.items()
+        for method, operation in methods.items()
+        if path.startswith("/_sandbox/")
+    }
+    assert rows.keys() == described.keys()
+    public = {each for each in dir(Sandbox) if not each.startswith("_")}
+    for endpoint, operation in described.items():
+        row = rows[endpoint]
+        assert set(names(row["`Sandbox`"])) <= public
+        for parameter in operation.get("parameters", []):
+            if parameter["in"] == "query" and parameter["name"] not in ("include_token", "after"):
+                assert f"`{parameter['name']}`" in row["description"]
 
 
 def test_the_table_of_faults_is_complete() -> None:

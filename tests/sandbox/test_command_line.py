@@ -51,8 +51,7 @@ def test_the_command_runs_until_it_is_interrupted(signal_number: int) -> None:
     with command("--port", "0", "--token", "mine", "--rate-limit", "1") as process:
         url = listening_url(process, "mine")
         assert process.stdout is not None
-        assert f"Open {url} in a browser" in process.stdout.readline()
-        assert f"{url}/openapi.json" in process.stdout.readline()
+        assert "in a browser" in process.stdout.readline()
         assert "Requests per minute: 1 " in process.stdout.readline()
         with CMSClient("mine", url) as client:
             assert lead(client)["success"] is True
@@ -75,8 +74,7 @@ def test_the_options_are_settings_of_the_sandbox() -> None:
     with command("--port", "0", *options.split()) as process:
         url = listening_url(process, "sandbox-token")
         assert process.stdout is not None
-        assert f"Open {url} in a browser" in process.stdout.readline()
-        assert f"{url}/openapi.json" in process.stdout.readline()
+        assert "in a browser" in process.stdout.readline()
         assert "Requests per minute: unlimited " in process.stdout.readline()
         with CMSClient("sandbox-token", url) as client:
             first, second = lead(client), lead(client)

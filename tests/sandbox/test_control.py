@@ -12,7 +12,7 @@ from cutmeshort.sandbox.control import schemas
 from cutmeshort.sandbox.http.bodies import MAX_BODY_BYTES
 
 from ..support.events import lead, sale
-from .helpers import LEAD, post, request
+from .helpers import LEAD, connect, head, post, request
 
 JSON = {"Content-Type": "application/json"}
 SECURITY_HEADERS = {
@@ -93,7 +93,6 @@ def test_the_methods_return_what_the_endpoints_do(sandbox: Sandbox, client: CMSC
     for method, path in (
         (sandbox.request(first["id"]), f"/_sandbox/requests/{first['id']}"),
         (sandbox.chain("user_44"), "/_sandbox/chain?customer=user_44"),
-        (sandbox.export(), "/_sandbox/export"),
     ):
         assert get(sandbox, path) == json.loads(json.dumps(method))
     assert sandbox.request("req_x") is None
@@ -223,6 +222,22 @@ def test_an_error_is_one_line(
     assert sandbox.faults == []
 
 
+def test_a_client_that_leaves_during_a_write_changes_nothing(
+    sandbox: Sandbox, log: pytest.LogCaptureFixture
+) -> None:
+    """A body that is closed early changes nothing, and nothing is logged."""
+    sandbox.fail_next(status=503)
+    start = head(sandbox, "Content-Length: 9", "Expect: 100-continue")
+    for _ in range(3):
+        with connect(sandbox) as connection:
+            connection.sendall(start.replace(b"/track/lead", b"/_sandbox/clear"))
+            assert connection.recv(65536).startswith(b"HTTP/1.1 100")
+            connection.sendall(b"{}")
+    assert get(sandbox, "/_sandbox/health") == {"status": "ok"}
+    assert len(sandbox.faults) == 1
+    assert not log.records
+
+
 def test_clear_can_be_undone(sandbox: Sandbox, client: CMSClient) -> None:
     """A clear forgets what happened, and the undo restores it once."""
     lead(client)
@@ -240,6 +255,8 @@ def test_an_export_can_be_imported(sandbox: Sandbox, client: CMSClient) -> None:
     """What one sandbox exports, another one imports, by HTTP and by method."""
     lead(client)
     response = request(sandbox, "GET", "/_sandbox/export")
+    exported = {**sandbox.export(), "exported_at": response.json()["exported_at"]}
+    assert json.loads(json.dumps(exported)) == response.json()
     assert "attachment" in response.headers["Content-Disposition"]
     for imported in (
         lambda: write(sandbox, "POST", "/_sandbox/import", response.data)[1],

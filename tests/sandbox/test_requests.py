@@ -71,6 +71,19 @@ def test_requests_has_a_request_whose_client_gave_up(sandbox: Sandbox) -> None:
     ]
 
 
+def test_requests_has_a_request_that_was_not_complete(sandbox: Sandbox) -> None:
+    """A request without a response, because the client disconnected in its body, has no status."""
+    with connect(sandbox) as connection:
+        connection.sendall(head(sandbox, "Content-Length: 2") + b"{")
+        connection.shutdown(1)
+        assert read_to_end(connection) == b""
+    post(sandbox, LEAD)  # by now, the sandbox has handled the end of the connection
+    assert [(each.status, each.type) for each in sandbox.requests] == [
+        (None, "disconnected"),
+        (200, "ok"),
+    ]
+
+
 def test_a_reset_forgets_requests_that_have_no_response_yet(sandbox: Sandbox) -> None:
     """The response to a request that arrived before `reset` is not in `requests` after it."""
     with connect(sandbox) as connection:

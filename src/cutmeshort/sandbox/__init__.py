@@ -5,7 +5,11 @@ It needs the extra `sandbox`: `pip install "cutmeshort[sandbox]"`. In tests, use
 context manager; otherwise, run `cutmeshort sandbox`.
 """
 
+from importlib.util import find_spec
+
 try:
+    if find_spec("fastapi") is None:  # imported only when the page is opened
+        raise ModuleNotFoundError(name="fastapi")  # noqa: TRY301
     from .sandbox import Sandbox
 except ModuleNotFoundError as error:
     raise ModuleNotFoundError(

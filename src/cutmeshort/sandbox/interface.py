@@ -6,13 +6,13 @@ from fastapi import FastAPI, Request
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from .control import description, endpoints
+from .control import description, endpoints, operations
 from .control.errors import add_error_handlers, make_error
 from .control.follower import Feed
 from .control.replay import Replayer
 from .demo.routes import make_router as make_demo
 from .http.access import Access, write_refusal
-from .http.bodies import MAX_BODY_BYTES, BodyTooLarge, ClosingResponse, LimitedRequest
+from .http.bodies import MAX_BODY_BYTES, BodyTooLarge, ClosingResponse, read_body
 from .page.routes import router as page
 from .state.state import State
 
@@ -32,7 +32,6 @@ def create_interface(
     url: Callable[[], str],
     token: str,
     access: Access,
-    tracking: FastAPI,
     feed: Callable[[], Feed],
     replayer: Replayer,
 ) -> ASGIApp:
@@ -44,14 +43,13 @@ def create_interface(
         url: Returns the sandbox's URL.
         token: The sandbox's token.
         access: Checks the Host header.
-        tracking: The application with the operations, to describe them.
         feed: Returns what renders the state.
         replayer: Sends requests again.
     """
     app = FastAPI(openapi_url=None, redirect_slashes=False)
     add_error_handlers(app)
     app.include_router(endpoints.make_router(state, feed, replayer))
-    app.include_router(description.make_router([*tracking.routes, *app.routes]))
+    app.include_router(description.make_router([*operations.make_router().routes, *app.routes]))
     app.include_router(page)
     app.include_router(make_demo(state, url, token))
     return _Shield(app, access)
@@ -94,7 +92,7 @@ class _Shield:
 async def _read_body(scope: Scope, receive: Receive) -> Receive:
     """Read the body within its limit, and return what receives it again; an empty one is `{}`."""
     limit = _MAX_IMPORT_BYTES if scope["path"] == "/_sandbox/import" else MAX_BODY_BYTES
-    body = [await LimitedRequest(scope, receive, limit).body() or b"{}"]
+    body = [await read_body(dict(scope["headers"]), receive, limit) or b"{}"]
 
     async def receive_again() -> Message:
         if body:

@@ -13,7 +13,7 @@ from ..exceptions import ApiValueError
 from ..models import ExternalId, LeadPayload, SalePayload
 from .comparison import LeadFields, SaleFields, find_event
 from .http.access import Access
-from .http.app import create_app
+from .http.app import TrackingApp
 from .http.background import BackgroundServer, listen
 from .http.dispatch import Dispatcher
 from .http.injection import FaultInjector
@@ -102,8 +102,7 @@ class Sandbox(PageMethods):
         initial: SettingOptions = {**self._default_settings, **settings}
         self._state = State(Settings(**initial))
         self._access = Access(host, allowed_hosts)
-        self._tracking = create_app(token, self._state)
-        app = FaultInjector(self._tracking, self._state)
+        app = FaultInjector(TrackingApp(token, self._state), self._state)
         dispatcher = Dispatcher(app, self._create_interface, self._access, self._state)
         self._app = Recorder(dispatcher, self._state)
         self._lock = threading.Lock()
@@ -307,7 +306,6 @@ class Sandbox(PageMethods):
             url=lambda: self.url,
             token=self.token,
             access=self._access,
-            tracking=self._tracking,
             feed=self._make_feed,
             replayer=self._make_replayer(),
         )

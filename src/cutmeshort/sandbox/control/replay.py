@@ -5,7 +5,6 @@ from typing import Any, Optional
 
 from starlette.types import ASGIApp, Message, Scope
 
-from ..http.injection import DROP
 from ..state.exchanges import Exchange
 from ..state.state import State
 from ..state.tokens import mask_token
@@ -35,9 +34,10 @@ class Replayer:
         Faults and the rate limit apply. A token that is masked, in a request of an earlier run, is
         replaced by the sandbox's token if that would be masked like this.
         """
-        scope = self._scope(exchange)
         body = [exchange.body.data]
         ended = asyncio.Event()
+        scope = self._scope(exchange)
+        scope["state"]["drop"] = ended.set
 
         async def receive() -> Message:
             if body:
@@ -46,8 +46,7 @@ class Replayer:
             return {"type": "http.disconnect"}
 
         async def send(message: Message) -> None:
-            final = message["type"] == "http.response.body" and not message.get("more_body", False)
-            if final or message["type"] == DROP:
+            if message["type"] == "http.response.body" and not message.get("more_body", False):
                 ended.set()
 
         self._running.add(ended)

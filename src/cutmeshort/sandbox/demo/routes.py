@@ -18,6 +18,8 @@ from ..state.state import State
 from .outcomes import describe, not_sent
 from .shop import Call, confirm, pay, run, sign_up, to_python
 
+_PACKAGE = __name__.rpartition(".")[0]
+
 _Text = Annotated[str, Field(max_length=255)]
 
 
@@ -48,9 +50,9 @@ def make_router(state: State, url: Callable[[], str], token: str) -> APIRouter:
         token: The bearer token that the sandbox accepts.
     """
     router = APIRouter(include_in_schema=False)
-    add_file(router, "/demo", __package__, "demo.html")
-    for name in ("demo.css", "demo.js"):
-        add_file(router, f"/_sandbox/{name}", __package__, name)
+    add_file(router, "/demo", _PACKAGE, "demo.html")
+    add_file(router, "/_sandbox/demo.css", _PACKAGE, "demo.css")
+    add_file(router, "/_sandbox/demo.js", _PACKAGE, "demo.js")
 
     async def respond(request: Request, call: Call, *, deferred: bool = False) -> Response:
         """Make a call, and respond with its text, its result, and what the page shows of them."""

@@ -1,59 +1,87 @@
-"""The FastAPI application that exposes the Service over HTTP."""
+"""The ASGI application of the operations."""
 
-from collections.abc import Coroutine
-from http import HTTPStatus
-from typing import Any, Callable
+import hmac
+import time
+from collections.abc import Mapping
+from typing import Optional
 
-from fastapi import APIRouter, FastAPI, Request, Response, Security
-from fastapi.security import HTTPBearer
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
-from ...models import ErrorResponse, EventPayload, TrackResponse
-from ...operations import OPERATIONS, Operation
+from ..state.exchanges import Exchange
+from ..state.refusal import Refusal
 from ..state.state import State
-from .error_handlers import add_error_handlers
-from .guard import guarded_route
-from .response_formats import make_success
-
-_ERROR_RESPONSES: dict[Any, dict[str, Any]] = {
-    status: {"model": ErrorResponse, "description": HTTPStatus(status).phrase}
-    for status in (400, 401, 409, 422, 429)
-}
+from .bodies import BodyTooLarge, ClosingResponse, read_body
+from .events import make_event, read_fields
+from .response_formats import REJECTIONS, make_error, make_rejection, make_success
 
 
-def create_app(token: str, state: State) -> FastAPI:
-    """Create the application of a sandbox that accepts the token."""
-    router = APIRouter(
-        route_class=guarded_route(token, state),
-        # Only for the OpenAPI description: the route checks the token.
-        dependencies=[Security(HTTPBearer(auto_error=False))],
-        responses=_ERROR_RESPONSES,
-    )
-    for operation in OPERATIONS:
-        router.add_api_route(
-            operation.path,
-            _make_endpoint(state, operation),
-            methods=[operation.method],
-            name=operation.name,
-            operation_id=operation.name,
-            response_model=TrackResponse,
-            summary=f"Track a {operation.event}",
-            tags=["Tracking"],
-        )
-    app = FastAPI(openapi_url=None, redirect_slashes=False)  # the interface describes it
-    app.include_router(router)
-    add_error_handlers(app, state)
-    return app
+class TrackingApp:
+    """
+    An ASGI application that processes requests to the operations as the service does.
 
+    Recorder must wrap this application: it sets the exchange of a request. The operations do not
+    use FastAPI, whose share in the time of a request would be a third.
 
-def _make_endpoint(
-    state: State, operation: Operation
-) -> Callable[[Request, EventPayload], Coroutine[Any, Any, Response]]:
-    message = f"{operation.event.capitalize()} tracked successfully"
+    Args:
+        token: The bearer token to accept.
+        state: The sandbox's state.
+    """
 
-    async def track(request: Request, payload: EventPayload) -> Response:
-        data = state.record(operation, payload, request.state.request_id)
-        return make_success(request, state.settings.response, message, data)
+    def __init__(self, token: str, state: State) -> None:
+        self._authorization = f"Bearer {token}".encode()
+        self._state = state
 
-    # FastAPI validates the body by this annotation. The model is known only here.
-    track.__annotations__["payload"] = operation.request_model
-    return track
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Respond to a request, also if it is rejected."""
+        response: Response
+        try:
+            response = await self._respond(scope, receive)
+        except ClientDisconnect:
+            return  # no response can be sent
+        except BodyTooLarge as error:
+            response = ClosingResponse(self._error(scope, error), error.unread)
+        except Refusal as refusal:
+            response = self._error(scope, refusal)
+        except Exception:
+            message = "The sandbox has a bug; its traceback is on stderr."
+            await self._error(scope, Refusal(500, message))(scope, receive, send)
+            raise  # uvicorn logs it
+        await response(scope, receive, send)
+
+    def _error(self, scope: Scope, refusal: Refusal) -> Response:
+        return make_error(scope, self._state.settings.error_response, refusal)
+
+    async def _respond(self, scope: Scope, receive: Receive) -> Response:
+        """Check the request in the order of the service, and record the event."""
+        exchange: Optional[Exchange] = scope["state"]["exchange"]
+        if exchange is None:
+            raise Refusal(404, "Not Found")
+        operation = exchange.operation
+        if exchange.method != operation.method:
+            raise Refusal(405, "Method Not Allowed", headers={"Allow": operation.method})
+        headers = dict(exchange.headers)
+        try:
+            body = await read_body(headers, receive)  # first, so that the log has it
+        except BodyTooLarge:
+            self._check_sender(headers)
+            raise
+        self._check_sender(headers)
+        fields = read_fields(headers.get(b"content-type", b""), body)
+        settings = self._state.settings
+        if settings.error_status is not None:
+            exchange.forced = f"error_status={settings.error_status}"
+            raise Refusal(settings.error_status)
+        if settings.response in REJECTIONS:
+            exchange.forced = f'response="{settings.response}"'
+            return make_rejection(exchange, settings.response)
+        event = make_event(operation.request_model, fields)
+        data = self._state.record(operation, event, exchange.request_id)
+        message = f"{operation.event.capitalize()} tracked successfully"
+        return make_success(exchange, settings.response, message, data)
+
+    def _check_sender(self, headers: Mapping[bytes, bytes]) -> None:
+        if not hmac.compare_digest(headers.get(b"authorization", b""), self._authorization):
+            raise Refusal(401, "The bearer token is missing or invalid.")
+        self._state.rate_limit.check(time.monotonic())

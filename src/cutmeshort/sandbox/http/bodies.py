@@ -2,10 +2,11 @@
 
 import asyncio
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 
-from fastapi import Request, Response
 from starlette.requests import ClientDisconnect
+from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from ..state.refusal import Refusal
@@ -33,46 +34,29 @@ class BodyTooLarge(Refusal):
         self.unread = unread
 
 
-class LimitedRequest(Request):
+async def read_body(
+    headers: Mapping[bytes, bytes], receive: Receive, limit: int = MAX_BODY_BYTES
+) -> bytes:
     """
-    A request that keeps a limited number of bytes of its body in memory.
+    Read the body of a request.
 
-    Args:
-        scope: The scope of the request.
-        receive: Receives its body.
-        limit: The number of bytes that are allowed.
+    Raises:
+        BodyTooLarge: The body, or its Content-Length, exceeds the limit.
+        ClientDisconnect: The client disconnected before the end of the body.
     """
-
-    def __init__(self, scope: Scope, receive: Receive, limit: int = MAX_BODY_BYTES) -> None:
-        super().__init__(scope, receive)
-        self._limit = limit
-
-    async def body(self) -> bytes:
-        """
-        Return the body.
-
-        Raises:
-            BodyTooLarge: The body, or its Content-Length, exceeds the limit.
-            ClientDisconnect: The client disconnected before the end of the body.
-        """
-        if not hasattr(self, "_body"):
-            if int(self.headers.get("Content-Length", "0")) > self._limit:
-                raise BodyTooLarge(self._limit, unread=True)
-            self._body = await self._read()
-        return self._body
-
-    async def _read(self) -> bytes:
-        body = bytearray()
-        more = True
-        while more:
-            message = await self.receive()
-            if message["type"] == "http.disconnect":
-                raise ClientDisconnect
-            more = message["more_body"]
-            body += message["body"]
-            if len(body) > self._limit:
-                raise BodyTooLarge(self._limit, unread=more)
-        return bytes(body)
+    if int(headers.get(b"content-length", b"0")) > limit:
+        raise BodyTooLarge(limit, unread=True)
+    body = bytearray()
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        more = message["more_body"]
+        body += message["body"]
+        if len(body) > limit:
+            raise BodyTooLarge(limit, unread=more)
+    return bytes(body)
 
 
 class ClosingResponse(Response):

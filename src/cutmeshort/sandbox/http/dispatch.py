@@ -2,7 +2,6 @@
 
 from typing import Callable, Optional
 
-from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ..state.state import State
@@ -51,5 +50,5 @@ class Dispatcher:
         if refusal is None:
             await self._app(scope, receive, send)
             return
-        response = make_error(Request(scope), self._state.settings.error_response, refusal)
+        response = make_error(scope, self._state.settings.error_response, refusal)
         await response(scope, receive, send)

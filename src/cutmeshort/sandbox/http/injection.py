@@ -5,7 +5,6 @@ import socket
 from contextlib import suppress
 from typing import Optional
 
-from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
@@ -60,7 +59,7 @@ class FaultInjector:
             if fault.retry_after is not None:
                 headers["Retry-After"] = str(fault.retry_after)
             refusal = Refusal(fault.status, headers=headers)
-            error = make_error(Request(scope), self._state.settings.error_response, refusal)
+            error = make_error(scope, self._state.settings.error_response, refusal)
             await error(scope, receive, send)
         else:
             for message in response:
@@ -95,25 +94,14 @@ async def wait_for_disconnect(receive: Receive) -> None:
 
 
 class DroppingProtocol(H11Protocol):
-    """uvicorn's HTTP/1.1 protocol, which drops the connection if the application sends DROP."""
+    """uvicorn's HTTP/1.1 protocol, which puts `drop` into the state of a request."""
 
     def connection_made(  # type: ignore[override]
         self, transport: asyncio.Transport
     ) -> None:
-        """Handle DROP in the requests of a new connection."""
+        """Give the requests of a new connection the means to drop it."""
         super().connection_made(transport)
-        app = self.app
-
-        async def app_with_drop(scope: Scope, receive: Receive, send: Send) -> None:
-            async def send_or_drop(message: Message) -> None:
-                if message["type"] == DROP:
-                    transport.abort()
-                else:
-                    await send(message)
-
-            await app(scope, receive, send_or_drop)
-
-        self.app = app_with_drop
+        self.app_state = {**self.app_state, "drop": transport.abort}
 
     def connection_lost(self, exc: Optional[Exception]) -> None:
         """Close the connection to the client even if a forked child has a copy of it."""

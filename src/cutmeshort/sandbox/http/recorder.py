@@ -14,6 +14,7 @@ from ..state.state import State
 from .injection import DROP
 
 _OPERATIONS = {operation.path: operation for operation in OPERATIONS}
+_DISCONNECTED = "The client closed the connection before the response."
 
 
 class Recorder:
@@ -22,7 +23,8 @@ class Recorder:
 
     In the request's state, it sets `request_id`, and `exchange` to the exchange of a request to an
     operation, else None. It adds the X-Request-Id header to the response. The application sets
-    what the response means in the exchange before it sends the response.
+    what the response means in the exchange before it sends the response. The state of a request
+    to an operation must have `drop`, a function that drops the connection.
 
     Args:
         app: The wrapped application.
@@ -51,11 +53,12 @@ class Recorder:
             replay_of=scope["state"].get("replay_of"),
         )
         scope["state"]["exchange"] = exchange
-        recording = _Recording(exchange, self._state, receive, _with_id(send, request_id))
+        drop = scope["state"]["drop"]
+        recording = _Recording(exchange, self._state, receive, _with_id(send, request_id), drop)
         try:
             await self._app(scope, recording.receive, recording.send)
         finally:
-            recording.end("disconnected", "The client closed the connection before the response.")
+            recording.end("disconnected", _DISCONNECTED)
 
 
 def _with_id(send: Send, request_id: str) -> Send:
@@ -77,12 +80,14 @@ class _Recording:
         state: State,
         receive: Callable[[], Awaitable[Message]],
         send: Callable[[Message], Awaitable[None]],
+        drop: Callable[[], None],
     ) -> None:
         self._exchange = exchange
         self._state = state
         self._log: Optional[ExchangeLog] = state.log  # None once the exchange is logged
         self._receive = receive
         self._send = send
+        self._drop = drop
         self._start: Optional[Message] = None
         self._begin = time.perf_counter()
 
@@ -90,6 +95,8 @@ class _Recording:
         message = await self._receive()
         if message["type"] == "http.request":
             self._exchange.body.add(message.get("body", b""))
+        else:  # http.disconnect
+            self.end("disconnected", _DISCONNECTED)
         return message
 
     async def send(self, message: Message) -> None:
@@ -98,12 +105,15 @@ class _Recording:
             return
         if message["type"] == DROP:
             self.end("dropped", "The sandbox dropped the connection (fail_next).")
-        elif self._start is not None:
+            self._drop()
+            return
+        if self._start is not None:
             start, self._start = self._start, None
-            self._exchange.status = start["status"]
-            self._exchange.response_headers = start["headers"]
-            self._exchange.response_body.add(message.get("body", b""))
-            self.end("ok", self._exchange.message)
+            if self._log is not None:  # else the client has closed the connection
+                self._exchange.status = start["status"]
+                self._exchange.response_headers = start["headers"]
+                self._exchange.response_body.add(message.get("body", b""))
+                self.end("ok", self._exchange.message)
             await self._send(start)
         await self._send(message)
 

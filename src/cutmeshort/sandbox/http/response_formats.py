@@ -1,11 +1,12 @@
 """The formats of responses that the service is known to send, by name."""
 
 from datetime import datetime, timezone
-from typing import Any, Callable
+from typing import Any, Callable, Optional
 
-from fastapi import Request
-from fastapi.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.types import Scope
 
+from ..state.exchanges import Exchange
 from ..state.refusal import Refusal
 
 _PAGE = "<!doctype html><title>Sign in</title><p>Sign in to use this network."
@@ -64,17 +65,16 @@ ERRORS: dict[str, Callable[[Refusal, str], Response]] = {
 }
 
 
-def make_success(request: Request, name: str, message: str, data: dict[str, Any]) -> Response:
+def make_success(exchange: Exchange, name: str, message: str, data: dict[str, Any]) -> Response:
     """Create the response to an event that was recorded, now or earlier."""
-    exchange = request.state.exchange
     exchange.data = data
     exchange.message = "The event was already recorded." if "duplicate" in data else message
-    return SUCCESSES[name](message, data, request.state.request_id)
+    return SUCCESSES[name](message, data, exchange.request_id)
 
 
-def make_rejection(request: Request, name: str) -> Response:
+def make_rejection(exchange: Exchange, name: str) -> Response:
     """Create the response with status 200 to an event that is not recorded."""
-    request.state.exchange.refusal = Refusal(
+    exchange.refusal = Refusal(
         200,
         f'Not tracked: the sandbox was created with response="{name}".',
         type="invalid_response" if name in ("html", "list") else "api_error",
@@ -82,18 +82,20 @@ def make_rejection(request: Request, name: str) -> Response:
     return REJECTIONS[name]()
 
 
-def make_error(request: Request, name: str, refusal: Refusal) -> Response:
+def make_error(scope: Scope, name: str, refusal: Refusal) -> Response:
     """
     Create an error response; with status 304 it has no body, whatever the format.
 
     All error responses are created here or in `make_rejection`. Both put the refusal into the
     exchange, if the request is to an operation, as `make_success` does with the message.
     """
-    if request.state.exchange is not None:
-        request.state.exchange.refusal = refusal
+    exchange: Optional[Exchange] = scope["state"]["exchange"]
+    if exchange is not None:
+        exchange.refusal = refusal
     if refusal.status == 304:
         response = Response(status_code=304)
     else:
-        response = ERRORS[name](refusal, request.state.request_id)
-    response.headers.update(refusal.headers or {})
+        response = ERRORS[name](refusal, scope["state"]["request_id"])
+    if refusal.headers:
+        response.headers.update(refusal.headers)
     return response

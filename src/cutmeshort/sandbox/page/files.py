@@ -32,7 +32,7 @@ def add_file(router: APIRouter, path: str, package: str, name: str) -> None:
     async def serve() -> Response:
         return Response(
             _read(package, name),
-            media_type=f"{_TYPES[name.rpartition('.')[2]]}; charset=utf-8",
+            media_type=_TYPES[name.rpartition(".")[2]],
             headers=HEADERS,
         )
 

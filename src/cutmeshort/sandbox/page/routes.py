@@ -4,7 +4,9 @@ from fastapi import APIRouter
 
 from .files import add_file
 
+_PACKAGE = __name__.rpartition(".")[0]
+
 router = APIRouter()
-add_file(router, "/", __package__, "index.html")
-for name in ("page.css", "page.js"):
-    add_file(router, f"/_sandbox/{name}", __package__, name)
+add_file(router, "/", _PACKAGE, "index.html")
+add_file(router, "/_sandbox/page.css", _PACKAGE, "page.css")
+add_file(router, "/_sandbox/page.js", _PACKAGE, "page.js")

@@ -1,8 +1,7 @@
 """Which click is credited with which events, customer by customer."""
 
 from collections import deque
-from collections.abc import Callable
-from typing import Any, Optional
+from typing import Any, Callable, Optional
 
 from ...models import LeadPayload, SalePayload
 from ...operations import TRACK_SALE
@@ -25,14 +24,14 @@ class Chain:
 
     Attributes:
         last: The newest event; None if there is none.
-        deferred_click: The click that a deferred lead associated with the customer, if any.
+        deferred: The deferred lead that associated the customer with a click, if any.
         has_lead: Whether there is a lead, deferred ones included.
     """
 
     def __init__(self, customer: str) -> None:
         self.customer = customer
         self.last: Optional[Recorded] = None
-        self.deferred_click: Optional[str] = None
+        self.deferred: Optional[Recorded] = None
         self.has_lead = False
         self._steps: deque[Json] = deque(maxlen=MAX_STEPS)
         self._count = 0
@@ -49,8 +48,8 @@ class Chain:
             self._revenue[event.currency] = self._revenue.get(event.currency, 0) + event.amount
         else:
             self.has_lead = True
-            if event.mode == "deferred" and self.deferred_click is None:
-                self.deferred_click = recorded.click_id
+            if event.mode == "deferred" and self.deferred is None:
+                self.deferred = recorded
         self.last = recorded
         self._json = None
 
@@ -65,7 +64,7 @@ class Chain:
             waiting = bool(steps) and steps[-1]["type"] == "deferred"
             self._json = {
                 "customer": self.customer,
-                "deferred": self.deferred_click is not None,
+                "deferred": self.deferred is not None,
                 "waiting": waiting,
                 "revenue": [
                     {"currency": code, "amount": amount, "exponent": decimal_places(code)}

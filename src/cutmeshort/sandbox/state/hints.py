@@ -5,12 +5,13 @@ Each hint is a function of the newest requests, oldest first. It returns at most
 finding, with the newest request that has it.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple, Optional
+from typing import Any, Callable, NamedTuple, Optional
 
 from ...models.timestamps import read_timestamp
-from .seen import Seen, decimal_places, format_money
+from ...money import from_minor_units
+from .seen import Seen, decimal_places
 
 MAX_HINTS = 20
 # Fewer customers may share a click id for a good reason, such as a family with one computer.
@@ -70,24 +71,27 @@ def find_hints(seen: Sequence[Seen], has_lead: Callable[[str], bool]) -> list[Hi
 
 def amounts_below_100(seen: Sequence[Seen]) -> list[Hint]:
     """Find the amount that is the only one below 100 in a currency with two decimal places."""
-    small: dict[str, dict[Optional[str], Seen]] = {}  # by currency and invoice
+    small: dict[str, dict[str, Seen]] = {}  # by currency and invoice
     for each in seen:
-        amount, currency = each.amount, each.currency
-        if amount is not None and 0 < amount < _SMALL_AMOUNT and decimal_places(currency) == 2:
+        amount, currency = each.amount or 0, each.currency
+        if each.invoice and 0 < amount < _SMALL_AMOUNT and decimal_places(currency) == 2:
             small.setdefault(str(currency), {})[each.invoice] = each
     return [
-        Hint(
-            "amount_below_100",
-            f"{each.invoice} is {each.amount} {currency} in the minor unit, which is "
-            f"{format_money(each.amount or 0, currency)}. Amounts are in cents: if you meant "
-            f"{each.amount} {currency}, send {(each.amount or 0) * 100}.",
-            each,
-            each.customer,
-        )
+        _small_amount(each, currency)
         for currency, by_invoice in small.items()
         if len(by_invoice) == 1
         for each in by_invoice.values()
     ]
+
+
+def _small_amount(seen: Seen, currency: str) -> Hint:
+    amount = seen.amount or 0
+    text = (
+        f"{seen.invoice} has the amount {amount}, which is {from_minor_units(amount, currency)} "
+        f"{currency}. Amounts are in the minor unit (cents): if you meant {amount} {currency}, "
+        f"send {amount * 100}."
+    )
+    return Hint("amount_below_100", text, seen, seen.customer)
 
 
 def similar_event_names(seen: Sequence[Seen]) -> list[Hint]:
@@ -201,11 +205,11 @@ def _time_of(seen: Seen) -> Optional[datetime]:
 def _summarise_requests(type: str, found: Mapping[str, Seen], what: str, advice: str) -> list[Hint]:
     newest = list(found.values())[-1:]
     more = len(found) - 1
-    others = f", and so are those of {more} other requests" if more > 0 else ""
+    others = f" (and those of {_count(more, 'other request')})" if more > 0 else ""
     return [
         Hint(
             type,
-            f"The timestamp {each.timestamp} of {each.event} {what}{others}. {advice}",
+            f"The timestamp {each.timestamp} of {each.customer} {what}{others}. {advice}",
             each,
             each.customer,
         )
@@ -239,8 +243,12 @@ def _summarise(type: str, found: Mapping[str, Seen], text: str) -> list[Hint]:
         return []
     newest = max(found.values(), key=lambda each: each.time)
     more = len(found) - 1
-    others = f" (and {more} other customers)" if more else ""
+    others = f" (and {_count(more, 'other customer')})" if more else ""
     return [Hint(type, text.format(newest.customer, others), newest, newest.customer)]
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _enumerate(names: Sequence[str], limit: int) -> str:

@@ -1,13 +1,15 @@
 """The JSON of one click, one event and one request, for exports and for the data file."""
 
 from base64 import b64decode, b64encode
+from contextlib import suppress
 from datetime import datetime, timezone
 from typing import Annotated, Any, Optional
 
+from dateutil.parser import isoparse
 from pydantic import (
     AfterValidator,
-    AwareDatetime,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     PlainSerializer,
@@ -31,11 +33,21 @@ _OPERATIONS = {operation.name: operation for operation in OPERATIONS}
 _SECRET_HEADERS = (b"authorization", b"proxy-authorization")
 
 
-def _to_utc(time: datetime) -> datetime:
-    try:
-        return time.astimezone(timezone.utc)
-    except OverflowError:
-        raise ValueError("the time is out of range") from None
+def _parse_time(value: Any) -> datetime:
+    if isinstance(value, str):
+        with suppress(ValueError, OverflowError):
+            time = isoparse(value)
+            if time.tzinfo is not None:
+                return time.astimezone(timezone.utc)
+    raise ValueError("a time in ISO 8601 with a UTC offset is required")
+
+
+def _format_time(time: datetime) -> str:
+    return time.isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def _to_pair(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
 
 
 def _check_operation(name: str) -> str:
@@ -52,7 +64,7 @@ def _check_header(value: str) -> str:
     return value
 
 
-Time = Annotated[AwareDatetime, AfterValidator(_to_utc)]
+Time = Annotated[datetime, BeforeValidator(_parse_time), PlainSerializer(_format_time)]
 OperationName = Annotated[str, AfterValidator(_check_operation)]
 Id = Annotated[str, Field(min_length=1, max_length=255)]
 Status = Annotated[int, Field(ge=100, le=599)]
@@ -60,7 +72,7 @@ Count = Annotated[int, Field(ge=0, lt=2**63)]
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 HeaderName = Annotated[str, Field(pattern="^[!-~]+$")]
 HeaderValue = Annotated[str, AfterValidator(_check_header)]
-HeaderList = list[tuple[HeaderName, HeaderValue]]
+HeaderList = list[Annotated[tuple[HeaderName, HeaderValue], BeforeValidator(_to_pair)]]
 
 
 class Item(BaseModel):
@@ -173,7 +185,7 @@ class FaultItem(Item):
     @classmethod
     def of(cls, fault: Fault) -> Self:
         """Create the JSON of a fault."""
-        return cls.model_construct(**vars(fault))
+        return cls.model_construct(**{**vars(fault), "latency": float(fault.latency)})
 
     def restore(self) -> Fault:
         """Return the fault."""
@@ -263,7 +275,7 @@ class RequestItem(Item):
 
 def describe(error: ValidationError) -> str:
     """Return the place and the message of the first error, in one line without values."""
-    first = error.errors(include_input=False, include_url=False, include_context=False)[0]
+    first = error.errors(include_url=False)[0]
     message = " ".join(first["msg"].removeprefix("Value error, ").split())
     place = ".".join(map(str, first["loc"]))
     return f"{place}: {message}" if place else message

@@ -4,10 +4,11 @@ from typing import NamedTuple, Optional
 
 from ...exceptions import error_spec
 from ...retry import is_retried
+from .calls import header, is_forbidden
 from .exchanges import Exchange, Headers
 from .seen import Seen, type_of
 from .service import Recorded
-from .tokens import mask_token
+from .tokens import mask_authorization, mask_token
 
 
 class Known(NamedTuple):
@@ -17,13 +18,13 @@ class Known(NamedTuple):
     Attributes:
         token: The sandbox's token.
         recorded: The recorded event of which the request sends a copy; None if there is none.
-        deferred_click: The click that a deferred lead associated with the customer, if any.
+        deferred: The deferred lead that associated the customer with a click, if any.
         attempt: The number of the attempt in its call, from 1.
     """
 
     token: str
     recorded: Optional[Recorded] = None
-    deferred_click: Optional[str] = None
+    deferred: Optional[Recorded] = None
     attempt: int = 1
 
 
@@ -55,8 +56,9 @@ def _explain_credit(exchange: Exchange, seen: Seen, known: Known) -> str:
             "clickId."
         )
     text = f"Credited to {credited}, the clickId that the request sent"
-    if known.deferred_click not in (None, credited):
-        text += f", although a deferred lead associated {seen.customer} with {known.deferred_click}"
+    if known.deferred is not None and known.deferred.click_id != credited:
+        other = known.deferred.click_id
+        text += f", although a deferred lead associated {seen.customer} with {other}"
         return f"{text}. Leave clickId out to credit that click."
     return f"{text}."
 
@@ -83,14 +85,15 @@ def _explain_refusal(exchange: Exchange, seen: Seen, known: Known) -> str:
     message = refusal.message if refusal is not None else ""
     type_ = type_of(exchange)
     if type_ == "duplicate_attribution":
+        click = known.deferred.click_id if known.deferred is not None else "a click"
         return (
-            f"A deferred lead associated {seen.customer} with {known.deferred_click}, so a later "
-            "lead must not send a clickId. Leave clickId out."
+            f"A deferred lead associated {seen.customer} with {click}, so a later lead must not "
+            "send a clickId. Leave clickId out."
         )
     if exchange.status == 401:
         return _explain_token(exchange.headers, known.token)
     if exchange.status == 429:
-        wait = _header(exchange.response_headers, b"retry-after")
+        wait = header(exchange.response_headers, b"retry-after")
         return (
             f"{message} The next request is accepted in {wait} s; the SDK waits for that long if "
             "the timeout of the call allows it."
@@ -109,6 +112,8 @@ def _advice(exchange: Exchange, message: str) -> str:
         for field, advice in _FIELD_ADVICE.items():
             if f"{field}: " in message:
                 return advice
+    if is_forbidden(exchange):
+        return "Use the URL that the sandbox shows as CMS_HOST."
     return _STATUS_ADVICE.get(exchange.status or 0, "")
 
 
@@ -121,7 +126,6 @@ _FIELD_ADVICE = {
 }
 _STATUS_ADVICE = {
     400: "Send a JSON object with `Content-Type: application/json`; CMSClient does.",
-    403: "Use the URL that the sandbox shows as CMS_HOST.",
     405: "Send the event with POST.",
     413: "An event needs less than 20 KiB.",
     422: "CMSClient checks the fields before it sends a request.",
@@ -129,7 +133,7 @@ _STATUS_ADVICE = {
 
 
 def _explain_token(headers: Headers, token: str) -> str:
-    sent = _header(headers, b"authorization")
+    sent = header(headers, b"authorization")
     scheme, _, sent_token = sent.partition(" ")
     if not sent:
         return (
@@ -138,8 +142,9 @@ def _explain_token(headers: Headers, token: str) -> str:
         )
     if scheme != "Bearer" or not sent_token:
         return "The Authorization header must be `Bearer`, a space and the token."
+    shown = mask_authorization(sent).removeprefix("Bearer ")
     return (
-        f"The token {mask_token(sent_token)} is not the one of this sandbox, {mask_token(token)}. "
+        f"The token {shown} is not the one of this sandbox, {mask_token(token)}. "
         "Set CMS_BEARER_TOKEN to the token that the sandbox shows."
     )
 
@@ -175,7 +180,7 @@ def _reaction(exchange: Exchange) -> str:
     if exchange.status == 200 or not is_retried(exchange.status):
         type_ = type_of(exchange) if exchange.status == 200 else error_spec(exchange.status).type
         return f"The SDK does not retry: the call returns an error of the type {type_}."
-    wait = _header(exchange.response_headers, b"retry-after")
+    wait = header(exchange.response_headers, b"retry-after")
     if wait:
         return (
             f"The SDK retries after {wait} s if the timeout of the call allows it; if not, the "
@@ -186,9 +191,3 @@ def _reaction(exchange: Exchange) -> str:
 
 def _sentence(message: str) -> str:
     return message if not message or message.endswith((".", "!", "?")) else f"{message}."
-
-
-def _header(headers: Headers, name: bytes) -> str:
-    """Return the value of a header; "" if it is missing."""
-    values = [value for key, value in headers if key.lower() == name]
-    return values[0].decode("latin-1") if values else ""

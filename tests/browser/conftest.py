@@ -1,0 +1,47 @@
+"""A sandbox, a client of it, and its page in a browser."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from cutmeshort import CMSClient
+from cutmeshort.sandbox import Sandbox
+
+from .chromium import Browser, Page, Windows, start_chromium
+from .parts import open_page
+
+
+@pytest.fixture(scope="package")
+def chromium() -> Iterator[Browser]:
+    """The browser of this process."""
+    with start_chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    """A running sandbox."""
+    with Sandbox() as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def client(sandbox: Sandbox) -> Iterator[CMSClient]:
+    """A client of the sandbox that does not retry."""
+    with CMSClient(sandbox.token, sandbox.url, max_retries=0) as client:
+        yield client
+
+
+@pytest.fixture
+def windows(chromium: Browser, sandbox: Sandbox) -> Iterator[Windows]:  # noqa: ARG001 - it stops last
+    """The windows that the test opens; no problem may occur in any."""
+    windows = Windows(chromium)
+    yield windows
+    windows.close()
+    assert not windows.problems
+
+
+@pytest.fixture
+def page(windows: Windows, sandbox: Sandbox) -> Page:
+    """The sandbox's page, which is live."""
+    return open_page(windows, sandbox)

@@ -1,0 +1,35 @@
+"""The page with as many requests as the sandbox keeps."""
+
+import re
+
+import pytest
+
+from cutmeshort import CMSClient
+from cutmeshort.sandbox import Sandbox
+
+from .chromium import Windows, expect
+from .parts import filter_field, open_page, rows, section
+from .tasks import OBSERVE_TASKS, longest_task
+
+pytestmark = pytest.mark.browser
+
+
+def test_a_thousand_requests_are_all_reachable(
+    windows: Windows, sandbox: Sandbox, client: CMSClient
+) -> None:
+    """Each of 1,000 requests and customers is in the lists, and the filter finds the oldest."""
+    for number in range(1000):
+        client.track_lead("Sign up", f"user_{number:04}", click_id=f"click_{number}")
+    page = open_page(windows, sandbox, init_script=OBSERVE_TASKS)
+    requests, customers = section(page, "Requests"), section(page, "Attribution")
+    for part, name in ((requests, "older"), (customers, "more customer")):
+        button = part.get_by_role("button", name=re.compile(name))
+        while button.is_visible():
+            button.click()
+            page.wait_for_timeout(50)
+    expect(rows(page)).to_have_count(1000)
+    expect(customers.get_by_role("article")).to_have_count(1000)
+    expect(rows(page).last).to_contain_text("user_0000")
+    filter_field(page).fill("user_0000")
+    expect(rows(page)).to_have_count(1)
+    print(f"longest task with 1,000 requests: {longest_task(page):.0f} ms")
