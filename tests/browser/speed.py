@@ -1,8 +1,8 @@
 """
 How fast the page is; not a test.
 
-`python -m tests.browser.speed` prints how long an event takes from the sandbox's log to the page, and
-the longest task of the page's main thread with 1,000 requests.
+`python -m tests.browser.speed` prints how long an event takes from the sandbox to the page, and the
+longest task of the page's main thread with 1,000 requests.
 """
 
 import re
@@ -28,7 +28,7 @@ new MutationObserver((changes) => {
   const now = performance.timeOrigin + performance.now();
   for (const { addedNodes } of changes)
     for (const { textContent } of addedNodes)
-      for (const [name] of textContent.matchAll(/speed_\\d+/g)) window.seen[name] ??= now;
+      for (const [name] of (textContent ?? "").matchAll(/speed_\\d+/g)) window.seen[name] ??= now;
 }).observe(document, { childList: true, subtree: true });
 """
 
