@@ -246,6 +246,15 @@ SCENARIOS = {
     "another scheme": Scenario(
         _posts(LEAD, Authorization=f"Basic {WRONG_TOKEN}"), "refused", "must be `Bearer`, a space"
     ),
+    "another host": Scenario(
+        _posts(LEAD, Host="shop.example"),
+        "refused",
+        "does not respond under the host name shop.example. .* shows as CMS_HOST",
+        expected={"status": 403},
+    ),
+    "no host": Scenario(
+        _posts(LEAD, Host="a b"), "refused", "one valid Host header", expected={"status": 400}
+    ),
     "no JSON type": Scenario(
         _posts(LEAD, **{"Content-Type": "text/plain"}),
         "refused",

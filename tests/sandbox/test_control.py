@@ -12,7 +12,7 @@ from cutmeshort.sandbox.control import schemas
 from cutmeshort.sandbox.http.bodies import MAX_BODY_BYTES
 
 from ..support.events import lead, sale
-from .helpers import LEAD, post, request
+from .helpers import LEAD, connect, head, post, request
 
 JSON = {"Content-Type": "application/json"}
 SECURITY_HEADERS = {
@@ -220,6 +220,22 @@ def test_an_error_is_one_line(
     assert re.search(message, error["error"])
     assert "\n" not in error["error"]
     assert sandbox.faults == []
+
+
+def test_a_client_that_leaves_during_a_write_changes_nothing(
+    sandbox: Sandbox, log: pytest.LogCaptureFixture
+) -> None:
+    """A body that is closed early changes nothing, and nothing is logged."""
+    sandbox.fail_next(status=503)
+    start = head(sandbox, "Content-Length: 9", "Expect: 100-continue")
+    for _ in range(3):
+        with connect(sandbox) as connection:
+            connection.sendall(start.replace(b"/track/lead", b"/_sandbox/clear"))
+            assert connection.recv(65536).startswith(b"HTTP/1.1 100")
+            connection.sendall(b"{}")
+    assert get(sandbox, "/_sandbox/health") == {"status": "ok"}
+    assert len(sandbox.faults) == 1
+    assert not log.records
 
 
 def test_clear_can_be_undone(sandbox: Sandbox, client: CMSClient) -> None:

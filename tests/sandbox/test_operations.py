@@ -53,17 +53,16 @@ def test_an_operation_without_rules_is_an_error(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_the_openapi_description_has_the_wire_names(sandbox: Sandbox) -> None:
-    """`/openapi.json` and `/docs` describe the operations, their models and their errors."""
+    """`/openapi.json` describes the operations, their models and their errors."""
     api = request(sandbox, "GET", "/openapi.json").json()
-    assert request(sandbox, "GET", "/docs").status == 200
-    assert set(api["paths"]) == {operation.path for operation in OPERATIONS}
+    assert set(api["paths"]) > {operation.path for operation in OPERATIONS}
     for name, method, path, *_ in OPERATIONS:
         assert api["paths"][path][method.lower()]["operationId"] == name
     operation = api["paths"]["/track/sale"]["post"]
     assert set(operation["responses"]) == {"200", "400", "401", "409", "422", "429"}
     schemas = api["components"]["schemas"]
     models = {operation.request_model.__name__ for operation in OPERATIONS}
-    assert set(schemas) == models | {"TrackResponse", "ErrorResponse"}
+    assert set(schemas) > models | {"TrackResponse", "ErrorResponse"}
     assert set(schemas["SalePayload"]["required"]) == {
         "eventName",
         "customerExternalId",
@@ -72,7 +71,7 @@ def test_the_openapi_description_has_the_wire_names(sandbox: Sandbox) -> None:
         "currency",
     }
     assert operation["operationId"] == "track_sale"
-    assert operation["summary"] == "Track Sale"
+    assert operation["summary"] == "Track a sale"
     body = operation["requestBody"]["content"]["application/json"]["schema"]
     assert body == {"$ref": "#/components/schemas/SalePayload"}
     assert schemas["SalePayload"]["properties"]["currency"]["pattern"] == "^[A-Za-z]{3}$"

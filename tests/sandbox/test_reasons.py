@@ -7,10 +7,15 @@ from typing import Any
 import pytest
 
 from cutmeshort import CMSClient
+from cutmeshort.operations import TRACK_LEAD
 from cutmeshort.sandbox import Sandbox
+from cutmeshort.sandbox.state.exchanges import Exchange
+from cutmeshort.sandbox.state.reasons import Known, explain
+from cutmeshort.sandbox.state.seen import Seen
 
 from .helpers import LEAD, post
 from .scenarios import SCENARIOS, WRONG_TOKEN, view_of
+from .test_chains import START
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
@@ -44,3 +49,13 @@ def test_a_request_without_an_event_has_a_reason(body: Any, sandbox: Sandbox) ->
     summary = view_of(sandbox).requests()["requests"][0]
     assert (summary["event"], summary["customer"], summary["state"]) == (None, None, "refused")
     assert summary["why"].endswith((".", "`; CMSClient does."))
+
+
+def test_a_duplicate_of_an_unknown_event_has_a_reason() -> None:
+    """The reason of a duplicate leaves out the time of the original if that is not known."""
+    lead = Exchange("req_1", TRACK_LEAD, "POST", (), START, status=200, data={"duplicate": True})
+    seen = Seen("req_1", START, "track_lead", event="Sign up", customer="user_1")
+    assert explain(lead, seen, Known("token")) == (
+        'The lead "Sign up" of user_1 is already recorded, so it is not recorded again. The SDK '
+        "reports success."
+    )

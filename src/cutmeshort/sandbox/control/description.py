@@ -23,6 +23,7 @@ The **Sandbox** endpoints show and change what the sandbox knows. They need no t
 outside the rate limit and the faults. Requests that change something need `Content-Type:
 application/json`, even without a body. An error is `{"error": "one line"}`.
 """
+_PACKAGE = __name__.rpartition(".")[0]
 _TAGS = [
     {"name": "Tracking", "description": "The operations of the service."},
     {"name": "Sandbox", "description": "What the sandbox knows, and what it does next."},
@@ -47,8 +48,8 @@ def make_router(routes: Sequence[BaseRoute]) -> APIRouter:
     async def get_description() -> Response:
         return Json(describe())
 
-    add_file(router, "/docs", __package__, "docs.html")
-    add_file(router, "/_sandbox/docs/docs.js", __package__, "docs.js")
+    add_file(router, "/docs", _PACKAGE, "docs.html")
+    add_file(router, "/_sandbox/docs/docs.js", _PACKAGE, "docs.js")
     for name in ("swagger-ui.css", "swagger-ui-bundle.js"):
         add_file(router, f"/_sandbox/docs/{name}", "fastapi_offline", f"static/{name}")
     return router

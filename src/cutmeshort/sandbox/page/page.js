@@ -92,7 +92,7 @@ function duration(ms) {
   const units = [[864e5, "d"], [36e5, "h"], [6e4, "min"], [1e3, "s"], [1, "ms"]];
   const [size, unit] = units.find(([least]) => ms >= least) ?? [1, "ms"];
   const value = ms / size;
-  return ms >= 0 && `${+value.toFixed(value < 10 ? 1 : 0)} ${unit}`;
+  return ms >= 0 && `${value.toFixed(value < 10 && ms < 1e4 ? 1 : 0)} ${unit}`;
 }
 
 /* Code with colours */
@@ -137,6 +137,7 @@ const act = (action) => async (event) => {
 
 let spoken = -5000;
 let speech;
+let arrived = 0;
 const messages = new Set();
 
 /** Announce a message, at most every five seconds. */
@@ -144,6 +145,8 @@ function say(message) {
   messages.add(message);
   clearTimeout(speech);
   speech = setTimeout(() => {
+    if (arrived) messages.add(plural(arrived, "new request"));
+    arrived = 0;
     $("live").textContent = [...messages].join(" ");
     messages.clear();
     spoken = performance.now();
@@ -247,12 +250,14 @@ function selectSnippet(tab) {
     other.ariaSelected = other === tab;
     other.tabIndex = other === tab ? 0 : -1;
   }
+  $("snippet").setAttribute("aria-labelledby", tab.id);
   change();
 }
 
 async function sendTestLead() {
   const lead = { eventName: "Sign up", customerExternalId: "user_1", clickId: "click_1" };
   await call("POST", "/track/lead", lead, { Authorization: `Bearer ${await fullToken()}` });
+  $("main").focus();
 }
 
 async function clear() {
@@ -298,7 +303,7 @@ function rateLimit({ limit, used }) {
     change();
   }, 6e4);
   $("meter").hidden = !limit;
-  Object.assign($("meter"), { max: limit, high: limit - 1, value: used });
+  Object.assign($("meter"), { max: limit, high: limit - 1, value: used, ariaValueNow: used });
   return [limit ? `${used} of ${limit} this minute` : "off"];
 }
 
@@ -321,7 +326,7 @@ function renderHints() {
   const [title, items] = $("hints").children;
   $("hints").hidden = !model.hints.length;
   title.lastChild.textContent = `${plural(model.hints.length, "thing")} to check`;
-  list(items, model.hints, ({ text }) => text, ({ text }) => h("li", prose(text)));
+  list(items, model.hints, ({ text }) => text, ({ text, request }) => h("li", prose(text), " ", request && h("button.link", { onclick: () => reveal(request) }, "Show request")));
 }
 
 /** Whether the filter matches. */
@@ -359,7 +364,7 @@ function makeChain({ customer, deferred, waiting, revenue, earlier, steps }) {
 }
 
 function makeStep(step, next) {
-  const { type, event } = step;
+  const { type, event, request } = step;
   const [name, remark] = {
     click: () => [step.click, step.link],
     deferred: () => [event, "deferred"],
@@ -369,7 +374,7 @@ function makeStep(step, next) {
   }[type]();
   return h(`li.step.${type}`, icon(type, "svg.node"),
     next && h("i.gap", duration(Date.parse(next.time) - Date.parse(step.time))),
-    h("bdi.name", name),
+    request ? h("button.name", { onclick: () => reveal(request) }, h("bdi", name)) : h("bdi.name", name),
     remark && h("bdi.note", { title: remark }, remark), step.time && time(step.time));
 }
 
@@ -481,11 +486,24 @@ function updateRow(node, lines) {
   button.ariaExpanded = isOpen;
   if (!isOpen) detail?.remove();
   else if (!detail) showDetail(node);
+  if (view.reveal !== node.key) return;
+  view.reveal = null;
+  button.focus();
 }
 
 function open(id) {
   view.open = id;
   change();
+}
+
+/** Open a request, wherever it is in the list. */
+function reveal(id) {
+  filter("");
+  show("all");
+  selectTab("requests");
+  Object.assign(view, { rows: KEPT, held: [...model.requests.keys()].pop(), reveal: id });
+  open(id);
+  if (!model.requests.has(id)) toast("The sandbox no longer keeps this request.");
 }
 
 async function showDetail(node) {
@@ -514,7 +532,7 @@ function box(title, remark, { headers, body, truncated }) {
 
 async function sendAgain(id) {
   const sent = await call("POST", `/_sandbox/requests/${id}/replay`);
-  toast(`Sent again: ${sent.status ?? "no response,"} ${sent.state}.`);
+  toast(`Sent again: ${sent.status ?? "no response,"} ${sent.state}.`, "Show", () => reveal(sent.id));
 }
 
 /* The event stream */
@@ -529,7 +547,7 @@ function connect() {
   stream?.close();
   if (document.hidden) return;
   stream = new EventSource(`/_sandbox/events?after=${model.sequence ?? 0}`);
-  stream.onopen = () => connection("Live");
+  stream.onopen = () => model.totals && connection("Live");
   stream.onerror = () => {
     lost ??= Date.now();
     stream.close();
@@ -551,13 +569,14 @@ function connection(label, since) {
 function receive({ requests = [], chains = [], ...rest }) {
   Object.assign(model, rest);
   for (const chain of chains) model.chains.set(chain.customer, chain);
+  arrived += requests.length;
   for (const request of requests) model.requests.set(request.id, request);
   for (const id of model.requests.keys()) {
     if (model.requests.size <= KEPT) break;
     model.requests.delete(id);
   }
   model.late?.push(...requests);
-  if (requests.length) say("New requests.");
+  if (requests.length) say("");
   change();
 }
 
@@ -572,6 +591,7 @@ async function snapshot(state) {
   model.late = view.held = null;
   if (!model.requests.has(view.open)) view.open = null;
   change();
+  requestAnimationFrame(() => connection("Live"));
 }
 
 /* Keys, tabs of the phone, theme */
@@ -627,8 +647,8 @@ const THEMES = ["system", "light", "dark"];
 /** Use a theme, or the one of the last visit. Browsers may forbid the storage. */
 function setTheme(name) {
   try {
-    name ??= localStorage.theme;
-    localStorage.theme = name ?? "system";
+    name ??= localStorage["cutmeshort-theme"];
+    localStorage["cutmeshort-theme"] = name ?? "system";
   } catch {}
   document.documentElement.dataset.theme = name ?? "system";
   $("theme").ariaLabel = $("theme").title = `Theme: ${name ?? "system"}`;
@@ -648,9 +668,8 @@ const BUTTONS = {
   "more-chains": () => more("chains"),
   older: () => more("rows"),
   new: () => {
-    view.held = view.newest;
-    render();
-    $("rows").firstChild.firstChild.focus();
+    view.held = view.reveal = view.newest;
+    change();
   },
 };
 

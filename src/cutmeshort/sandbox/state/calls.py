@@ -9,6 +9,7 @@ from ...models import EventPayload
 from ...operations import Operation
 from .exchanges import Exchange, Headers
 from .seen import read_fields
+from .tokens import MASK, header_text
 
 # The arguments that are written first, in this order.
 _ORDER = (
@@ -44,7 +45,7 @@ def call_of(exchange: Exchange, token: str) -> Optional[Call]:
     if (
         exchange.method != exchange.operation.method
         or content_type != "application/json"
-        or header(exchange.headers, b"authorization") != f"Bearer {token}"
+        or not _has_token(exchange, token)
         or is_forbidden(exchange)
     ):
         return None
@@ -67,9 +68,17 @@ def call_with(operation: Operation, payload: EventPayload) -> Call:
     )
 
 
+def _has_token(exchange: Exchange, token: str) -> bool:
+    """Return whether a request has the token; a document that was imported may have masked it."""
+    sent = header(exchange.headers, b"authorization")
+    return sent == f"Bearer {token}" or (MASK in sent and exchange.status != 401)
+
+
 def is_forbidden(exchange: Exchange) -> bool:
-    """Return whether the sandbox rejected a request because of its Host or Origin."""
-    return exchange.status == 403 and exchange.fault is None and exchange.forced is None
+    """Return whether the sandbox rejected a request because of its Host header."""
+    if exchange.refusal is None or exchange.fault is not None or exchange.forced is not None:
+        return False
+    return exchange.status == 403 or "Host header" in exchange.refusal.message
 
 
 def headers_of(exchange: Exchange, token: str, token_source: str) -> list[tuple[str, str, bool]]:
@@ -84,14 +93,14 @@ def headers_of(exchange: Exchange, token: str, token_source: str) -> list[tuple[
     Returns:
         For each header its name, its value, and whether the value contains `token_source`.
     """
-    names = [b"content-type", *([b"host", b"origin"] if is_forbidden(exchange) else [])]
+    names = [b"content-type", *([b"host"] if is_forbidden(exchange) else [])]
     found = [
         (name.decode().title(), value, False)
         for name in names
         if (value := header(exchange.headers, name))
     ]
     sent = header(exchange.headers, b"authorization")
-    if sent == f"Bearer {token}":
+    if _has_token(exchange, token):
         found.append(("Authorization", f"Bearer {token_source}", True))
     elif sent:
         wrong = f"Bearer {_WRONG_TOKEN}" if sent.startswith("Bearer ") else _WRONG_TOKEN
@@ -127,4 +136,4 @@ def literal(value: object) -> str:
 def header(headers: Headers, name: bytes) -> str:
     """Return the value of a header; "" if it is missing."""
     values = [value for key, value in headers if key.lower() == name]
-    return values[0].decode("latin-1") if values else ""
+    return header_text(values[0]) if values else ""

@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 from typing import Any, Callable, NamedTuple, Optional
 
 from ...models.timestamps import read_timestamp
-from .seen import Seen, decimal_places, format_money
+from ...money import from_minor_units
+from .seen import Seen, decimal_places
 
 MAX_HINTS = 20
 # Fewer customers may share a click id for a good reason, such as a family with one computer.
@@ -76,18 +77,21 @@ def amounts_below_100(seen: Sequence[Seen]) -> list[Hint]:
         if each.invoice and 0 < amount < _SMALL_AMOUNT and decimal_places(currency) == 2:
             small.setdefault(str(currency), {})[each.invoice] = each
     return [
-        Hint(
-            "amount_below_100",
-            f"{each.invoice} has the amount {each.amount}, which is "
-            f"{format_money(each.amount or 0, currency)}. Amounts are in the minor unit (cents): "
-            f"if you meant {each.amount} {currency}, send {(each.amount or 0) * 100}.",
-            each,
-            each.customer,
-        )
+        _small_amount(each, currency)
         for currency, by_invoice in small.items()
         if len(by_invoice) == 1
         for each in by_invoice.values()
     ]
+
+
+def _small_amount(seen: Seen, currency: str) -> Hint:
+    amount = seen.amount or 0
+    text = (
+        f"{seen.invoice} has the amount {amount}, which is {from_minor_units(amount, currency)} "
+        f"{currency}. Amounts are in the minor unit (cents): if you meant {amount} {currency}, "
+        f"send {amount * 100}."
+    )
+    return Hint("amount_below_100", text, seen, seen.customer)
 
 
 def similar_event_names(seen: Sequence[Seen]) -> list[Hint]:

@@ -4,11 +4,11 @@ from typing import NamedTuple, Optional
 
 from ...exceptions import error_spec
 from ...retry import is_retried
-from .calls import header
+from .calls import header, is_forbidden
 from .exchanges import Exchange, Headers
 from .seen import Seen, type_of
 from .service import Recorded
-from .tokens import mask_token
+from .tokens import mask_authorization, mask_token
 
 
 class Known(NamedTuple):
@@ -112,7 +112,7 @@ def _advice(exchange: Exchange, message: str) -> str:
         for field, advice in _FIELD_ADVICE.items():
             if f"{field}: " in message:
                 return advice
-    if "Host header" in message:
+    if is_forbidden(exchange):
         return "Use the URL that the sandbox shows as CMS_HOST."
     return _STATUS_ADVICE.get(exchange.status or 0, "")
 
@@ -142,8 +142,9 @@ def _explain_token(headers: Headers, token: str) -> str:
         )
     if scheme != "Bearer" or not sent_token:
         return "The Authorization header must be `Bearer`, a space and the token."
+    shown = mask_authorization(sent).removeprefix("Bearer ")
     return (
-        f"The token {mask_token(sent_token)} is not the one of this sandbox, {mask_token(token)}. "
+        f"The token {shown} is not the one of this sandbox, {mask_token(token)}. "
         "Set CMS_BEARER_TOKEN to the token that the sandbox shows."
     )
 

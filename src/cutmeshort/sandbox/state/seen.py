@@ -98,15 +98,9 @@ def decimal_places(currency: Optional[str]) -> Optional[int]:
 
 def to_text(time: datetime) -> str:
     """Return a time as ISO 8601 in UTC, with milliseconds and `Z`."""
-    utc = time.astimezone(timezone.utc)
-    return utc.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def format_money(amount: int, currency: str) -> str:
-    """Return an amount in the minor unit as text in the major unit, such as `0.49 USD`."""
-    if decimal_places(currency) is None:
-        return f"{amount} {currency}"
-    return f"{from_minor_units(amount, currency)} {currency}"
+    if time.tzinfo is not timezone.utc:  # a document may have another offset
+        time = time.astimezone(timezone.utc)
+    return f"{time.isoformat(timespec='milliseconds')[:-6]}Z"  # instead of +00:00
 
 
 def _is_int(value: Any) -> bool:

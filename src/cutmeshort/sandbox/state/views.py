@@ -9,21 +9,21 @@ from weakref import WeakKeyDictionary
 from .attempts import Attempts
 from .chains import Chains
 from .changes import Change
-from .exchanges import MAX_REQUESTS, Body, Exchange, Headers
+from .exchange_json import messages, summarise
+from .exchanges import MAX_REQUESTS, Exchange
 from .faults import Fault
 from .hints import find_hints
 from .pytest_snippets import Earlier, chain_to_pytest, to_pytest
 from .reasons import Known, explain
-from .seen import Seen, decimal_places, read_exchange, to_text, type_of
+from .seen import Seen, read_exchange
 from .snippets import to_curl, to_python
 from .state import State
-from .tokens import DEFAULT_TOKEN, header_text, mask_authorization, mask_token
+from .tokens import DEFAULT_TOKEN, mask_token
 from .totals import Funnel, Revenue, rate_limit_total, request_totals
 
 MAX_CHAINS = 1_000
 HINT_SECONDS = 0.5
 _RATE_LIMIT_SECONDS = 1.0
-_SECRET_HEADERS = (b"authorization", b"proxy-authorization")
 
 Json = dict[str, Any]
 
@@ -160,7 +160,7 @@ class View:
                 entry = self._entries.get(exchange)
                 if exchange.request_id == request_id and entry is not None:
                     copy = self._copies(exchange, entry.seen)
-                    return {**entry.summary, **_bodies(exchange, include_token), "copy": copy}
+                    return {**entry.summary, **messages(exchange, include_token), "copy": copy}
         return None
 
     def chain(self, customer: str) -> Optional[Json]:
@@ -230,28 +230,7 @@ class View:
             deferred=chain.deferred if chain is not None else None,
             attempt=place.number,
         )
-        summary = {
-            "id": exchange.request_id,
-            "time": to_text(exchange.arrived),
-            "operation": exchange.operation.name,
-            "event": seen.event,
-            "customer": seen.customer,
-            "invoice": seen.invoice,
-            "click": seen.click,
-            "amount": seen.amount,
-            "currency": seen.currency,
-            "exponent": decimal_places(seen.currency),
-            "state": exchange.outcome,
-            "status": exchange.status,
-            "type": type_of(exchange),
-            "recorded": exchange.recorded,
-            "fault": exchange.fault.label if exchange.fault is not None else None,
-            "duration_ms": round(exchange.seconds * 1000, 1),
-            "call": place.call,
-            "attempt": place.number,
-            "replay_of": exchange.replay_of,
-            "why": explain(exchange, seen, known),
-        }
+        summary = summarise(exchange, seen, place, explain(exchange, seen, known))
         return _Entry(seen, summary)
 
     def _summaries(self, exchanges: Iterable[Exchange]) -> list[Json]:
@@ -306,31 +285,3 @@ def _keys(changes: Sequence[Change], topic: str) -> list[Any]:
 
 def _fault(fault: Fault, id: Optional[int], times: Optional[int]) -> Json:
     return {"id": id, "times": times, "label": fault.label, **vars(fault)}
-
-
-def _bodies(exchange: Exchange, include_token: bool) -> Json:
-    request = {
-        "method": exchange.method,
-        "path": exchange.operation.path,
-        **_message(exchange.headers, exchange.body, include_token),
-    }
-    response = {
-        "status": exchange.status,
-        **_message(exchange.response_headers, exchange.response_body, include_token),
-    }
-    return {"request": request, "response": None if exchange.status is None else response}
-
-
-def _message(headers: Headers, body: Body, include_token: bool) -> Json:
-    return {
-        "headers": [[*_header(name, value, include_token)] for name, value in headers],
-        "body": body.data.decode(errors="replace"),
-        "truncated": body.truncated,
-    }
-
-
-def _header(name: bytes, value: bytes, include_token: bool) -> tuple[str, str]:
-    text = header_text(value)
-    if name.lower() in _SECRET_HEADERS and not include_token:
-        text = mask_authorization(text)
-    return name.decode("latin-1").title(), text
