@@ -97,7 +97,7 @@ class Windows:
         self._allowed.add(urlsplit(url).netloc)
         context.on("console", self._on_console)
         context.on("request", self._on_request)
-        context.on("weberror", lambda error: self._add(f"exception: {error.error}"))
+        context.on("page", self._on_page)
         context.add_init_script(init_script)
         page = context.new_page()
         page.goto(url)
@@ -106,6 +106,9 @@ class Windows:
     def close(self) -> None:
         """Close all windows."""
         self._open.close()
+
+    def _on_page(self, page: Page) -> None:
+        page.on("pageerror", lambda error: self._add(f"exception: {error}"))
 
     def _on_console(self, message: ConsoleMessage) -> None:
         if message.type == "error":

@@ -80,9 +80,7 @@ def test_the_copied_python_code_tracks_the_event(
     sandbox.assert_sale(invoice_id="inv_1", amount=4990, currency="EUR", click_id="click_1")
 
 
-def test_the_copied_curl_command_names_the_request(
-    copying_page: Page, sandbox: Sandbox, client: CMSClient
-) -> None:
+def test_the_copied_curl_command_names_the_request(copying_page: Page, client: CMSClient) -> None:
     """Copy as curl gives a command with the path and the body of the request."""
     client.track_lead("Sign up", "user_42", click_id="click_1")
     open_row(copying_page).get_by_role("button", name="Copy as curl").click()
