@@ -1,12 +1,12 @@
-// The page of the sandbox. What applications sent enters the document as text only, never as markup.
+// Text of requests enters the document as text, never as markup.
 
 const KEPT = 1000; // requests
-const model = { chains: new Map(), requests: new Map() }; // what the sandbox sent
-const view = { query: "", show: "all", rows: 50, chains: 20 }; // what the reader chose
+const model = { chains: new Map(), requests: new Map() }; // of the sandbox
+const view = { query: "", show: "all", rows: 50, chains: 20 }; // of the reader
 
 const $ = (id) => document.getElementById(id);
 
-/** Make an element: h("p.muted", { title }, "text", child). */
+/** h("p.muted", { title }, "text", child) makes an element. */
 function h(spec, ...children) {
   const [tag, ...names] = spec.split(".");
   const properties = children[0]?.constructor === Object ? children.shift() : {};
@@ -26,7 +26,7 @@ const icon = (name, spec = "svg") => h(spec, h("use", { href: `#${name}` }));
 /** Text in which `backticks` mark code. */
 const prose = (text) => text.split("`").map((part, index) => h(index % 2 ? "code" : "bdi", part));
 
-/** Show items, at most eight new ones in a frame. The same object keeps its element. */
+/** Show items, at most eight new ones a frame. The same item keeps its element. */
 function list(parent, items, key, make) {
   const old = new Map([...parent.children].map((node) => [node.key, node]));
   const focus = document.activeElement;
@@ -67,34 +67,28 @@ const number = (value) => value.toLocaleString();
 const plural = (value, one) => `${number(value)} ${one}${value === 1 ? "" : "s"}`;
 const time = (iso) => h("time", { title: iso }, clock.format(new Date(iso)));
 
-/** Format an amount. Without an exponent, it has no minor unit. */
 function money({ amount, currency, exponent }) {
   const value = amount / 10 ** exponent;
   try {
     return value.toLocaleString(undefined, { style: "currency", currency, minimumFractionDigits: exponent, maximumFractionDigits: exponent });
   } catch {
-    return `${value} ${currency}`; // of a refused request
+    return `${value} ${currency}`;
   }
 }
 
-const UNITS = [[864e5, "d"], [36e5, "h"], [6e4, "min"], [1e3, "s"], [0.1, "ms"]];
-
 function duration(ms) {
-  const [least, unit] = UNITS.find(([least]) => ms >= least) ?? [];
-  if (!unit) return ms >= 0 && "<0.1 ms";
-  const value = ms / Math.max(1, least);
-  return `${+value.toFixed(value < 10 && ms < 1e4 ? 1 : 0)} ${unit}`;
+  const [size, unit] = ms < 1e3 ? [1, "ms"] : ms < 6e4 ? [1e3, "s"] : ms < 36e5 ? [6e4, "min"] : ms < 864e5 ? [36e5, "h"] : [864e5, "d"];
+  return ms >= 0 && (ms < 0.1 ? "<0.1 ms" : `${+(ms / size).toPrecision(2)} ${unit}`);
 }
 
-const CODE = /(#.*)|("(?:[^"\\\n]|\\.)*"(?=:))|("(?:[^"\\\n]|\\.)*"|'[^']*')|((?<=\s)(?:-?\d[\w.+-]*|true|false|null))/;
-
+/** Colour JSON and code. */
 function coloured(text) {
-  if (text.length > 2e4) return [text];
-  const names = ["", ".comment", ".key", ".string", ".literal"];
-  return text.split(CODE).map((part, index) => part && h(`span${names[index % 5]}`, part));
+  const parts = text.split(/("(?:\\.|[^"\\])*"|'[^']*'|#.*)/);
+  const name = (index) => (parts[index][0] === "#" ? "comment" : parts[index + 1][0] === ":" ? "key" : "string");
+  return parts.map((part, index) => (index % 2 ? h(`span.${name(index)}`, part) : part));
 }
 
-/** Indent JSON, and keep its numbers as they were sent: 49.0 is not 49. */
+/** Indent JSON, in which 49.0 stays 49.0. */
 function indented(text) {
   try {
     return JSON.stringify(JSON.parse(text, (key, value, { source }) => (typeof value === "number" ? JSON.rawJSON(source) : value)), null, 2);
@@ -133,7 +127,7 @@ const messages = new Set();
 let spoken = -5000;
 let arrived = 0;
 
-/** Announce a message, at most every five seconds. */
+/** Announce messages, at most every five seconds. */
 function say(message) {
   messages.add(message);
   later("speech", Math.max(99, spoken + 5000 - performance.now()), () => {
@@ -164,7 +158,8 @@ async function copy(text, what) {
 
 let frame;
 
-function change() {
+function change(choice) {
+  Object.assign(view, choice);
   frame ??= requestAnimationFrame(() => {
     frame = null;
     if (model.totals) render();
@@ -186,7 +181,8 @@ function render() {
   put("revenue", model.revenue, revenue);
   put("queue", [model.faults, model.outage, settings.error_status], queue);
   renderSettings(settings);
-  renderHints();
+  put("hints", model.hints, hints);
+  $("hints").hidden = !model.hints.length;
   renderChains();
   renderRequests();
 }
@@ -203,8 +199,7 @@ print(CMSClient().track_lead("Sign up", "user_1", "click_1"))'`,
 
 client = CMSClient("${token}", host="${url}")
 print(client.track_lead("Sign up", "user_1", "click_1"))`,
-  pytest: `# Sends its lead here; the fixture cms_sandbox starts a sandbox of its own
-from cutmeshort import CMSClient
+  pytest: `from cutmeshort import CMSClient
 
 def test_sign_up():
     client = CMSClient("${token}", host="${url}")
@@ -216,17 +211,15 @@ def test_sign_up():
   -d '{"eventName": "Sign up", "customerExternalId": "user_1", "clickId": "click_1"}'`,
 });
 
-/** The URL and the token, which is not masked. */
+/** The URL and the token, unmasked. */
 const full = () => (model.token_masked ? call("GET", "/_sandbox/state?include_token=true") : model);
 
 function selectSnippet(tab) {
-  view.snippet = tab.textContent;
   for (const other of $("tabs").children) {
     other.ariaSelected = other === tab;
     other.tabIndex = other === tab ? 0 : -1;
   }
-  $("snippet").setAttribute("aria-labelledby", tab.id);
-  change();
+  change({ snippet: tab.textContent });
 }
 
 async function sendTestLead() {
@@ -236,7 +229,7 @@ async function sendTestLead() {
 }
 
 async function clear() {
-  if (!$("empty").hidden) return; // what was cleared before can still be undone
+  if (!$("empty").hidden) return; // and keep what undo brings back
   await call("POST", "/_sandbox/clear");
   toast("Cleared.", "Undo", undo);
 }
@@ -258,11 +251,11 @@ function funnel({ clicks, leads, sales, sales_after_lead: followed }) {
 }
 
 const counts = ({ recorded, pending, duplicate, refused, failed }) => [
-  ["recorded", "recorded", recorded + pending, pending && `${number(pending)} pending`],
-  ["duplicate", "duplicates", duplicate, "recorded once"],
-  ["refused", "refused", refused, "invalid"],
-  ["failed", "failed", failed, "on purpose"],
-].map(([state, label, value, remark]) => h(`li.${state}`, h("span.pill", icon(state)), label, h("span.muted", remark), h("b", number(value))));
+  ["recorded", pending ? `recorded, ${number(pending)} pending` : "recorded", recorded + pending],
+  ["duplicate", "duplicates, recorded once", duplicate],
+  ["refused", "refused", refused],
+  ["failed", "failed on purpose", failed],
+].map(([state, label, value]) => h(`li.${state}`, h("span.pill", icon(state)), label, h("b", number(value))));
 
 function rateLimit({ limit, used }) {
   later("rate", 6e4, () => {
@@ -283,17 +276,14 @@ function revenue(entries) {
 function sparkline(steps) {
   const x = 100 / (steps.length + 1);
   const top = Math.max(1, ...steps);
-  const line = `M0 27${steps.map((value, index) => `H${(index + 1) * x}V${27 - (25 * value) / top}`).join("")}H100`;
-  return h("svg.sparkline", { viewBox: "0 0 100 28", preserveAspectRatio: "none" }, h("path.area", { d: `${line}V27` }), h("path", { d: line }));
+  const line = steps.map((value, index) => `H${(index + 1) * x}V${27 - (25 * value) / top}`);
+  return h("svg.sparkline", { viewBox: "0 0 100 28", preserveAspectRatio: "none" }, h("path", { d: `M-2 27${line.join("")}H102V27` }));
 }
 
-function renderHints() {
-  const { hints } = model;
-  const [title, items] = $("hints").children;
-  $("hints").hidden = !hints.length;
-  title.lastChild.textContent = `${plural(hints.length, "thing")} to check`;
-  list(items, hints, ({ text }) => text, ({ text, request }) => h("li", prose(text), " ", request && h("button.link", { onclick: () => reveal(request) }, "Show request")));
-}
+const hints = (all) => [
+  h("summary", icon("warning"), `${plural(all.length, "thing")} to check`),
+  h("ul", all.map(({ text, request }) => h("li", prose(text), " ", request && h("button.link", { onclick: () => reveal(request) }, "Show request")))),
+];
 
 /** Whether the filter matches. */
 function found(item) {
@@ -303,8 +293,7 @@ function found(item) {
 
 function filter(text) {
   $("filter").value = text;
-  view.query = text.trim().toLowerCase();
-  change();
+  change({ query: text.trim().toLowerCase() });
 }
 
 function renderChains() {
@@ -362,16 +351,16 @@ async function injectOwn(event) {
 }
 
 function queue([faults, outage, status]) {
-  const after = outage ? `then ${outage.label} until the outage ends` : status ? `then ${status} to every request` : faults.length ? "then normal responses" : "a normal response";
+  const after = outage ? `${outage.label} until the outage ends` : status ? `${status} for every request` : "normal responses";
   const tokens = faults.map(({ id, label, times }) => {
-    const text = times > 1 ? `${label} × ${times}` : label;
+    const text = label + (times > 1 ? ` × ${times}` : "");
     const remove = async () => {
       await call("DELETE", `/_sandbox/faults?id=${id}`);
       $("own-toggle").focus();
     };
     return h("span.queued.failed", text, h("button", { "aria-label": `Remove ${text}`, onclick: remove }, icon("failed")));
   });
-  return [h("span.muted", "Next:"), ...tokens, h("span.muted", after)];
+  return [h("span.muted", "Next:"), ...tokens, h("span.muted", faults.length ? "then " : "", after)];
 }
 
 function renderSettings({ duplicate_status: duplicates, response, rate_limit: limit }) {
@@ -393,9 +382,8 @@ function press(group, value) {
 }
 
 function show(state) {
-  view.show = state;
   press("segments", state);
-  change();
+  change({ show: state });
 }
 
 function renderRequests() {
@@ -415,7 +403,7 @@ function renderRequests() {
   note("no-requests", all.length ? "" : "No request matches.");
 }
 
-/** Join the attempts of a call: whether a line leads up and down from each row, or past it. */
+/** Whether the line that joins the attempts of a call leads up, down or past each row. */
 function rails(requests) {
   const last = new Map(requests.map(({ call }, index) => [call, index]));
   const joined = new Set();
@@ -431,14 +419,14 @@ function rails(requests) {
 function makeRow(request) {
   const { id, state, status, event, operation, attempt } = request;
   const notes = [
-    request.customer, request.invoice, request.currency && request.amount !== null && money(request),
+    request.customer, request.invoice, request.currency && request.amount && money(request),
     attempt > 1 && `attempt ${attempt}`, request.replay_of && "sent again", request.fault, state === "pending" && "deferred",
   ].filter(Boolean);
   return h(`li.row.${state}${status ? "" : ".hollow"}`,
     h("button", { "aria-expanded": false, "aria-controls": `detail-${id}`, onclick: () => open(view.open === id ? null : id) },
       h("span.mono", time(request.time)), h("span"),
-      h("span.what", h("bdi", event ?? { track_lead: "Lead", track_sale: "Sale" }[operation] ?? "Request"),
-        h("span", notes.flatMap((text, index) => [index && " · ", h("bdi", text)]))),
+      h("span.what", h("bdi", event ?? operation ?? "Request"),
+        h("span.muted", notes.flatMap((text, index) => [index && " · ", h("bdi", text)]))),
       pill(request), h("span.duration", duration(request.duration_ms))));
 }
 
@@ -456,18 +444,14 @@ function updateRow(node, line) {
   button.focus();
 }
 
-function open(id) {
-  view.open = id;
-  change();
-}
+const open = (id) => change({ open: id });
 
 /** Open a request, wherever it is in the list. */
 function reveal(id) {
   filter("");
   show("all");
   selectTab("requests");
-  Object.assign(view, { rows: KEPT, held: [...model.requests.keys()].pop(), reveal: id });
-  open(id);
+  change({ rows: KEPT, held: [...model.requests.keys()].pop(), reveal: id, open: id });
   if (!model.requests.has(id)) toast("The sandbox no longer keeps this request.");
 }
 
@@ -489,7 +473,7 @@ async function showDetail(node) {
 }
 
 function box(title, remark, { headers, body, truncated }) {
-  return h("section.box", h("h3", title, remark), h("pre.code", { tabindex: 0, "aria-label": title, role: "region" },
+  return h("section", { "aria-label": title }, h("h3", title, remark), h("pre.code", { tabindex: 0 },
     coloured(indented(body)), truncated && "\n… truncated", h("span.comment", "\n\n", headers.map((header) => `${header.join(": ")}\n`))));
 }
 
@@ -593,9 +577,6 @@ function selectTab(name) {
   press("sections", name);
 }
 
-const THEMES = ["system", "light", "dark"];
-
-/** Use a theme, or the one of the last visit. */
 function setTheme(name = localStorage["cutmeshort-theme"] ?? "system") {
   localStorage["cutmeshort-theme"] = document.documentElement.dataset.theme = name;
   $("theme").ariaLabel = $("theme").title = `Theme: ${name}`;
@@ -607,20 +588,12 @@ const BUTTONS = {
   "copy-snippet": async () => copy(snippets(await full())[view.snippet], "the code"),
   "test-lead": sendTestLead,
   clear,
-  theme: () => setTheme(THEMES[(THEMES.indexOf(document.documentElement.dataset.theme) + 1) % 3]),
+  theme: () => setTheme({ light: "dark", dark: "system" }[document.documentElement.dataset.theme] ?? "light"),
   "own-toggle": toggleOwn,
-  "more-chains": () => more("chains"),
-  older: () => more("rows"),
-  new: () => {
-    view.held = view.reveal = view.newest;
-    change();
-  },
+  "more-chains": () => change({ chains: view.chains + 100 }),
+  older: () => change({ rows: view.rows + 100 }),
+  new: () => change({ held: view.newest, reveal: view.newest }),
 };
-
-function more(part) {
-  view[part] += 100;
-  change();
-}
 
 $("chips").prepend(...Object.entries(FAULTS).map(([label, fault]) => h("button.chip", { onclick: () => inject(fault) }, icon("bolt"), label)));
 for (const [id, action] of Object.entries(BUTTONS)) $(id).onclick = act(action);
@@ -649,6 +622,6 @@ narrow.onchange = () => {
 narrow.onchange();
 selectTab("chains");
 show("all");
-selectSnippet($("tab-1"));
+selectSnippet($("tabs").firstElementChild);
 connect();
 setTheme();
