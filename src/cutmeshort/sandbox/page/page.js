@@ -243,7 +243,8 @@ function funnel({ clicks, leads, sales, sales_after_lead: followed }) {
   const stages = [["click", clicks, leads, "lead"], ["lead", leads, followed, "sale"], ["sale", sales]];
   return stages.map(([name, all, after, next]) => {
     const node = h(`div.stage.${name}`, h("p", h("b", number(all)), name !== "click" ? ` with a ${name}` : all === 1 ? " click" : " clicks"), h("i.bar"),
-      next && [h(`i.band.to-${next}`), h("i.lost"), all > after && h("span", `${number(all - after)} not yet`), all && h("b.rate", `${Math.round((100 * after) / all)}%`)]);
+      next && [h("i.band"), h("i.lost"), all > after && h("span", `${number(all - after)} not yet`), all && h("b.rate", `${Math.round((100 * after) / all)}%`)]);
+    node.style.setProperty("--next", `var(--${next})`);
     node.style.setProperty("--from", all / Math.max(clicks, sales, 1));
     node.style.setProperty("--to", after / Math.max(clicks, sales, 1));
     return node;
@@ -338,12 +339,6 @@ const FAULTS = {
 
 const inject = (fault) => call("POST", "/_sandbox/faults", fault);
 
-function toggleOwn() {
-  const hidden = ($("own").hidden = !$("own").hidden);
-  $("own-toggle").ariaExpanded = !hidden;
-  (hidden ? $("own-toggle") : $("own").elements[0]).focus();
-}
-
 async function injectOwn(event) {
   event.preventDefault();
   const values = [...new FormData($("own"))].filter(([, value]) => value);
@@ -425,7 +420,7 @@ function makeRow(request) {
   return h(`li.row.${state}${status ? "" : ".hollow"}`,
     h("button", { "aria-expanded": false, "aria-controls": `detail-${id}`, onclick: () => open(view.open === id ? null : id) },
       h("span.mono", time(request.time)), h("span"),
-      h("span.what", h("bdi", event ?? operation ?? "Request"),
+      h("span.what", h("b", h("bdi", event ?? operation ?? "Request")),
         h("span.muted", notes.flatMap((text, index) => [index && " · ", h("bdi", text)]))),
       pill(request), h("span.duration", duration(request.duration_ms))));
 }
@@ -452,7 +447,6 @@ function reveal(id) {
   show("all");
   selectTab("requests");
   change({ rows: KEPT, held: [...model.requests.keys()].pop(), reveal: id, open: id });
-  if (!model.requests.has(id)) toast("The sandbox no longer keeps this request.");
 }
 
 async function showDetail(node) {
@@ -512,10 +506,9 @@ function connection(label, since) {
 function receive({ requests = [], chains = [], ...rest }) {
   Object.assign(model, rest);
   for (const chain of chains) model.chains.set(chain.customer, chain);
-  for (const request of requests) model.requests.set(request.id, request);
-  for (const id of model.requests.keys()) {
-    if (model.requests.size <= KEPT) break;
-    model.requests.delete(id);
+  for (const request of requests) {
+    model.requests.set(request.id, request);
+    if (model.requests.size > KEPT) model.requests.delete(model.requests.keys().next().value);
   }
   arrived += requests.length;
   if (arrived) say("");
@@ -565,8 +558,7 @@ function escape(target) {
   if (target === $("filter")) {
     filter("");
     target.blur();
-  } else if ($("own").contains(target)) toggleOwn();
-  else if (view.open) {
+  } else if (view.open && !target.form) {
     target.closest(".row")?.firstChild.focus();
     open(null);
   }
@@ -589,7 +581,6 @@ const BUTTONS = {
   "test-lead": sendTestLead,
   clear,
   theme: () => setTheme({ light: "dark", dark: "system" }[document.documentElement.dataset.theme] ?? "light"),
-  "own-toggle": toggleOwn,
   "more-chains": () => change({ chains: view.chains + 100 }),
   older: () => change({ rows: view.rows + 100 }),
   new: () => change({ held: view.newest, reveal: view.newest }),
