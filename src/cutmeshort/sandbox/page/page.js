@@ -10,8 +10,8 @@ const $ = (id) => document.getElementById(id);
 function h(spec, ...children) {
   const [tag, ...names] = spec.split(".");
   const properties = children[0]?.constructor === Object ? children.shift() : {};
-  const space = /^(svg|use|path)$/.test(tag) ? "2000/svg" : "1999/xhtml";
-  const node = document.createElementNS(`http://www.w3.org/${space}`, tag);
+  const drawn = ["svg", "use", "path"].includes(tag);
+  const node = drawn ? document.createElementNS("http://www.w3.org/2000/svg", tag) : document.createElement(tag);
   node.setAttribute("class", names.join(" "));
   for (const [name, value] of Object.entries(properties)) {
     if (name === "onclick") node.onclick = act(value);
@@ -62,10 +62,9 @@ function note(id, text) {
   $(id).hidden = !text;
 }
 
-const clock = new Intl.DateTimeFormat(undefined, { timeStyle: "medium", hourCycle: "h23" });
 const number = (value) => value.toLocaleString();
 const plural = (value, one) => `${number(value)} ${one}${value === 1 ? "" : "s"}`;
-const time = (iso) => h("time", { title: iso }, clock.format(new Date(iso)));
+const time = (iso) => h("time", { title: iso }, new Date(iso).toLocaleTimeString(undefined, { hourCycle: "h23" }));
 
 function money({ amount, currency, exponent }) {
   const value = amount / 10 ** exponent;
@@ -76,9 +75,11 @@ function money({ amount, currency, exponent }) {
   }
 }
 
+const UNITS = { d: 864e5, h: 36e5, min: 6e4, s: 1e3, ms: 0 };
+
 function duration(ms) {
-  const [size, unit] = ms < 1e3 ? [1, "ms"] : ms < 6e4 ? [1e3, "s"] : ms < 36e5 ? [6e4, "min"] : ms < 864e5 ? [36e5, "h"] : [864e5, "d"];
-  return ms >= 0 && (ms < 0.1 ? "<0.1 ms" : `${+(ms / size).toPrecision(2)} ${unit}`);
+  const unit = Object.keys(UNITS).find((unit) => ms >= UNITS[unit]);
+  return unit && (ms < 0.1 ? "<0.1 ms" : `${+(ms / (UNITS[unit] || 1)).toPrecision(2)} ${unit}`);
 }
 
 /** Colour JSON and code. */
@@ -229,14 +230,14 @@ async function sendTestLead() {
 }
 
 async function clear() {
-  if (!$("empty").hidden) return; // and keep what undo brings back
+  if (!$("empty").hidden) return;
   await call("POST", "/_sandbox/clear");
   toast("Cleared.", "Undo", undo);
 }
 
 async function undo() {
   await call("POST", "/_sandbox/undo");
-  toast("The requests and events are back.");
+  toast("Restored.");
 }
 
 function funnel({ clicks, leads, sales, sales_after_lead: followed }) {
@@ -275,10 +276,10 @@ function revenue(entries) {
 }
 
 function sparkline(steps) {
-  const x = 100 / (steps.length + 1);
+  const x = 84 / (steps.length + 1);
   const top = Math.max(1, ...steps);
   const line = steps.map((value, index) => `H${(index + 1) * x}V${27 - (25 * value) / top}`);
-  return h("svg.sparkline", { viewBox: "0 0 100 28", preserveAspectRatio: "none" }, h("path", { d: `M-2 27${line.join("")}H102V27` }));
+  return h("svg.sparkline", h("path", { d: `M-2 27${line.join("")}H99V27` }));
 }
 
 const hints = (all) => [
@@ -398,7 +399,7 @@ function renderRequests() {
   note("no-requests", all.length ? "" : "No request matches.");
 }
 
-/** Whether the line that joins the attempts of a call leads up, down or past each row. */
+/** Where the line that joins the attempts of a call leads from each row. */
 function rails(requests) {
   const last = new Map(requests.map(({ call }, index) => [call, index]));
   const joined = new Set();
@@ -418,7 +419,7 @@ function makeRow(request) {
     attempt > 1 && `attempt ${attempt}`, request.replay_of && "sent again", request.fault, state === "pending" && "deferred",
   ].filter(Boolean);
   return h(`li.row.${state}${status ? "" : ".hollow"}`,
-    h("button", { "aria-expanded": false, "aria-controls": `detail-${id}`, onclick: () => open(view.open === id ? null : id) },
+    h("button", { "aria-expanded": false, onclick: () => open(view.open === id ? null : id) },
       h("span.mono", time(request.time)), h("span"),
       h("span.what", h("b", h("bdi", event ?? operation ?? "Request")),
         h("span.muted", notes.flatMap((text, index) => [index && " · ", h("bdi", text)]))),
@@ -441,7 +442,6 @@ function updateRow(node, line) {
 
 const open = (id) => change({ open: id });
 
-/** Open a request, wherever it is in the list. */
 function reveal(id) {
   filter("");
   show("all");
@@ -451,14 +451,14 @@ function reveal(id) {
 
 async function showDetail(node) {
   const { id, why } = node.item;
-  const panel = h("div.detail", { id: `detail-${id}` }, h("p.why", h("b.pill", "Why"), h("span", prose(why))));
+  const panel = h("div.detail", h("p.why", h("b.pill", "Why"), h("span", prose(why))));
   node.append(panel);
-  const { request, response, copy: code, ...summary } = await call("GET", `/_sandbox/requests/${id}`);
+  const { request, response, type, copy: code } = await call("GET", `/_sandbox/requests/${id}`);
   const button = (label, onclick) => h("button.button", { onclick }, label);
   panel.append(
     h("div.bodies",
       box("Request", h("code", request.path), request),
-      box("Response", response ? h("span.pill", `${response.status} ${summary.type}`) : pill(summary), response ?? { headers: [], body: "The connection was closed without a response." })),
+      response && box("Response", h("span.pill", `${response.status} ${type}`), response)),
     h("p.actions",
       button("Send again", () => sendAgain(id)),
       button("Copy as Python", () => copy(code.python, "the Python code")),
@@ -549,7 +549,7 @@ function move(step) {
 function onKey(event) {
   const { key, target } = event;
   if (key === "Escape") escape(target);
-  if (event.ctrlKey || event.metaKey || event.altKey || target.matches("input, select") || !Object.hasOwn(KEYS, key)) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || target.matches("input, select") || !KEYS[key]) return;
   event.preventDefault();
   KEYS[key]();
 }
@@ -610,7 +610,7 @@ narrow.onchange = () => {
   if (narrow.matches) $("footer").prepend($("addresses"));
   else $("connection").after($("addresses"));
 };
-narrow.onchange();
+requestAnimationFrame(narrow.onchange);
 selectTab("chains");
 show("all");
 selectSnippet($("tabs").firstElementChild);
