@@ -344,6 +344,7 @@ async function injectOwn(event) {
   event.preventDefault();
   const values = [...new FormData($("own"))].filter(([, value]) => value);
   await inject(Object.fromEntries(values.map(([name, value]) => [name, value === "on" || Number(value)])));
+  $("own").hidePopover();
 }
 
 function queue([faults, outage, status]) {
