@@ -77,7 +77,7 @@ def test_a_restart_keeps_everything(path: Path) -> None:
 
 
 def test_the_file_is_private_and_without_the_token(path: Path) -> None:
-    """The owner alone can read the file, and no version of it contains a token."""
+    """Only the owner can read the file, and no version of it contains a token."""
     with Sandbox(data=path, token=TOKEN) as sandbox:
         post(sandbox, LEAD)
         post(sandbox, LEAD, Authorization="Bearer the-token-of-an-account")

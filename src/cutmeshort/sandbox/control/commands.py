@@ -9,7 +9,7 @@ from ..state.faults import make_fault
 from ..state.state import State
 from . import schemas
 from .bodies import FaultBody, SettingsBody
-from .documentation import returns
+from .responses import returns
 from .errors import found
 from .follower import Feed
 from .json_response import Json

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Header, Query, Response
 from ..state.documents import export_document
 from ..state.state import State
 from . import commands, schemas
-from .documentation import errors_of, returns
+from .responses import errors_of, returns
 from .errors import found
 from .follower import Feed
 from .json_response import Json
