@@ -7,11 +7,11 @@ from fastapi import APIRouter, Header, Query, Response
 from ..state.documents import export_document
 from ..state.state import State
 from . import commands, schemas
-from .responses import errors_of, returns
 from .errors import found
 from .follower import Feed
 from .json_response import Json
 from .replay import Replayer
+from .responses import errors_of, returns
 from .stream import EventStream
 
 _IncludeToken = Annotated[
