@@ -1,7 +1,7 @@
 """
 A sandbox, a client of it, and its page in a browser.
 
-Playwright is imported by the fixtures only, as it may be missing: the test modules are then skipped.
+Only the fixtures import Playwright, as it may be missing: the test modules are then skipped.
 """
 
 from __future__ import annotations
