@@ -11,7 +11,7 @@ from cutmeshort import CMSClient
 from cutmeshort.sandbox import Sandbox
 from cutmeshort.sandbox.http.bodies import MAX_BODY_BYTES
 from cutmeshort.sandbox.state.faults import make_fault
-from cutmeshort.sandbox.state.views import View
+from cutmeshort.sandbox.view.view import View
 
 from ..support.timing import LONG
 from .helpers import LEAD, SALE, connect, head, post, read_to_end, request

@@ -6,8 +6,8 @@ from typing import Optional
 import pytest
 
 from cutmeshort.operations import TRACK_LEAD, TRACK_SALE
-from cutmeshort.sandbox.state.attempts import Attempts
 from cutmeshort.sandbox.state.exchanges import MAX_REQUESTS, Body, Exchange
+from cutmeshort.sandbox.view.attempts import Attempts
 
 from .test_chains import START
 

@@ -5,10 +5,10 @@ from typing import Any, Optional
 
 from cutmeshort.models import LeadPayload, SalePayload
 from cutmeshort.operations import TRACK_LEAD, TRACK_SALE
-from cutmeshort.sandbox.state.chains import MAX_STEPS, Chains
 from cutmeshort.sandbox.state.clicks import Click
-from cutmeshort.sandbox.state.seen import Seen
 from cutmeshort.sandbox.state.service import Recorded
+from cutmeshort.sandbox.view.chains import MAX_STEPS, Chains
+from cutmeshort.sandbox.view.seen import Seen
 
 START = datetime(2026, 11, 26, 12, 4, 11, 123456, timezone.utc)
 CLICKS = {"click_3f9c": Click("click_3f9c", "newsletter-may", START)}

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
+import urllib3
 
 from cutmeshort import CMSClient
 from cutmeshort.sandbox import Sandbox
@@ -47,16 +48,17 @@ def listening_url(process: "subprocess.Popen[str]", token: str) -> str:
 @needs_signals
 @pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM])
 def test_the_command_runs_until_it_is_interrupted(signal_number: int) -> None:
-    """The command prints URL and token, serves requests, and ends on a signal without an error."""
+    """The command prints URL and token, logs requests to operations, and ends on a signal."""
     with command("--port", "0", "--token", "mine", "--rate-limit", "1") as process:
         url = listening_url(process, "mine")
         assert process.stdout is not None
-        assert f"Open {url} in a browser" in process.stdout.readline()
-        assert f"{url}/openapi.json" in process.stdout.readline()
+        assert "in a browser" in process.stdout.readline()
         assert "Requests per minute: 1 " in process.stdout.readline()
         with CMSClient("mine", url) as client:
             assert lead(client)["success"] is True
             assert lead(client)["type"] == "rate_limit_exceeded"
+        with urllib3.PoolManager() as pool:
+            assert pool.request("GET", f"{url}/_sandbox/health").status == 200
         started = time.monotonic()
         os.kill(process.pid, signal_number)
         _, errors = process.communicate(timeout=10)
@@ -72,17 +74,22 @@ def test_the_command_runs_until_it_is_interrupted(signal_number: int) -> None:
 def test_the_options_are_settings_of_the_sandbox() -> None:
     """The command passes its options on to the sandbox."""
     options = "--rate-limit 0 --duplicate-status 409 --response flat --error-response code"
-    with command("--port", "0", *options.split()) as process:
+    hosts = "--allow-host sandbox --allow-host shop.example"
+    with command("--port", "0", *options.split(), *hosts.split()) as process:
         url = listening_url(process, "sandbox-token")
         assert process.stdout is not None
-        assert f"Open {url} in a browser" in process.stdout.readline()
-        assert f"{url}/openapi.json" in process.stdout.readline()
+        assert "in a browser" in process.stdout.readline()
         assert "Requests per minute: unlimited " in process.stdout.readline()
         with CMSClient("sandbox-token", url) as client:
             first, second = lead(client), lead(client)
         assert first["data"] == {"clickId": "click_1", "requestId": first["request_id"]}
         assert (second["status_code"], second["type"]) == (409, "conflict")
         assert second["request_id"]
+        with urllib3.PoolManager() as pool:
+            for host, status in (("sandbox:1", 200), ("shop.example", 200), ("evil.example", 403)):
+                headers = {"Host": host}
+                response = pool.request("GET", f"{url}/_sandbox/health", headers=headers)
+                assert response.status == status
         os.kill(process.pid, signal.SIGINT)
         assert process.wait(timeout=10) == 0
 

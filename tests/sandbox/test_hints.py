@@ -8,9 +8,9 @@ import pytest
 
 from cutmeshort import CMSClient
 from cutmeshort.sandbox import Sandbox
-from cutmeshort.sandbox.state import hints
-from cutmeshort.sandbox.state.hints import MAX_HINTS, Hint, find_hints
-from cutmeshort.sandbox.state.seen import Seen
+from cutmeshort.sandbox.view import hints
+from cutmeshort.sandbox.view.hints import MAX_HINTS, Hint, find_hints
+from cutmeshort.sandbox.view.seen import Seen
 
 from .helpers import LEAD, post
 from .scenarios import defer, view_of

@@ -32,7 +32,7 @@ with Sandbox() as sandbox, CMSClient(sandbox.token, sandbox.url) as client:
     sandbox.reset()
     for path in ("/track/lead", "/elsewhere", "/docs/", "/_sandbox", "/redoc", "/demos"):
         get(path)
-assert "cutmeshort.sandbox.state.views" not in sys.modules
+assert "cutmeshort.sandbox.view.view" not in sys.modules
 assert "fastapi_offline" not in sys.modules
 print(loaded())
 with sandbox:

@@ -10,8 +10,8 @@ from cutmeshort import CMSClient
 from cutmeshort.operations import TRACK_LEAD
 from cutmeshort.sandbox import Sandbox
 from cutmeshort.sandbox.state.exchanges import Exchange
-from cutmeshort.sandbox.state.reasons import Known, explain
-from cutmeshort.sandbox.state.seen import Seen
+from cutmeshort.sandbox.view.reasons import Known, explain
+from cutmeshort.sandbox.view.seen import Seen
 
 from .helpers import LEAD, post
 from .scenarios import SCENARIOS, WRONG_TOKEN, view_of

@@ -7,7 +7,7 @@ import pytest
 
 from cutmeshort.operations import TRACK_SALE
 from cutmeshort.sandbox.state.exchanges import Body, Exchange
-from cutmeshort.sandbox.state.seen import decimal_places, read_exchange, to_text
+from cutmeshort.sandbox.view.seen import decimal_places, read_exchange, to_text
 
 
 def _read(body: bytes) -> Any:

@@ -19,9 +19,9 @@ from cutmeshort import CMSClient
 from cutmeshort.operations import OPERATIONS
 from cutmeshort.sandbox import Sandbox
 from cutmeshort.sandbox.state.exchanges import Body, Exchange
-from cutmeshort.sandbox.state.pytest_snippets import MAX_CALLS, Earlier, to_pytest
-from cutmeshort.sandbox.state.seen import read_exchange
-from cutmeshort.sandbox.state.snippets import TRUNCATED, to_curl, to_python
+from cutmeshort.sandbox.view.pytest_snippets import MAX_CALLS, Earlier, to_pytest
+from cutmeshort.sandbox.view.seen import read_exchange
+from cutmeshort.sandbox.view.snippets import TRUNCATED, to_curl, to_python
 
 from ..support.strategies import TEXT
 from .helpers import LEAD, SALE, post

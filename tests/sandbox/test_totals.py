@@ -10,7 +10,7 @@ from cutmeshort.models import LeadPayload, SalePayload
 from cutmeshort.operations import TRACK_LEAD, TRACK_SALE
 from cutmeshort.sandbox import Sandbox
 from cutmeshort.sandbox.state.service import Recorded
-from cutmeshort.sandbox.state.totals import MAX_POINTS, Funnel, Revenue
+from cutmeshort.sandbox.view.totals import MAX_POINTS, Funnel, Revenue
 
 from .scenarios import view_of
 from .test_chains import START

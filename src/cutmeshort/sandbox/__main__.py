@@ -43,8 +43,7 @@ def run(arguments: argparse.Namespace, name: str) -> int:
             **_settings(arguments),
         ) as sandbox:
             print(f"CutMeShort sandbox listening on {sandbox.url} (token: {sandbox.token})")
-            print(f"Open {sandbox.url} in a browser: the page shows what your application sends.")
-            print(f"API description: {sandbox.url}/docs and {sandbox.url}/openapi.json")
+            print("Open this address in a browser: the page shows what your application sends.")
             print(f"Requests per minute: {sandbox.limit} (--rate-limit)", flush=True)
             if arguments.open:
                 _open_browser(sandbox.url)

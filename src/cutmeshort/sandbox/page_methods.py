@@ -19,7 +19,7 @@ from .state.state import State
 if TYPE_CHECKING:
     from .control.follower import Feed
     from .control.replay import Replayer
-    from .state.views import View
+    from .view.view import View
 
 _MAX_WAIT = 60.0  # seconds; an endless wait can't be interrupted on Windows
 
@@ -221,7 +221,7 @@ class PageMethods:
         url = self._url or ""
         if self._feed is None or self._feed_url != url:
             from .control.follower import Feed
-            from .state.views import View
+            from .view.view import View
 
             view = View(
                 self._state, url=url, token=self.token, version=__version__, data=self._data

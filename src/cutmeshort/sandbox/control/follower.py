@@ -4,7 +4,7 @@ from functools import cached_property
 from typing import Any, Optional
 
 from ..state.changes import Changes
-from ..state.views import View
+from ..view.view import View
 from .json_response import dump_json
 
 

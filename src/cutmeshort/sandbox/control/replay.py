@@ -8,7 +8,7 @@ from starlette.types import ASGIApp, Message, Scope
 from ..state.exchanges import Exchange
 from ..state.state import State
 from ..state.tokens import mask_token
-from ..state.views import View
+from ..view.view import View
 
 _DETAILS = ("request", "response", "copy")
 

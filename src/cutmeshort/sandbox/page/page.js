@@ -31,7 +31,7 @@ const prose = (text) => text.split("`").map((part, index) => h(index % 2 ? "code
 /** Show items as children. An item that is the same object keeps its element. */
 function list(parent, items, key, make) {
   const old = new Map([...parent.children].map((node) => [node.key, node]));
-  let budget = 15; // new elements in one frame
+  let budget = 8; // new elements in one frame
   let focused;
   const nodes = items.flatMap((item) => {
     const before = old.get(key(item));

@@ -5,9 +5,9 @@ from typing import Any, Callable, Optional
 
 from ...models import LeadPayload, SalePayload
 from ...operations import TRACK_SALE
-from .clicks import Click
+from ..state.clicks import Click
+from ..state.service import Recorded
 from .seen import Seen, decimal_places, to_text
-from .service import Recorded
 
 MAX_STEPS = 30
 

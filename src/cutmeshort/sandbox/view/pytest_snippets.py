@@ -9,10 +9,10 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple, Optional
 
+from ..state.exchanges import Exchange
+from ..state.service import Recorded
 from .calls import Call, body_source, call_of, call_with, literal
-from .exchanges import Exchange
 from .seen import Seen, type_of
-from .service import Recorded
 from .snippets import TRUNCATED, http_request
 
 MAX_CALLS = 50

@@ -9,11 +9,11 @@ from cutmeshort import CMSClient
 from cutmeshort.models import LeadPayload
 from cutmeshort.operations import TRACK_LEAD
 from cutmeshort.sandbox import Sandbox
-from cutmeshort.sandbox.state import views
 from cutmeshort.sandbox.state.changes import MAX_CHANGES
 from cutmeshort.sandbox.state.faults import make_fault
 from cutmeshort.sandbox.state.tokens import mask_token
-from cutmeshort.sandbox.state.views import HINT_SECONDS, View
+from cutmeshort.sandbox.view import view as views
+from cutmeshort.sandbox.view.view import HINT_SECONDS, View
 
 from ..support.events import lead
 from ..support.timing import Clock

@@ -7,9 +7,9 @@ from pydantic import ValidationError
 
 from ...models import EventPayload
 from ...operations import Operation
-from .exchanges import Exchange, Headers
+from ..state.exchanges import Exchange, Headers
+from ..state.tokens import MASK, header_text
 from .seen import read_fields
-from .tokens import MASK, header_text
 
 # The arguments that are written first, in this order.
 _ORDER = (

@@ -4,11 +4,11 @@ from typing import NamedTuple, Optional
 
 from ...exceptions import error_spec
 from ...retry import is_retried
+from ..state.exchanges import Exchange, Headers
+from ..state.service import Recorded
+from ..state.tokens import mask_authorization, mask_token
 from .calls import header, is_forbidden
-from .exchanges import Exchange, Headers
 from .seen import Seen, type_of
-from .service import Recorded
-from .tokens import mask_authorization, mask_token
 
 
 class Known(NamedTuple):

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import NamedTuple
 
 from ...retry import is_retried
-from .exchanges import MAX_REQUESTS, Exchange
+from ..state.exchanges import MAX_REQUESTS, Exchange
 
 _MAX_WAIT = timedelta(seconds=60)
 

@@ -2,10 +2,10 @@
 
 from typing import Any
 
+from ..state.exchanges import Body, Exchange, Headers
+from ..state.tokens import header_text, mask_authorization
 from .attempts import Attempt
-from .exchanges import Body, Exchange, Headers
 from .seen import Seen, decimal_places, to_text, type_of
-from .tokens import header_text, mask_authorization
 
 _SECRET_HEADERS = (b"authorization", b"proxy-authorization")
 

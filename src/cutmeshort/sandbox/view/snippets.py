@@ -6,8 +6,8 @@ Both read CMS_HOST and CMS_BEARER_TOKEN from the environment, so that they conta
 
 from shlex import quote
 
+from ..state.exchanges import MAX_KEPT_BODY, Exchange
 from .calls import body_source, call_of, headers_of, large_body_size, literal
-from .exchanges import MAX_KEPT_BODY, Exchange
 
 _EXPORTS = "# CMS_HOST and CMS_BEARER_TOKEN must be set to those of the sandbox."
 TRUNCATED = (

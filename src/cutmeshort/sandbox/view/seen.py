@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Optional
 from ...exceptions import ApiValueError
 from ...money import from_minor_units
 from ...strict_json import read_json
-from .exchanges import Exchange
+from ..state.exchanges import Exchange
 
 _MAX_TEXT = 255
 

@@ -6,19 +6,19 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, Optional
 from weakref import WeakKeyDictionary
 
+from ..state.changes import Change
+from ..state.exchanges import MAX_REQUESTS, Exchange
+from ..state.faults import Fault
+from ..state.state import State
+from ..state.tokens import DEFAULT_TOKEN, mask_token
 from .attempts import Attempts
 from .chains import Chains
-from .changes import Change
 from .exchange_json import messages, summarise
-from .exchanges import MAX_REQUESTS, Exchange
-from .faults import Fault
 from .hints import find_hints
 from .pytest_snippets import Earlier, chain_to_pytest, to_pytest
 from .reasons import Known, explain
 from .seen import Seen, read_exchange
 from .snippets import to_curl, to_python
-from .state import State
-from .tokens import DEFAULT_TOKEN, mask_token
 from .totals import Funnel, Revenue, rate_limit_total, request_totals
 
 MAX_CHAINS = 1_000

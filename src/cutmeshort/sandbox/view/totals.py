@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Optional
 
 from ...models import SalePayload
+from ..state.service import Recorded
 from .seen import decimal_places
-from .service import Recorded
 
 MAX_POINTS = 50
 

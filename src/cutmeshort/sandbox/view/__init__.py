@@ -1,0 +1,1 @@
+"""What the page, the endpoints and `Sandbox` show of the state, as JSON."""
