@@ -225,7 +225,7 @@ def test_the_contributing_page_names_what_exists() -> None:
     )
     found = set(re.findall(r"`([\w./]+)`", page("contributing").text))
     for name in found - {"examples/refund_example.py"}:
-        if name.endswith((".py", ".md", ".yml")):
+        if name.endswith((".py", ".md", ".yml", ".html", ".js")):
             assert any((folder / name).is_file() for folder in folders), name
         elif re.fullmatch(r"\w+\.\w+|_\w+", name):
             assert re.search(rf"\b{name.rpartition('.')[2]}\b", code), name
