@@ -215,10 +215,9 @@ def test_many_kills_lose_nothing(path: Path) -> None:
 
 
 def test_the_command_has_its_own_default(path: Path) -> None:
-    """The command's limit of 60 applies unless the file or the command line has another one."""
-    first, second = ["--data", str(path), "--port", "0"], ["--data", str(path), "--port", "0"]
-    for arguments, limit in ((first, "60"), (second, "9")):
-        with command(*arguments) as process:
+    """The command's limit of 60 applies unless the file has another one."""
+    for limit in ("60", "9"):
+        with command("--data", str(path), "--port", "0") as process:
             listening_url(process, "sandbox-token")
             assert process.stdout is not None
             line = next(each for each in process.stdout if each.startswith("Requests per"))
