@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple, Optional
 
 from ...exceptions import ApiValueError
+from ...models.fields import MAX_AMOUNT
 from ...money import from_minor_units
 from ...strict_json import read_json
 from ..state.exchanges import Exchange
@@ -25,7 +26,7 @@ class Seen(NamedTuple):
         customer: The `customerExternalId`; an integer as text.
         click: The `clickId`.
         invoice: The `invoiceId`; an integer as text.
-        amount: The `amount`.
+        amount: The `amount`; None if the service never accepts it, as the page can't show any int.
         currency: The `currency`, in upper case.
         deferred: Whether the `mode` is `deferred`.
         timestamp: The `timestamp`.
@@ -60,7 +61,7 @@ def read_exchange(exchange: Exchange) -> Seen:
         customer=_id(fields.get("customerExternalId")),
         click=_text(fields.get("clickId")),
         invoice=_id(fields.get("invoiceId")),
-        amount=amount if _is_int(amount) else None,
+        amount=amount if _is_int(amount) and 0 <= amount <= MAX_AMOUNT else None,
         currency=currency.upper() if currency else None,
         deferred=fields.get("mode") == "deferred",
         timestamp=_text(fields.get("timestamp")),
