@@ -225,6 +225,11 @@ class ExchangeLog:
         with self._lock:
             return list(self._newest)
 
+    def get(self, request_id: str) -> Optional[Exchange]:
+        """Return the exchange of a request; None if it is not kept."""
+        found = (each for each in self.newest() if each.request_id == request_id)
+        return next(found, None)
+
     def refused(self) -> list[Exchange]:
         """Return the newest exchanges with an error response."""
         with self._lock:

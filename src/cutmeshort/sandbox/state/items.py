@@ -26,11 +26,10 @@ from .exchanges import MAX_KEPT_BODY, Body, Exchange, Headers, Outcome
 from .faults import Fault, make_fault
 from .refusal import Refusal
 from .service import Recorded
-from .tokens import header_bytes, header_text, mask_authorization
+from .tokens import header_bytes, shown_value
 
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 _OPERATIONS = {operation.name: operation for operation in OPERATIONS}
-_SECRET_HEADERS = (b"authorization", b"proxy-authorization")
 
 
 def _parse_time(value: Any) -> datetime:
@@ -285,9 +284,6 @@ def describe(error: ValidationError) -> str:
 
 
 def _header_texts(headers: Headers, include_token: bool) -> HeaderList:
-    texts = []
-    for name, value in headers:
-        text = header_text(value)
-        masked = name.lower() in _SECRET_HEADERS and not include_token
-        texts.append((name.decode("latin-1"), mask_authorization(text) if masked else text))
-    return texts
+    return [
+        (name.decode("latin-1"), shown_value(name, value, include_token)) for name, value in headers
+    ]

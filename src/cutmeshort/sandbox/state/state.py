@@ -159,15 +159,13 @@ class State:
             self.changes.add("faults")
         return fault
 
-    def remove_faults(self, id: Optional[int] = None) -> bool:
-        """Remove a pending fault, or all of them; return False if none has this id."""
-        found = True
+    def remove_faults(self, id: Optional[int] = None) -> None:
+        """Remove the pending faults, or only the one with an id, if it is pending."""
         if id is None:
             self.faults.clear()
         else:
-            found = self.faults.remove(id)
+            self.faults.remove(id)
         self.changes.add("faults")
-        return found
 
     def set_outage(self, fault: Optional[Fault]) -> Optional[Fault]:
         """Set the fault of all requests that have no pending fault, and return the one before."""

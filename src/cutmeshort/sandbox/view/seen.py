@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Optional
 from ...exceptions import ApiValueError
 from ...models.fields import MAX_AMOUNT
 from ...money import from_minor_units
+from ...operations import Operation
 from ...strict_json import read_json
 from ..state.exchanges import Exchange
 
@@ -28,7 +29,7 @@ class Seen(NamedTuple):
         invoice: The `invoiceId`; an integer as text.
         amount: The `amount`; None if the service never accepts it, as the page can't show any int.
         currency: The `currency`, in upper case.
-        deferred: Whether the `mode` is `deferred`.
+        key: The values by which the service tells events of the operation apart.
         timestamp: The `timestamp`.
         type: `ok`; the type of the error response; `dropped` or `disconnected`.
         recorded: Whether the request recorded its event.
@@ -43,7 +44,7 @@ class Seen(NamedTuple):
     invoice: Optional[str] = None
     amount: Optional[int] = None
     currency: Optional[str] = None
-    deferred: bool = False
+    key: tuple[Optional[str], ...] = ()
     timestamp: Optional[str] = None
     type: str = "ok"
     recorded: bool = False
@@ -63,11 +64,16 @@ def read_exchange(exchange: Exchange) -> Seen:
         invoice=_id(fields.get("invoiceId")),
         amount=amount if _is_int(amount) and 0 <= amount <= MAX_AMOUNT else None,
         currency=currency.upper() if currency else None,
-        deferred=fields.get("mode") == "deferred",
+        key=_key(exchange.operation, fields),
         timestamp=_text(fields.get("timestamp")),
         type=type_of(exchange),
         recorded=exchange.recorded,
     )
+
+
+def _key(operation: Operation, fields: Mapping[str, Any]) -> tuple[Optional[str], ...]:
+    models = operation.request_model.model_fields
+    return tuple(_id(fields.get(models[name].alias or name)) for name in operation.key)
 
 
 def read_fields(exchange: Exchange) -> Mapping[str, Any]:
