@@ -13,6 +13,7 @@ from ...strict_json import read_json
 from ..state.exchanges import Exchange
 
 _MAX_TEXT = 255
+_AMOUNTS = range(MAX_AMOUNT + 1)
 
 
 class Seen(NamedTuple):
@@ -62,7 +63,7 @@ def read_exchange(exchange: Exchange) -> Seen:
         customer=_id(fields.get("customerExternalId")),
         click=_text(fields.get("clickId")),
         invoice=_id(fields.get("invoiceId")),
-        amount=amount if _is_int(amount) and 0 <= amount <= MAX_AMOUNT else None,
+        amount=amount if _is_int(amount) and amount in _AMOUNTS else None,
         currency=currency.upper() if currency else None,
         key=_key(exchange.operation, fields),
         timestamp=_text(fields.get("timestamp")),
