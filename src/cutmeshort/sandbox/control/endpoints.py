@@ -34,7 +34,7 @@ def make_router(state: State, feed: Callable[[], Feed], replayer: Replayer) -> A
         prefix="/_sandbox",
         tags=["Sandbox"],
         responses=errors_of(400, 403, 422),
-        generate_unique_id_function=lambda route: route.name,
+        generate_unique_id_function=lambda route: route.name.rstrip("_"),
     )
     _add_state(router, state, feed)
     _add_requests(router, feed)
