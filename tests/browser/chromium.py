@@ -14,6 +14,7 @@ pytest.importorskip(
     "playwright", reason="needs Playwright, which the extra dev installs with Python 3.10 or later"
 )
 
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import (
     Browser,
     ConsoleMessage,
@@ -27,6 +28,7 @@ from playwright.sync_api import (
 __all__ = [
     "DESKTOP",
     "PHONE",
+    "Axe",
     "Browser",
     "Locator",
     "Page",

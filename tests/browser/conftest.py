@@ -1,19 +1,28 @@
-"""A sandbox, a client of it, and its page in a browser."""
+"""
+A sandbox, a client of it, and its page in a browser.
+
+Only the fixtures import Playwright, as it may be missing: the test modules are then skipped.
+"""
+
+from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
 from cutmeshort import CMSClient
 from cutmeshort.sandbox import Sandbox
 
-from .chromium import Browser, Page, Windows, start_chromium
-from .parts import open_page
+if TYPE_CHECKING:
+    from .chromium import Browser, Page, Windows
 
 
 @pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
     """The browser of this process."""
+    from .chromium import start_chromium
+
     with start_chromium() as browser:
         yield browser
 
@@ -35,6 +44,8 @@ def client(sandbox: Sandbox) -> Iterator[CMSClient]:
 @pytest.fixture
 def windows(chromium: Browser, sandbox: Sandbox) -> Iterator[Windows]:  # noqa: ARG001 - it stops last
     """The windows that the test opens; no problem may occur in any."""
+    from .chromium import Windows
+
     windows = Windows(chromium)
     yield windows
     windows.close()
@@ -44,4 +55,6 @@ def windows(chromium: Browser, sandbox: Sandbox) -> Iterator[Windows]:  # noqa: 
 @pytest.fixture
 def page(windows: Windows, sandbox: Sandbox) -> Page:
     """The sandbox's page, which is live."""
+    from .parts import open_page
+
     return open_page(windows, sandbox)

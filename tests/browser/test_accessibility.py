@@ -4,12 +4,11 @@ import re
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 
 from cutmeshort import CMSClient
 from cutmeshort.sandbox import Sandbox
 
-from .chromium import DESKTOP, PHONE, Page, Windows, expect
+from .chromium import DESKTOP, PHONE, Axe, Page, Windows, expect
 from .parts import open_page, open_row, queue, rows
 from .story import tell
 
