@@ -30,7 +30,7 @@ def scheme(request: pytest.FixtureRequest) -> Any:
     return request.param
 
 
-@pytest.fixture(params=SIZES.values(), ids=SIZES)
+@pytest.fixture(params=SIZES.values(), ids=list(SIZES))
 def size(request: pytest.FixtureRequest) -> Any:
     """The size of the window."""
     return request.param
