@@ -229,7 +229,7 @@ print(CMSClient().track_lead("Sign up", "user_1", "click_1"))'`,
 
 client = CMSClient("${token}", host="${url}")
 print(client.track_lead("Sign up", "user_1", "click_1"))`,
-  pytest: (url, token) => `# Sends its lead here; the fixture cms_sandbox starts a sandbox of its own
+  pytest: (url, token) => `# Sends its lead here. In your suite, use the fixtures cms_client and cms_sandbox
 from cutmeshort import CMSClient
 
 def test_sign_up():
@@ -287,9 +287,9 @@ function funnel({ clicks, leads, sales, sales_after_lead: followed }) {
 }
 
 const counts = ({ recorded, pending, duplicate, refused, failed }) => [
-  ["recorded", "recorded", recorded + pending, pending && `${number(pending)} pending`],
+  ["recorded", "recorded", recorded + pending, pending && `${number(pending)} deferred`],
   ["duplicate", "duplicates", duplicate, "recorded once"],
-  ["refused", "refused", refused, "invalid"],
+  ["refused", "refused", refused, refused && "open one to see why"],
   ["failed", "failed", failed, "on purpose"],
 ].map(([state, label, value, remark]) => h(`li.${state}`, h("span.pill", icon(state)), label, remark && h("span.muted", remark), h("b", number(value))));
 
@@ -366,11 +366,11 @@ function makeChain({ customer, deferred, waiting, revenue, earlier, steps }) {
 function makeStep(step, next) {
   const { type, event, request } = step;
   const [name, remark] = {
-    click: () => [step.click, step.link],
+    click: () => [step.click, step.link && `link ${step.link}`],
     deferred: () => [event, "deferred"],
     lead: () => [event, step.sent_click ? "click id sent" : "no click id sent"],
     sale: () => [money(step), `${event} · ${step.invoice}`],
-    awaited: () => ["Waiting", "for an event without a click id"],
+    awaited: () => ["Waiting", "for a lead or sale without a click id"],
   }[type]();
   return h(`li.step.${type}`, icon(type, "svg.node"),
     next && h("i.gap", duration(Date.parse(next.time) - Date.parse(step.time))),
@@ -417,7 +417,7 @@ function renderSettings({ duplicate_status: duplicates, response, rate_limit: li
   elements.duplicate_status.value = duplicates;
   elements.response.value = response;
   elements.rate_limit.checked = limit !== null;
-  elements.rate_limit.nextSibling.textContent = ` ${limit ?? 60} requests a minute`;
+  elements.rate_limit.nextSibling.textContent = ` At most ${limit ?? 60} requests a minute`;
 }
 
 async function patch({ target: { name, value, checked } }) {
@@ -447,7 +447,7 @@ function renderRequests() {
   note("total", `${all.length < model.requests.size ? `${number(all.length)} of ` : ""}${number(model.totals.requests.total)}`);
   note("new", waiting ? plural(waiting, "new request") : "");
   note("older", older ? `${number(older)} older` : "");
-  note("no-requests", all.length ? "" : "No request matches.");
+  note("no-requests", all.length ? "" : model.requests.size ? "No request matches." : "No request yet.");
 }
 
 /** Join the attempts of a call: whether a line leads up and down from each row. */
