@@ -417,7 +417,7 @@ function renderSettings({ duplicate_status: duplicates, response, rate_limit: li
   elements.duplicate_status.value = duplicates;
   elements.response.value = response;
   elements.rate_limit.checked = limit !== null;
-  elements.rate_limit.nextSibling.textContent = ` At most ${limit ?? 60} requests a minute`;
+  elements.rate_limit.nextSibling.textContent = ` Limit: ${limit ?? 60} a minute`;
 }
 
 async function patch({ target: { name, value, checked } }) {
