@@ -2,7 +2,7 @@ const $ = (id) => document.getElementById(id);
 const [click, lead, sale] = document.forms;
 const shop = JSON.parse(sessionStorage.shop ?? '{"link":"Q7f"}');
 
-/** Show source text, with its strings and the SDK's helpers in colours. */
+/** Show source text in colours. */
 function show(card, source) {
   card.querySelector("pre").replaceChildren(...source.split(/("[^"]*"|'(?:[^'\\]|\\.)*'|click_id\.read|to_minor_units|cms_rf)/).map((part, index) => {
     const span = document.createElement("span");

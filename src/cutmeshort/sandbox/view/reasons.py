@@ -51,8 +51,8 @@ def explain(exchange: Exchange, seen: Seen, known: Known) -> str:
         text += f" The sandbox sent this response {exchange.fault.label}, on purpose."
     if exchange.seconds >= READ_TIMEOUT:
         text += (
-            f" By default, the SDK waits {READ_TIMEOUT:g} s for a response (request_timeout), so it "
-            "may have sent the event again."
+            f" By default, the SDK waits {READ_TIMEOUT:g} s for a response (request_timeout), so "
+            "it may have sent the event again."
         )
     return text
 
