@@ -69,7 +69,7 @@ if (arrival || !shop.invoice) {
   shop.customer = `user_${shop.invoice}`;
 }
 if (arrival) {
-  document.cookie = `cms_rf=${arrival}; path=/; samesite=lax`; // as the CutMeShort script does
+  document.cookie = `cms_rf=${arrival}; path=/; samesite=lax`;
   history.replaceState(null, "", "/demo");
   show(click, `302 → /demo?cms_rf=${arrival}`);
   note(click, `✓ Recorded: ${arrival}. Continue with step 2.`, "recorded");
