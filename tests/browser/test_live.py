@@ -39,6 +39,20 @@ def test_a_click_a_lead_and_a_sale_form_a_chain(
         expect(summary).to_contain_text(text)
 
 
+def test_the_lines_of_a_long_chain_have_the_same_columns(page: Page, client: CMSClient) -> None:
+    """The steps of a chain that needs more than one line are below each other."""
+    for number in range(12):
+        client.track_sale("Purchase", "user_42", f"inv_{number}", 4990, "EUR", click_id="click_1")
+    expect(steps(page, "user_42")).to_have_count(13)
+    boxes = [step.bounding_box() for step in steps(page, "user_42").all()[1:]]
+    lines: dict[float, list[float]] = {}
+    for box in filter(None, boxes):
+        lines.setdefault(box["y"], []).append(box["x"])
+    _, *later = lines.values()
+    assert len(later) >= 2
+    assert set(later[-1]) <= set(later[0])
+
+
 def test_a_deferred_lead_waits_for_the_next_event(page: Page, client: CMSClient) -> None:
     """A customer with a deferred lead has an awaited step, until another event follows."""
     client.track_lead("Sign up", "user_51", click_id="click_77", mode="deferred")

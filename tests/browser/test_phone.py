@@ -39,6 +39,15 @@ def test_chains_are_upright(windows: Windows, sandbox: Sandbox) -> None:
     assert all(upper + 20 < lower for upper, lower in zip(tops, tops[1:]))
 
 
+def test_the_address_and_the_token_are_reachable(windows: Windows, sandbox: Sandbox) -> None:
+    """On a phone, the address and the token with their buttons are below the content."""
+    page = open_page(windows, sandbox, viewport=PHONE)
+    footer = page.get_by_role("contentinfo")
+    expect(footer).to_contain_text(sandbox.url)
+    for name in ("Copy CMS_HOST", "Copy the token"):
+        expect(footer.get_by_role("button", name=name)).to_be_visible()
+
+
 def test_targets_are_large_enough(windows: Windows, sandbox: Sandbox) -> None:
     """On a phone, each chip is at least 24 pixels high, which a finger can hit."""
     page = open_page(windows, sandbox, viewport=PHONE)

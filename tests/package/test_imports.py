@@ -2,6 +2,7 @@
 
 import ast
 import re
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -144,13 +145,29 @@ IMPORTS = {
     },
 }
 
+# The same within the sandbox.
+SANDBOX = SOURCE / "sandbox"
+SANDBOX_IMPORTS = {
+    "__init__": {"sandbox", "state"},
+    "__main__": {"http", "sandbox", "state"},
+    "sandbox": {"comparison", "http", "page_methods", "runner", "state"},
+    "page_methods": {"control", "runner", "state"},
+    "runner": {"control", "http", "interface", "state", "view"},
+    "interface": {"control", "demo", "http", "page", "state"},
+    "demo": {"http", "page", "state"},
+    "control": {"http", "page", "state", "view"},
+    "http": {"state"},
+    "view": {"state"},
+    "comparison": {"state"},
+}
 
-def _module(path: Path) -> str:
-    return path.relative_to(SOURCE).parts[0].partition(".")[0]
+
+def _module(path: Path, root: Path) -> str:
+    return path.relative_to(root).parts[0].partition(".")[0]
 
 
-def _imported_modules(path: Path) -> set[str]:
-    """Return the other modules that a file imports, except those for type checkers."""
+def _imported_modules(path: Path, root: Path = SOURCE) -> set[str]:
+    """Return the other modules of a package that a file imports, except those for type checkers."""
     text = path.read_text(encoding="utf-8")
     absolute = re.search(r"^ *(import|from) cutmeshort\b", text, re.MULTILINE)
     assert not absolute, "imports within the package are relative"
@@ -164,18 +181,36 @@ def _imported_modules(path: Path) -> set[str]:
     for node in ast.walk(tree):
         if not isinstance(node, ast.ImportFrom) or any(node in nodes for nodes in checked):
             continue
-        depth = len(path.relative_to(SOURCE).parts)
+        depth = len(path.relative_to(root).parts)
         if node.level == depth:
             names = [node.module] if node.module else [alias.name for alias in node.names]
             modules.update(name.partition(".")[0] for name in names)
-        assert node.level <= depth
-    return modules - {_module(path)}
+        assert node.level <= len(path.relative_to(SOURCE).parts)
+    return modules - {_module(path, root)}
 
 
 @pytest.mark.parametrize("path", sorted(SOURCE.rglob("*.py")), ids=str)
 def test_imports_run_one_way(path: Path) -> None:
     """A module imports only those below it; the core imports neither the sandbox nor `cli`."""
-    assert _imported_modules(path) <= IMPORTS.get(_module(path), set())
+    assert _imported_modules(path) <= IMPORTS.get(_module(path, SOURCE), set())
+
+
+@pytest.mark.parametrize("path", sorted(SANDBOX.rglob("*.py")), ids=str)
+def test_imports_within_the_sandbox_run_one_way(path: Path) -> None:
+    """The state knows neither its views nor HTTP, and the operations do not know the page."""
+    assert _imported_modules(path, SANDBOX) <= SANDBOX_IMPORTS.get(_module(path, SANDBOX), set())
+
+
+def test_the_tables_have_no_cycle() -> None:
+    """A module that imports another one, directly or not, is not imported by it."""
+    for table in (IMPORTS, SANDBOX_IMPORTS):
+        TopologicalSorter(table).prepare()  # which raises CycleError
+
+
+@pytest.mark.parametrize("path", sorted((SANDBOX / "state").rglob("*.py")), ids=str)
+def test_the_state_of_the_sandbox_knows_no_http(path: Path) -> None:
+    """It imports no web framework and no server."""
+    assert not re.search("fastapi|starlette|uvicorn", path.read_text(encoding="utf-8"))
 
 
 def test_the_import_loads_no_extra_and_nothing_heavy() -> None:

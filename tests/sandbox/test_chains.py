@@ -151,20 +151,16 @@ def test_the_newest_activity_is_first() -> None:
     assert chains.get(None) is None
 
 
-def _seen(operation: str, **values: Any) -> Seen:
-    return Seen("req_9", START, operation, **values)
-
-
 def test_the_original_of_a_duplicate_is_found() -> None:
     """A request that sends a recorded event again is associated with it by the service's key."""
     deferred, lead, sale = _lead(1, "c", "deferred"), _lead(1, "c"), _sale(2, "c", 1)
     chains = _chains(deferred, lead, sale)
 
-    def find(operation: str, **values: Any) -> Optional[Recorded]:
-        return chains.find(_seen(operation, **values))
+    def find(operation: str, *key: Optional[str]) -> Optional[Recorded]:
+        return chains.find(Seen("req_9", START, operation, key=key))
 
-    assert find("track_lead", event="Lead 1", customer="user_44", deferred=True) is deferred
-    assert find("track_lead", event="Lead 1", customer="user_44") is lead
-    assert find("track_lead", event="Lead 1", customer="user_1") is None
-    assert find("track_sale", invoice="inv_2") is sale
-    assert find("track_sale") is None
+    assert find("track_lead", "user_44", "Lead 1", "deferred") is deferred
+    assert find("track_lead", "user_44", "Lead 1", None) is lead
+    assert find("track_lead", "user_1", "Lead 1", None) is None
+    assert find("track_sale", "inv_2") is sale
+    assert find("track_sale", None) is None

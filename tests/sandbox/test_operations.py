@@ -1,10 +1,13 @@
 """The sandbox serves every operation of the API."""
 
+from typing import Any
+
 import pytest
 
-from cutmeshort import LeadPayload
+from cutmeshort import CMSClient, LeadPayload
 from cutmeshort.operations import OPERATIONS, Operation
 from cutmeshort.sandbox import Sandbox
+from cutmeshort.sandbox.control.schemas import CopiedChain
 from cutmeshort.sandbox.state import service
 
 from ..support.operations import each_operation, payload
@@ -35,6 +38,43 @@ def test_each_operation_records_an_event_once(operation: Operation, sandbox: San
     assert second.json()["data"] == {"clickId": "click_1", "duplicate": True}
     assert sandbox._state.service.events(operation.request_model) == [event]
     assert [item.click_id for item in sandbox.attribution("user_42")] == ["click_1"]
+
+
+@each_operation
+def test_the_page_shows_each_operation(operation: Operation, sandbox: Sandbox) -> None:
+    """An event of each operation is a step of its customer, and counts for its click."""
+    post(sandbox, payload(operation).to_dict(), operation.path)
+    chain = sandbox.chain("user_42")
+    assert chain is not None
+    assert [step["type"] for step in chain["steps"]] == ["click", operation.event]
+    CopiedChain.model_validate(chain)
+    totals = sandbox.state()["totals"]
+    counts = {each.event: totals[f"{each.event}s"] for each in OPERATIONS}
+    assert counts == {each.event: each is operation for each in OPERATIONS}
+    script = request(sandbox, "GET", "/_sandbox/page.js").data.decode()
+    assert f" {operation.event}: (" in script, "`makeStep` of page.js has no text for the step"
+    assert f'id="{operation.event}"' in request(sandbox, "GET", "/").data.decode(), "no icon"
+
+
+@each_operation
+def test_requests_of_each_operation_are_copied(
+    operation: Operation, sandbox: Sandbox, client: CMSClient
+) -> None:
+    """The page copies an event of each operation, a duplicate and the chain as tests that pass."""
+    for _ in range(2):
+        post(sandbox, payload(operation).to_dict(), operation.path)
+    duplicate, first = (sandbox.request(each["id"]) for each in sandbox.log())
+    assert first is not None
+    assert duplicate is not None
+    assert f" {operation.event} " in duplicate["why"]
+    for shown in (first, duplicate, sandbox.chain("user_42")):
+        assert shown is not None
+        assert f"cms_client.{operation.name}(" in shown["copy"]["pytest"]
+        names: dict[str, Any] = {}
+        exec(shown["copy"]["pytest"], names)
+        (test,) = (names[name] for name in names if name.startswith("test_"))
+        sandbox.reset()
+        test(client, sandbox)
 
 
 @each_operation

@@ -167,7 +167,7 @@ def test_a_replay_does_not_wait_for_a_server_that_failed(monkeypatch: pytest.Mon
         raise ZeroDivisionError
 
     with Sandbox() as sandbox:
-        monkeypatch.setattr(sandbox._server, "on_tick", on_tick)
+        monkeypatch.setattr(sandbox._runner.server, "on_tick", on_tick)
         post(sandbox, LEAD)
         request_id = sandbox.log()[0]["id"]
         assert blocked.wait(LONG)

@@ -195,8 +195,7 @@ def test_a_slow_reader_delays_no_other(sandbox: Sandbox, client: CMSClient) -> N
             last = sandbox.state()["sequence"]
             while stream.event()["id"] < last:
                 pass
-        assert sandbox._server is not None
-        connections = sandbox._server.server_state.connections
+        connections = sandbox._runner.server.server_state.connections
         unsent = [each.transport.get_write_buffer_size() for each in connections]
         assert 0 < max(unsent) < 2_000_000
 

@@ -44,7 +44,8 @@ def run(arguments: argparse.Namespace, name: str) -> int:
         ) as sandbox:
             print(f"CutMeShort sandbox listening on {sandbox.url} (token: {sandbox.token})")
             print("Open this address in a browser: the page shows what your application sends.")
-            print(f"Requests per minute: {sandbox.limit} (--rate-limit)", flush=True)
+            limit = sandbox.settings["rate_limit"] or "unlimited"
+            print(f"Requests per minute: {limit} (--rate-limit)", flush=True)
             if arguments.open:
                 _open_browser(sandbox.url)
             while not stop.is_set():
@@ -64,11 +65,6 @@ class _CommandSandbox(Sandbox):
     """A sandbox with the command's own default."""
 
     _default_settings: ClassVar[SettingOptions] = {"rate_limit": _RATE_LIMIT}
-
-    @property
-    def limit(self) -> str:
-        """The rate limit, for humans."""
-        return str(self._state.settings.rate_limit or "unlimited")
 
 
 def _settings(arguments: argparse.Namespace) -> SettingOptions:

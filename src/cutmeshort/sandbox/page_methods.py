@@ -1,27 +1,17 @@
 """What the page of the sandbox does, as methods."""
 
-import threading
-import time
 from collections.abc import Iterator
 from dataclasses import asdict
-from math import inf
 from typing import TYPE_CHECKING, Any, Optional
 
-from starlette.types import ASGIApp
-
-from .._version import __version__
 from ..checks import check_flag
 from ..exceptions import ApiValueError
 from ..models import ExternalId
-from .http.background import BackgroundServer
+from .runner import Runner
 from .state.state import State
 
 if TYPE_CHECKING:
-    from .control.follower import Feed
-    from .control.replay import Replayer
     from .view.view import View
-
-_MAX_WAIT = 60.0  # seconds; an endless wait can't be interrupted on Windows
 
 
 class PageMethods:
@@ -31,24 +21,14 @@ class PageMethods:
     They return the same JSON values as the endpoints, which `/docs` describes.
     """
 
-    token: str
-    _state: State
-    _app: ASGIApp
-    _data: Optional[str]
-    _url: Optional[str] = None
-    _server: Optional[BackgroundServer] = None  # None unless it runs
-    _feed: "Optional[Feed]" = None
-    _feed_url: Optional[str] = None
-    _replayer: "Optional[Replayer]" = None
+    def __init__(self, state: State, runner: Runner) -> None:
+        self._state = state
+        self._runner = runner
 
     @property
     def url(self) -> str:
         """The base URL, which is also that of the page; RuntimeError before the sandbox runs."""
-        if self._url is None:
-            raise RuntimeError(
-                "the sandbox has no URL until it runs: use `with Sandbox() as sandbox:`"
-            )
-        return self._url
+        return self._runner.url
 
     def state(self, include_token: bool = False) -> dict[str, Any]:
         """
@@ -71,34 +51,15 @@ class PageMethods:
         Args:
             after: The id of the last event that is known. If it is one of the last 1,000 changes,
                 the first event is an `update` as well.
-            timeout: The iterator ends if nothing happens for so many seconds; None for never.
+            timeout: Seconds without a change after which the iterator ends; None for no limit.
 
         Raises:
             RuntimeError: The sandbox does not run; raised by the first `next`.
         """
-        from .control.follower import Follower
-        from .control.stream import INTERVAL
+        from .control.follower import follow
 
-        server, wake = self._running_server(), threading.Event()
-        notify = wake.set
-        follower = Follower(self._make_feed(), after)
-        self._state.changes.listen(notify)
-        try:
-            last = time.monotonic()
-            while self._server is server:
-                wake.clear()
-                event = follower.poll()
-                if event is not None:
-                    yield {"event": event.name, "id": event.sequence, "data": event.data}
-                    last = time.monotonic()
-                    time.sleep(INTERVAL)
-                    continue
-                remaining = last + (inf if timeout is None else timeout) - time.monotonic()
-                if remaining <= 0:
-                    return
-                wake.wait(follower.wait_seconds(min(remaining, _MAX_WAIT)))
-        finally:
-            self._state.changes.stop_listening(notify)
+        server = self._runner.server
+        yield from follow(self._runner.feed(), after, timeout, lambda: self._runner.runs(server))
 
     def log(self, limit: int = 1000, customer: Optional[str] = None) -> list[dict[str, Any]]:
         """
@@ -135,15 +96,13 @@ class PageMethods:
                 all that is kept.
             RuntimeError: The sandbox does not run.
         """
-        from .control.replay import find_exchange, summary_of
-
-        server, exchange = self._running_server(), find_exchange(self._state, request_id)
+        server, exchange = self._runner.server, self._state.log.get(request_id)
         if exchange is None:
             raise ApiValueError("no request that is kept has this id", "request_id")
         if exchange.body.truncated:
             raise ApiValueError("only the first 16 KiB of the body are kept", "request_id")
-        new = server.run_in_thread(self._make_replayer().replay(exchange))
-        return summary_of(self._view, new)
+        new = server.run_in_thread(self._runner.replayer().replay(exchange))
+        return self._view.summary(new)
 
     def chain(self, customer_external_id: ExternalId) -> Optional[dict[str, Any]]:
         """Return the clicks and events of a customer, oldest first; None if there are none."""
@@ -210,32 +169,4 @@ class PageMethods:
 
     @property
     def _view(self) -> "View":
-        return self._make_feed().view
-
-    def _running_server(self) -> BackgroundServer:
-        if self._server is None:
-            raise RuntimeError("the sandbox does not run: use `with Sandbox() as sandbox:`")
-        return self._server
-
-    def _make_feed(self) -> "Feed":
-        url = self._url or ""
-        if self._feed is None or self._feed_url != url:
-            from .control.follower import Feed
-            from .view.view import View
-
-            view = View(
-                self._state, url=url, token=self.token, version=__version__, data=self._data
-            )
-            self._feed, self._feed_url = Feed(self._state.changes, view), url
-        return self._feed
-
-    def _make_replayer(self) -> "Replayer":
-        if self._replayer is None:
-            from .control.replay import Replayer
-
-            self._replayer = Replayer(self._app, self.token)
-        return self._replayer
-
-    def _end_replays(self) -> None:
-        if self._replayer is not None:
-            self._replayer.stop()
+        return self._runner.feed().view

@@ -1,11 +1,9 @@
 """The sandbox: the service, its settings and its server."""
 
-import threading
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from typing import ClassVar, Optional
 
-from starlette.types import ASGIApp
 from typing_extensions import Self, Unpack
 
 from ..checks import FilePath, check_count, check_path, check_token
@@ -13,13 +11,8 @@ from ..exceptions import ApiValueError
 from ..models import ExternalId, LeadPayload, SalePayload
 from .comparison import LeadFields, SaleFields, find_event
 from .http.access import Access
-from .http.app import TrackingApp
-from .http.background import BackgroundServer, listen
-from .http.dispatch import Dispatcher
-from .http.injection import FaultInjector
-from .http.logs import LOGGER
-from .http.recorder import Recorder
 from .page_methods import PageMethods
+from .runner import Runner
 from .state.exchanges import Received, Refused
 from .state.faults import make_fault
 from .state.service import Attribution
@@ -96,18 +89,18 @@ class Sandbox(PageMethods):
         if check_count("port", port) > _MAX_PORT:
             raise ApiValueError("port must be from 0 to 65535", "port")
         self.token = check_token("token", token)
-        self._address = (host, port)
-        self._data = None if data is None else check_path("data", data, "the path of a file")
-        self._arguments = settings
         initial: SettingOptions = {**self._default_settings, **settings}
-        self._state = State(Settings(**initial))
-        self._access = Access(host, allowed_hosts)
-        app = FaultInjector(TrackingApp(token, self._state), self._state)
-        dispatcher = Dispatcher(app, self._create_interface, self._access, self._state)
-        self._app = Recorder(dispatcher, self._state)
-        self._lock = threading.Lock()
-        self._running = False
-        self._cleanup = ExitStack()
+        state = State(Settings(**initial))
+        runner = Runner(
+            state,
+            token=token,
+            access=Access(host, allowed_hosts),
+            host=host,
+            port=port,
+            data=None if data is None else check_path("data", data, "the path of a file"),
+            arguments=settings,
+        )
+        super().__init__(state, runner)
 
     @property
     def leads(self) -> list[LeadPayload]:
@@ -260,52 +253,8 @@ class Sandbox(PageMethods):
         self._state.reset()
 
     def __enter__(self) -> Self:
-        with self._lock, ExitStack() as cleanup:
-            if self._running:
-                raise RuntimeError(
-                    "this Sandbox is already running: leave its `with` block first, or create "
-                    "another Sandbox"
-                )
-            self._running = True
-            cleanup.callback(setattr, self, "_running", False)
-            self._url = None
-            if self._data is not None:
-                self._open_data(self._data, cleanup)
-            host, port = self._address
-            listener = listen(host, port)
-            server = BackgroundServer(self._app, listener, self._end_replays)
-            cleanup.callback(server.stop)
-            server.start()
-            url_host = f"[{host}]" if ":" in host else host
-            self._url = f"http://{url_host}:{listener.getsockname()[1]}"
-            self._server = server
-            cleanup.callback(self._announce_stop)
-            self._cleanup = cleanup.pop_all()
+        self._runner.start()
         return self
 
-    def _open_data(self, path: str, cleanup: ExitStack) -> None:
-        from .state.storage import Storage
-
-        storage = Storage(path, LOGGER.warning)
-        cleanup.callback(storage.close)
-        self._state.attach(storage, self._arguments)
-        cleanup.callback(self._state.detach)
-
     def __exit__(self, *exception: object) -> None:
-        self._cleanup.close()
-
-    def _announce_stop(self) -> None:
-        self._server = None
-        self._state.changes.notify()  # ends the iterators of `events`
-
-    def _create_interface(self) -> ASGIApp:
-        from .interface import create_interface
-
-        return create_interface(
-            state=self._state,
-            url=lambda: self.url,
-            token=self.token,
-            access=self._access,
-            feed=self._make_feed,
-            replayer=self._make_replayer(),
-        )
+        self._runner.stop()

@@ -9,11 +9,11 @@ from ..state.faults import make_fault
 from ..state.state import State
 from . import schemas
 from .bodies import FaultBody, SettingsBody
-from .documentation import returns
 from .errors import found
 from .follower import Feed
 from .json_response import Json
-from .replay import Replayer, find_exchange, summary_of
+from .replay import Replayer
+from .responses import returns
 
 
 def add_routes(
@@ -75,11 +75,11 @@ def _add_history(
 
         Faults and the rate limit apply. A request whose body exceeds 16 KiB gets 409.
         """
-        exchange = found(find_exchange(state, id), "request that is kept has this id")
+        exchange = found(state.log.get(id), "request that is kept has this id")
         if exchange.body.truncated:
             raise HTTPException(409, "Only the first 16 KiB of the request's body are kept.")
         new = await replayer.replay(exchange)
-        return Json(summary_of(feed().view, new))
+        return Json(feed().view.summary(new))
 
     @router.post("/clear", summary="Clear", responses=returns(schemas.Undo, 413, 415))
     async def clear() -> Response:

@@ -1,11 +1,18 @@
-"""What has changed in the sandbox, for those who follow it."""
+"""Renders what changes in the sandbox, for event streams and iterators."""
 
+import threading
+import time
+from collections.abc import Iterator
 from functools import cached_property
-from typing import Any, Optional
+from math import inf
+from typing import Any, Callable, Optional
 
 from ..state.changes import Changes
 from ..view.view import View
 from .json_response import dump_json
+
+INTERVAL = 0.025  # seconds between two events, at least
+_MAX_WAIT = 60.0  # seconds; an endless wait can't be interrupted on Windows
 
 
 class Event:
@@ -86,3 +93,29 @@ class Follower:
         """Return after how many seconds to poll again although nothing changes."""
         due = self._feed.view.due()
         return limit if due is None else min(due, limit)
+
+
+def follow(
+    feed: Feed, after: Optional[int], timeout: Optional[float], is_running: Callable[[], bool]
+) -> Iterator[dict[str, Any]]:
+    """Return the events as `Sandbox.events` does, until the sandbox no longer runs."""
+    wake = threading.Event()
+    notify = wake.set
+    follower = Follower(feed, after)
+    feed.changes.listen(notify)
+    try:
+        last = time.monotonic()
+        while is_running():
+            wake.clear()
+            event = follower.poll()
+            if event is not None:
+                yield {"event": event.name, "id": event.sequence, "data": event.data}
+                last = time.monotonic()
+                time.sleep(INTERVAL)
+                continue
+            remaining = last + (inf if timeout is None else timeout) - time.monotonic()
+            if remaining <= 0:
+                return
+            wake.wait(follower.wait_seconds(min(remaining, _MAX_WAIT)))
+    finally:
+        feed.changes.stop_listening(notify)

@@ -1,16 +1,11 @@
 """Sends a request to an operation again, through the sandbox's own ASGI application."""
 
 import asyncio
-from typing import Any, Optional
 
 from starlette.types import ASGIApp, Message, Scope
 
 from ..state.exchanges import Exchange
-from ..state.state import State
 from ..state.tokens import mask_token
-from ..view.view import View
-
-_DETAILS = ("request", "response", "copy")
 
 
 class Replayer:
@@ -84,15 +79,3 @@ class Replayer:
             "server": None,
             "state": {"replay_of": exchange.request_id},
         }
-
-
-def find_exchange(state: State, request_id: str) -> Optional[Exchange]:
-    """Return the exchange of a request; None if it is not kept."""
-    found = (each for each in state.log.newest() if each.request_id == request_id)
-    return next(found, None)
-
-
-def summary_of(view: View, exchange: Exchange) -> dict[str, Any]:
-    """Return a request as in the list of requests, without its bodies."""
-    entry = view.request(exchange.request_id) or {}
-    return {name: value for name, value in entry.items() if name not in _DETAILS}

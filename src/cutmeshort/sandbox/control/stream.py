@@ -8,9 +8,9 @@ from typing import Optional
 from fastapi import Response
 from starlette.types import Receive, Scope, Send
 
-from .follower import Feed, Follower
+from ..http.injection import wait_for_disconnect
+from .follower import INTERVAL, Feed, Follower
 
-INTERVAL = 0.025  # seconds between two events, at least
 _COMMENT_SECONDS = 15.0
 
 
@@ -43,8 +43,7 @@ class EventStream(Response):
                 loop.call_soon_threadsafe(wake.set)
 
         async def watch() -> None:
-            while (await receive())["type"] != "http.disconnect":
-                pass
+            await wait_for_disconnect(receive)
             closed.set()
             wake.set()
 

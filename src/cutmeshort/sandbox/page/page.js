@@ -1,8 +1,8 @@
 // Text of requests enters the document as text, never as markup.
 
 const KEPT = 1000; // requests
-const model = { chains: new Map(), requests: new Map() }; // of the sandbox
-const view = { query: "", show: "all", rows: 50, chains: 20 }; // of the reader
+const model = { chains: new Map(), requests: new Map() };
+const view = { query: "", show: "all", rows: 50, chains: 20 };
 
 const $ = (id) => document.getElementById(id);
 
@@ -279,7 +279,7 @@ function sparkline(steps) {
   const x = 84 / (steps.length + 1);
   const top = Math.max(1, ...steps);
   const line = steps.map((value, index) => `H${(index + 1) * x}V${27 - (25 * value) / top}`);
-  return h("svg.sparkline", h("path", { d: `M-2 27${line.join("")}H99V27` }));
+  return h("svg.sparkline", { viewBox: "0 0 84 28", preserveAspectRatio: "none" }, h("path", { d: `M-2 27${line.join("")}H99V27` }));
 }
 
 const hints = (all) => [
@@ -344,6 +344,7 @@ async function injectOwn(event) {
   event.preventDefault();
   const values = [...new FormData($("own"))].filter(([, value]) => value);
   await inject(Object.fromEntries(values.map(([name, value]) => [name, value === "on" || Number(value)])));
+  $("own").hidePopover();
 }
 
 function queue([faults, outage, status]) {

@@ -149,7 +149,7 @@ class Exchange:
 
     @property
     def outcome(self) -> Outcome:
-        """What became of the request, from the client's point of view."""
+        """The outcome of the request, from the client's point of view."""
         if self.status is None or self.forced or (self.fault is not None and self.fault.fails):
             return "failed"
         if self.data is None:
@@ -224,6 +224,11 @@ class ExchangeLog:
         """Return the newest exchanges, in the order of their responses."""
         with self._lock:
             return list(self._newest)
+
+    def get(self, request_id: str) -> Optional[Exchange]:
+        """Return the exchange of a request; None if it is not kept."""
+        found = (each for each in self.newest() if each.request_id == request_id)
+        return next(found, None)
 
     def refused(self) -> list[Exchange]:
         """Return the newest exchanges with an error response."""

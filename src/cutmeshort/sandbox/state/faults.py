@@ -133,12 +133,10 @@ class FaultQueue:
         with self._lock:
             self._pending.extendleft(reversed(list(pending)))
 
-    def remove(self, id: int) -> bool:
-        """Remove a pending fault; return whether there was one with this id."""
+    def remove(self, id: int) -> None:
+        """Remove the fault with this id, if it is pending."""
         with self._lock:
-            before = len(self._pending)
             self._pending = deque(each for each in self._pending if each.id != id)
-            return len(self._pending) < before
 
     def clear(self) -> None:
         """Remove all pending faults."""

@@ -6,6 +6,7 @@ DEFAULT_TOKEN = "sandbox-token"
 MASK = "••••"
 _SHOWN = 4
 _MIN_LENGTH = 16
+_SECRET_HEADERS = (b"authorization", b"proxy-authorization")
 
 
 def mask_token(token: str) -> str:
@@ -34,6 +35,13 @@ def header_text(value: bytes) -> str:
         if MASK.encode() in value:
             return value.decode()
     return value.decode("latin-1")
+
+
+def shown_value(name: bytes, value: bytes, include_token: bool) -> str:
+    """Return the value of a header, in which a token is masked unless it is to be included."""
+    text = header_text(value)
+    masked = name.lower() in _SECRET_HEADERS and not include_token
+    return mask_authorization(text) if masked else text
 
 
 def header_bytes(text: str) -> bytes:

@@ -4,7 +4,6 @@ from collections import deque
 from typing import Any, Callable, Optional
 
 from ...models import LeadPayload, SalePayload
-from ...operations import TRACK_SALE
 from ..state.clicks import Click
 from ..state.service import Recorded
 from .seen import Seen, decimal_places, to_text
@@ -125,10 +124,7 @@ class Chains:
 
     def find(self, seen: Seen) -> Optional[Recorded]:
         """Return the recorded event of which a request sends a copy; None if there is none."""
-        if seen.operation == TRACK_SALE.name:
-            return self._recorded.get((seen.operation, seen.invoice))
-        mode = "deferred" if seen.deferred else None
-        return self._recorded.get((seen.operation, seen.customer, seen.event, mode))
+        return self._recorded.get((seen.operation, *seen.key))
 
     def get(self, customer: Optional[str]) -> Optional[Chain]:
         """Return the chain of a customer; None if no event of the customer is recorded."""

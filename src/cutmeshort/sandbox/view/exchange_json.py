@@ -3,11 +3,9 @@
 from typing import Any
 
 from ..state.exchanges import Body, Exchange, Headers
-from ..state.tokens import header_text, mask_authorization
+from ..state.tokens import shown_value
 from .attempts import Attempt
 from .seen import Seen, decimal_places, to_text, type_of
-
-_SECRET_HEADERS = (b"authorization", b"proxy-authorization")
 
 Json = dict[str, Any]
 
@@ -54,14 +52,10 @@ def messages(exchange: Exchange, include_token: bool) -> Json:
 
 def _message(headers: Headers, body: Body, include_token: bool) -> Json:
     return {
-        "headers": [[*_header(name, value, include_token)] for name, value in headers],
+        "headers": [
+            [name.decode("latin-1").title(), shown_value(name, value, include_token)]
+            for name, value in headers
+        ],
         "body": body.data.decode(errors="replace"),
         "truncated": body.truncated,
     }
-
-
-def _header(name: bytes, value: bytes, include_token: bool) -> tuple[str, str]:
-    text = header_text(value)
-    if name.lower() in _SECRET_HEADERS and not include_token:
-        text = mask_authorization(text)
-    return name.decode("latin-1").title(), text

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple, Optional
 
+from ...operations import OPERATIONS
 from ..state.exchanges import Exchange
 from ..state.service import Recorded
 from .calls import Call, body_source, call_of, call_with, literal
@@ -62,20 +63,22 @@ def chain_to_pytest(customer: str, recorded: Sequence[Recorded]) -> str:
     lines = []
     if len(recorded) > MAX_CALLS:
         lines.append(f"# Only the first {MAX_CALLS} of {len(recorded)} events.")
-    credited: dict[str, list[int]] = {}
+    credited: dict[str, Counter[str]] = {}
     for each in events:
         source = call_with(each.operation, each.event).source("cms_client", _INDENT)
         lines.append(f'assert {source}["success"]')
-        credited.setdefault(each.click_id, [0, 0])[each.operation.event == "sale"] += 1
+        credited.setdefault(each.click_id, Counter())[each.operation.event] += 1
+    names = [operation.event for operation in OPERATIONS]
+    lengths = ", ".join(f"len(each.{name}s)" for name in names)
     lines += [
         "credited = [",
-        "    (each.click_id, len(each.leads), len(each.sales))",
+        f"    (each.click_id, {lengths})",
         f"    for each in cms_sandbox.attribution({literal(customer)})",
         "]",
         "assert credited == [",
         *(
-            f"    ({literal(click)}, {leads}, {sales}),"
-            for click, (leads, sales) in credited.items()
+            f"    ({literal(click)}, {', '.join(str(counts[name]) for name in names)}),"
+            for click, counts in credited.items()
         ),
         "]",
     ]

@@ -6,11 +6,14 @@ from functools import lru_cache
 from typing import Any, NamedTuple, Optional
 
 from ...exceptions import ApiValueError
+from ...models.fields import MAX_AMOUNT
 from ...money import from_minor_units
+from ...operations import Operation
 from ...strict_json import read_json
 from ..state.exchanges import Exchange
 
 _MAX_TEXT = 255
+_AMOUNTS = range(MAX_AMOUNT + 1)
 
 
 class Seen(NamedTuple):
@@ -25,9 +28,9 @@ class Seen(NamedTuple):
         customer: The `customerExternalId`; an integer as text.
         click: The `clickId`.
         invoice: The `invoiceId`; an integer as text.
-        amount: The `amount`.
+        amount: The `amount`; None if the service never accepts it, as the page can't show any int.
         currency: The `currency`, in upper case.
-        deferred: Whether the `mode` is `deferred`.
+        key: The values by which the service tells events of the operation apart.
         timestamp: The `timestamp`.
         type: `ok`; the type of the error response; `dropped` or `disconnected`.
         recorded: Whether the request recorded its event.
@@ -42,7 +45,7 @@ class Seen(NamedTuple):
     invoice: Optional[str] = None
     amount: Optional[int] = None
     currency: Optional[str] = None
-    deferred: bool = False
+    key: tuple[Optional[str], ...] = ()
     timestamp: Optional[str] = None
     type: str = "ok"
     recorded: bool = False
@@ -60,13 +63,18 @@ def read_exchange(exchange: Exchange) -> Seen:
         customer=_id(fields.get("customerExternalId")),
         click=_text(fields.get("clickId")),
         invoice=_id(fields.get("invoiceId")),
-        amount=amount if _is_int(amount) else None,
+        amount=amount if _is_int(amount) and amount in _AMOUNTS else None,
         currency=currency.upper() if currency else None,
-        deferred=fields.get("mode") == "deferred",
+        key=_key(exchange.operation, fields),
         timestamp=_text(fields.get("timestamp")),
         type=type_of(exchange),
         recorded=exchange.recorded,
     )
+
+
+def _key(operation: Operation, fields: Mapping[str, Any]) -> tuple[Optional[str], ...]:
+    models = operation.request_model.model_fields
+    return tuple(_id(fields.get(models[name].alias or name)) for name in operation.key)
 
 
 def read_fields(exchange: Exchange) -> Mapping[str, Any]:

@@ -1,7 +1,7 @@
 """The totals: the funnel from click to sale, the requests, and the revenue by currency."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Optional
+from typing import Any
 
 from ...models import SalePayload
 from ..state.service import Recorded
@@ -101,8 +101,3 @@ def request_totals(counts: Mapping[str, int]) -> dict[str, int]:
     """Return the number of requests, and of those with each outcome."""
     outcomes = ("recorded", "pending", "duplicate", "refused", "failed")
     return {"total": sum(counts.values()), **{name: counts.get(name, 0) for name in outcomes}}
-
-
-def rate_limit_total(limit: Optional[int], used: int) -> dict[str, Optional[int]]:
-    """Return the limit of requests per minute, None for no limit, and how many of them are used."""
-    return {"limit": limit, "used": used}

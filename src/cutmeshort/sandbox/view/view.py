@@ -19,7 +19,7 @@ from .pytest_snippets import Earlier, chain_to_pytest, to_pytest
 from .reasons import Known, explain
 from .seen import Seen, read_exchange
 from .snippets import to_curl, to_python
-from .totals import Funnel, Revenue, rate_limit_total, request_totals
+from .totals import Funnel, Revenue, request_totals
 
 MAX_CHAINS = 1_000
 HINT_SECONDS = 0.5
@@ -156,12 +156,19 @@ class View:
         """Return everything about a request; None if it is not in the log."""
         with self._lock:
             self._sync()
-            for exchange in self._state.log.newest():
-                entry = self._entries.get(exchange)
-                if exchange.request_id == request_id and entry is not None:
-                    copy = self._copies(exchange, entry.seen)
-                    return {**entry.summary, **messages(exchange, include_token), "copy": copy}
-        return None
+            exchange = self._state.log.get(request_id)
+            entry = None if exchange is None else self._entries.get(exchange)
+            if exchange is None or entry is None:
+                return None
+            copy = self._copies(exchange, entry.seen)
+            return {**entry.summary, **messages(exchange, include_token), "copy": copy}
+
+    def summary(self, exchange: Exchange) -> Json:
+        """Return the summary of a request; {} if a clear has removed it."""
+        with self._lock:
+            self._sync()
+            entry = self._entries.get(exchange)
+            return {} if entry is None else entry.summary
 
     def chain(self, customer: str) -> Optional[Json]:
         """Return the chain of a customer; None if no event of the customer is recorded."""
@@ -263,12 +270,11 @@ class View:
         return dict(vars(self._state.settings))
 
     def _totals(self) -> Json:
-        limit = self._state.settings.rate_limit
         return {
             **self._funnel.to_json(),
             "customers": len(self._chains),
             "requests": request_totals(self._state.log.counts()),
-            "rate_limit": rate_limit_total(limit, self._used),
+            "rate_limit": {"limit": self._state.settings.rate_limit, "used": self._used},
         }
 
     def _faults(self) -> Json:
