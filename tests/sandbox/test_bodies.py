@@ -1,5 +1,6 @@
 """The limit on the size of request bodies."""
 
+import gc
 import json
 import socket
 import time
@@ -81,3 +82,17 @@ def test_an_endless_body_is_discarded_for_a_limited_time(
         connection.sendall(head(sandbox, "Transfer-Encoding: chunked"))
         with pytest.raises(ConnectionError):
             send_chunks(connection)
+
+
+@pytest.mark.parametrize("size", [bodies.MAX_BODY_BYTES, bodies.MAX_BODY_BYTES + 1])
+def test_the_log_keeps_16_kib_of_a_rejected_body(sandbox: Sandbox, size: int) -> None:
+    """The memory of a rejected request does not grow with its body, which the log cuts."""
+    tracemalloc.start()
+    try:
+        for _ in range(8):
+            assert post(sandbox, b"a" * size, retries=False).status in (400, 413)
+        gc.collect()
+        assert tracemalloc.get_traced_memory()[0] < 4 * bodies.MAX_BODY_BYTES
+    finally:
+        tracemalloc.stop()
+    assert [len(each.body.data) for each in sandbox._state.log.newest()] == [16 * 1024] * 8

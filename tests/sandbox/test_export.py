@@ -80,9 +80,11 @@ DATA = st.sampled_from(
         {"clickId": "click_1", "deferredAssociationStored": True},
     ]
 )
+REQUEST_IDS = st.from_regex("[A-Za-z0-9_-]{1,9}", fullmatch=True)
+FORCED = st.sampled_from(["error_status=503", 'response="status_false"'])
 EXCHANGES = st.builds(
     Exchange,
-    TEXT,
+    REQUEST_IDS,
     st.sampled_from(OPERATIONS),
     st.sampled_from(["GET", "POST"]),
     HEADERS,
@@ -98,7 +100,7 @@ EXCHANGES = st.builds(
     st.none() | REFUSALS,
     st.none() | DATA,
     st.none() | FAULTS,
-    st.none() | ANY_TEXT,
+    st.none() | FORCED,
     st.none() | TEXT,
 )
 LOGS = st.builds(
@@ -241,7 +243,7 @@ def cycle(document: Any) -> None:
         (put("settings", "error_status", value=float("nan")), "the document is not JSON"),
         (cycle, "the document is not JSON"),
         (put("settings", "rate_limit", value="60"), "settings.rate_limit: Input should be a valid"),
-        (put("settings", "rate_limit", value=0), "settings: rate_limit must be 1 or more"),
+        (put("settings", "rate_limit", value=0), "settings: rate_limit must be from 1 to"),
         (put("settings", "response", value="?"), "settings: response must be one of message"),
         (put("settings", "more", value=1), "settings.more: Extra inputs"),
         (put("clicks", 0, "time", value="now"), "clicks.0.time: a time in ISO 8601"),
@@ -272,6 +274,18 @@ def cycle(document: Any) -> None:
             "requests.0.headers.0.0: String should",
         ),
         (put("requests", 0, "fault", "drop", value=True), "requests.0.fault: status and drop=True"),
+        # What follows would be source in a copied test, control a terminal, be another path, not be
+        # JSON, or not fit the data file.
+        (
+            put("requests", 0, "forced", value="error_status=503, x=exit()"),
+            "requests.0.forced: String should",
+        ),
+        (put("requests", 0, "forced", value='response="a\n"'), "requests.0.forced: String should"),
+        (put("requests", 0, "method", value="A\x03"), "requests.0.method: String should"),
+        (put("requests", 0, "id", value="../clear?"), "requests.0.id: String should"),
+        (put("requests", 0, "seconds", value=1e308), "requests.0.seconds: Input should be less"),
+        (put("counts", "failed", value=2**53), "counts.failed: Input should be less"),
+        (put("settings", "rate_limit", value=10**400), "settings: rate_limit must be from 1 to"),
         (put("requests", 0, "data", value={}), "requests.0.data.clickId: Field required"),
         (put("requests", 0, "data", "more", value=1), "requests.0.data.more: Extra inputs"),
         (put("counts", "failed", value=0), "counts.failed: requests has more"),

@@ -242,13 +242,16 @@ def test_copied_source_is_always_valid(
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 def test_a_hostile_body_is_quoted_for_the_shell(sandbox: Sandbox, tmp_path: Path) -> None:
-    """A body with quotes, substitutions or a leading @ reaches the sandbox as it was."""
+    """A body with quotes, substitutions, options or control characters arrives as it was."""
+    paste = "\x1b[201~\x03\r\ntouch x\n\t\x9b"
     bodies = [json.dumps({"a": HOSTILE}, ensure_ascii=False), HOSTILE, "@/etc/passwd", "\0%s\\n"]
+    bodies += ["-\0", "--\0", paste]
     for body in bodies:
         post(sandbox, body.encode(), retries=False)
     view = view_of(sandbox)
     requests = reversed(view.requests()["requests"])
     commands = [(view.request(each["id"]) or {})["copy"]["curl"] for each in requests]
+    assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", "".join(commands))
     environment = {**os.environ, "CMS_HOST": sandbox.url, "CMS_BEARER_TOKEN": sandbox.token}
     subprocess.run(
         ["/bin/sh", "-c", "\n".join(commands)],
@@ -260,3 +263,18 @@ def test_a_hostile_body_is_quoted_for_the_shell(sandbox: Sandbox, tmp_path: Path
     received = [exchange.body.data.decode() for exchange in sandbox._state.log.newest()]
     assert received == [*bodies, *bodies]
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("size", ["\u00b2", "9" * 5000])
+def test_an_odd_size_is_not_copied(size: str) -> None:
+    """A size that only an imported request can have leaves the size of the body that was read."""
+    exchange = _exchange(b"xyz")
+    exchange.headers = [(b"content-length", size.encode("latin-1"))]
+    exchange.status = 413
+    assert "head -c 3 /dev/zero" in to_curl(exchange, "token")
+
+
+def test_a_header_does_not_control_the_terminal() -> None:
+    """Control characters of a header, which a terminal may act on, are replaced in a command."""
+    command = to_curl(_exchange(b"{}", **{"content-type": "a\x03\x1bb"}), "token")
+    assert "Content-Type: a??b" in command

@@ -59,6 +59,7 @@ class Runner:
         self._server: Optional[BackgroundServer] = None  # None unless it runs
         self._feed: Optional[Feed] = None
         self._replayer: Optional[Replayer] = None
+        self._create = threading.Lock()  # so that all threads share one feed and one replayer
         self._lock = threading.Lock()
         self._running = False
         self._cleanup = ExitStack()
@@ -125,27 +126,29 @@ class Runner:
 
     def feed(self) -> "Feed":
         """Return what renders the state."""
-        if self._feed is None:
-            from .control.follower import Feed
-            from .view.view import View
+        with self._create:
+            if self._feed is None:
+                from .control.follower import Feed
+                from .view.view import View
 
-            view = View(
-                self._state,
-                url=self._url or "",
-                token=self._token,
-                version=__version__,
-                data=self._data,
-            )
-            self._feed = Feed(self._state.changes, view)
-        return self._feed
+                view = View(
+                    self._state,
+                    url=self._url or "",
+                    token=self._token,
+                    version=__version__,
+                    data=self._data,
+                )
+                self._feed = Feed(self._state.changes, view)
+            return self._feed
 
     def replayer(self) -> "Replayer":
         """Return what sends requests again."""
-        if self._replayer is None:
-            from .control.replay import Replayer
+        with self._create:
+            if self._replayer is None:
+                from .control.replay import Replayer
 
-            self._replayer = Replayer(self._app, self._token)
-        return self._replayer
+                self._replayer = Replayer(self._app, self._token)
+            return self._replayer
 
     def _open_data(self, path: str, cleanup: ExitStack) -> None:
         from .state.storage import Storage

@@ -18,7 +18,7 @@ _IncludeToken = Annotated[
     bool, Query(description="Whether to include the token in full if it is not the default one.")
 ]
 _MAX_DIGITS = 18
-_EVENT = 'event: update\nid: 1795000000124\ndata: {"sequence":1795000000124,"undo":true}\n\n'
+_EVENT = 'event: update\nid: 1795000000000124\ndata: {"sequence":1795000000000124,"undo":true}\n\n'
 
 
 def make_router(state: State, feed: Callable[[], Feed], replayer: Replayer) -> APIRouter:
@@ -34,7 +34,7 @@ def make_router(state: State, feed: Callable[[], Feed], replayer: Replayer) -> A
         prefix="/_sandbox",
         tags=["Sandbox"],
         responses=errors_of(400, 403, 422),
-        generate_unique_id_function=lambda route: route.name,
+        generate_unique_id_function=lambda route: route.name.rstrip("_"),
     )
     _add_state(router, state, feed)
     _add_requests(router, feed)

@@ -91,6 +91,7 @@ def make_error(scope: Scope, name: str, refusal: Refusal) -> Response:
     """
     exchange: Optional[Exchange] = scope["state"]["exchange"]
     if exchange is not None:
+        refusal.__traceback__ = refusal.__context__ = None  # their frames have the whole body
         exchange.refusal = refusal
     if refusal.status == 304:
         response = Response(status_code=304)

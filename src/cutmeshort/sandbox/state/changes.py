@@ -33,14 +33,14 @@ class Changes:
     """
     The newest 1,000 changes, and the functions to call after each one. Threads can share an object.
 
-    The numbers start at the time in milliseconds, so that they are above those of an earlier run.
+    The numbers start at the time in microseconds, so that they are above those of an earlier run.
 
     Attributes:
         sequence: The number of the newest change.
     """
 
     def __init__(self) -> None:
-        self.sequence = int(time.time() * 1000)
+        self.sequence = int(time.time() * 1_000_000)
         self._newest: deque[Change] = deque(maxlen=MAX_CHANGES)
         self._first = self.sequence  # all changes after this one are known
         self._lock = threading.Lock()

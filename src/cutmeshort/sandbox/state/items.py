@@ -66,12 +66,15 @@ def _check_header(value: str) -> str:
 Time = Annotated[datetime, BeforeValidator(_parse_time), PlainSerializer(_format_time)]
 OperationName = Annotated[str, AfterValidator(_check_operation)]
 Id = Annotated[str, Field(min_length=1, max_length=255)]
+RequestId = Annotated[str, Field(pattern="^[A-Za-z0-9_-]{1,255}$")]  # which is part of paths
 Status = Annotated[int, Field(ge=100, le=599)]
-Count = Annotated[int, Field(ge=0, lt=2**63)]
-Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-HeaderName = Annotated[str, Field(pattern="^[!-~]+$")]
+Count = Annotated[int, Field(ge=0, lt=2**53)]  # which JavaScript and SQLite can add to
+Seconds = Annotated[float, Field(ge=0, le=1e9)]
+Visible = Annotated[str, Field(pattern="^[!-~]+$")]
+# It becomes an argument in the source of a copied test.
+Forced = Annotated[str, Field(pattern='^(error_status=[345][0-9]{2}|response="[a-z_]+")$')]
 HeaderValue = Annotated[str, AfterValidator(_check_header)]
-HeaderList = list[Annotated[tuple[HeaderName, HeaderValue], BeforeValidator(_to_pair)]]
+HeaderList = list[Annotated[tuple[Visible, HeaderValue], BeforeValidator(_to_pair)]]
 
 
 class Item(BaseModel):
@@ -223,9 +226,9 @@ class _Data(TypedDict):
 class RequestItem(Item):
     """A request with its response; the fields are those of Exchange."""
 
-    id: Id
+    id: RequestId
     operation: OperationName
-    method: str
+    method: Visible
     headers: HeaderList
     body: BodyItem
     arrived: Time
@@ -239,7 +242,7 @@ class RequestItem(Item):
     refusal: Optional[RefusalItem]
     data: Optional[_Data]
     fault: Optional[FaultItem]
-    forced: Optional[str]
+    forced: Optional[Forced]
     replay_of: Optional[str]
 
     @classmethod

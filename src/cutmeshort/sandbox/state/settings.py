@@ -16,6 +16,7 @@ ErrorFormat = Literal["envelope", "message", "code", "html", "empty"]
 RECORDING_FORMATS: tuple[str, ...] = get_args(RecordingFormat)
 REJECTING_FORMATS: tuple[str, ...] = get_args(RejectingFormat)
 ERROR_FORMATS: tuple[str, ...] = get_args(ErrorFormat)
+_MAX_RATE_LIMIT = 1_000_000
 
 
 class SettingOptions(TypedDict, total=False):
@@ -44,8 +45,9 @@ class Settings:
     error_response: str = "envelope"
 
     def __post_init__(self) -> None:
-        if self.rate_limit is not None and check_count("rate_limit", self.rate_limit) == 0:
-            raise ApiValueError("rate_limit must be 1 or more, or None", "rate_limit")
+        limit = self.rate_limit
+        if limit is not None and not 1 <= check_count("rate_limit", limit) <= _MAX_RATE_LIMIT:
+            raise ApiValueError("rate_limit must be from 1 to 1000000, or None", "rate_limit")
         _check_choice("duplicate_status", self.duplicate_status, (200, 409))
         _check_choice("response", self.response, (*RECORDING_FORMATS, *REJECTING_FORMATS))
         check_error_status("error_status", self.error_status)

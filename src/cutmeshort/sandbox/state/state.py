@@ -62,7 +62,8 @@ class State:
         self._changed_settings: SettingOptions = {}  # since the start, or in an earlier run
         self._cleared: Optional[_Cleared] = None
         self._storage: Optional[Storage] = None
-        self._lock = threading.RLock()  # so that the data file changes in the order of this object
+        # So that the data file and the changes have the order of this object.
+        self._lock = threading.RLock()
 
     def record(self, operation: Operation, event: EventPayload, request_id: str) -> dict[str, Any]:
         """
@@ -77,7 +78,7 @@ class State:
                 return data
             if self._storage is not None:
                 self._storage.add_event(self.service.newest())
-        self.changes.add("chain", event.customer_external_id)
+            self.changes.add("chain", event.customer_external_id)
         return data
 
     def finish(self, exchange: Exchange, log: ExchangeLog) -> None:
@@ -88,7 +89,7 @@ class State:
                 return
             if self._storage is not None:
                 self._storage.add_exchange(exchange, log.counts())
-        self.changes.add("request", exchange)
+            self.changes.add("request", exchange)
 
     def follow_link(self, link: str) -> Click:
         """Record that a visitor follows a short link."""
@@ -97,7 +98,7 @@ class State:
             self.clicks.add(click)
             if self._storage is not None:
                 self._storage.add_click(click)
-        self.changes.add("clicks")
+            self.changes.add("clicks")
         return click
 
     def rate_limit_used(self) -> int:
@@ -225,7 +226,7 @@ class State:
             self.log.prepend(log)
             self.faults.prepend(cleared.faults)
             self._store_all()
-        self.changes.add("all")
+            self.changes.add("all")
         return True
 
     def reset(self) -> None:

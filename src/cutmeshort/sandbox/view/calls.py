@@ -1,5 +1,6 @@
 """Writes requests as Python source: as calls of CMSClient, or as HTTP requests."""
 
+import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Optional
 
@@ -18,6 +19,7 @@ _ORDER = (
 )
 _WRONG_TOKEN = "wrong-token"  # a request may have had the token of an account
 _TOO_LARGE = 413
+_SIZE = re.compile("[0-9]{1,18}")
 
 
 class Call(NamedTuple):
@@ -113,7 +115,7 @@ def large_body_size(exchange: Exchange) -> Optional[int]:
     if exchange.status != _TOO_LARGE or exchange.fault is not None or exchange.forced is not None:
         return None
     stated = header(exchange.headers, b"content-length")
-    return max(exchange.body.size, int(stated) if stated.isdigit() else 0)
+    return max(exchange.body.size, int(stated) if _SIZE.fullmatch(stated) else 0)
 
 
 def body_source(exchange: Exchange) -> Optional[str]:

@@ -6,12 +6,14 @@ from functools import lru_cache
 from typing import Any, NamedTuple, Optional
 
 from ...exceptions import ApiValueError
+from ...models.fields import MAX_AMOUNT
 from ...money import from_minor_units
 from ...operations import Operation
 from ...strict_json import read_json
 from ..state.exchanges import Exchange
 
 _MAX_TEXT = 255
+_AMOUNTS = range(MAX_AMOUNT + 1)
 
 
 class Seen(NamedTuple):
@@ -26,7 +28,7 @@ class Seen(NamedTuple):
         customer: The `customerExternalId`; an integer as text.
         click: The `clickId`.
         invoice: The `invoiceId`; an integer as text.
-        amount: The `amount`.
+        amount: The `amount`; None if the service never accepts it, as the page can't show any int.
         currency: The `currency`, in upper case.
         key: The values by which the service tells events of the operation apart.
         timestamp: The `timestamp`.
@@ -61,7 +63,7 @@ def read_exchange(exchange: Exchange) -> Seen:
         customer=_id(fields.get("customerExternalId")),
         click=_text(fields.get("clickId")),
         invoice=_id(fields.get("invoiceId")),
-        amount=amount if _is_int(amount) else None,
+        amount=amount if _is_int(amount) and amount in _AMOUNTS else None,
         currency=currency.upper() if currency else None,
         key=_key(exchange.operation, fields),
         timestamp=_text(fields.get("timestamp")),

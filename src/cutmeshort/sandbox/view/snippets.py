@@ -4,6 +4,7 @@ Requests as a Python script and as a curl command, to send them again from elsew
 Both read CMS_HOST and CMS_BEARER_TOKEN from the environment, so that they contain no token.
 """
 
+import re
 from shlex import quote
 
 from ..state.exchanges import MAX_KEPT_BODY, Exchange
@@ -15,6 +16,8 @@ TRUNCATED = (
 )
 _TOKEN_SOURCE = 'os.environ["CMS_BEARER_TOKEN"]'
 _PRINTABLE = range(0x20, 0x7F)
+# A terminal may act on these characters when they are pasted, even between quotes.
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 def to_python(exchange: Exchange, token: str) -> str:
@@ -86,7 +89,7 @@ def to_curl(exchange: Exchange, token: str) -> str:
     elif exchange.method != "POST":
         options.append(f"-X {quote(exchange.method)}")
     for name, value, own in headers_of(exchange, token, "$CMS_BEARER_TOKEN"):
-        line = f"{name}: {value}"
+        line = f"{name}: {_CONTROL.sub('?', value)}"
         options.append(f'-H "{line}"' if own else f"-H {quote(line)}")
     source = ""
     if size is not None:
@@ -104,15 +107,16 @@ def to_curl(exchange: Exchange, token: str) -> str:
 
 
 def _is_text(data: bytes) -> bool:
-    """Return whether a shell can pass the data as an argument."""
+    """Return whether the data can be pasted into a shell as an argument."""
     try:
-        return "\0" not in data.decode()
+        return _CONTROL.search(data.decode()) is None
     except UnicodeDecodeError:
         return False
 
 
 def _printf_format(data: bytes) -> str:
     special = {ord("\\"): "\\\\", ord("%"): "%%"}
-    return "".join(
+    text = "".join(
         special.get(byte, chr(byte)) if byte in _PRINTABLE else f"\\{byte:03o}" for byte in data
     )
+    return text.replace("-", "\\055", 1) if text.startswith("-") else text  # not an option
