@@ -295,7 +295,8 @@ def test_a_call_of_the_shop_does_not_delay_the_stop(fault: Any) -> None:
         begin = time.monotonic()
         sandbox.__exit__(None, None, None)
         assert time.monotonic() - begin < SLACK
-        assert read_to_end(connection) == b""
+        response = read_to_end(connection)
+        assert not response or "latency" not in fault  # without one, the last retry may have ended
     for thread in set(threading.enumerate()) - before:
         thread.join(LONG)
         assert not thread.is_alive()
