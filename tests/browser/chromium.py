@@ -56,13 +56,20 @@ def _find_chromium() -> Optional[str]:
 
 
 @contextlib.contextmanager
-def start_chromium() -> Iterator[Browser]:
-    """Run a browser that reaches no other machine, or skip the test if there is none."""
+def start_chromium(**environment: str) -> Iterator[Browser]:
+    """
+    Run a browser that reaches no other machine, or skip the test if there is none.
+
+    Args:
+        environment: Additional environment variables of the browser.
+    """
     path = _find_chromium()
     if path is None:
         pytest.skip("needs Chromium: install it, or set TEST_CHROMIUM to the path of a browser")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=[_NO_OTHER_HOST])
+        browser = playwright.chromium.launch(
+            executable_path=path, args=[_NO_OTHER_HOST], env={**os.environ, **environment}
+        )
         with contextlib.closing(browser):
             yield browser
 

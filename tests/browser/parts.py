@@ -62,7 +62,7 @@ def chip(page: Page, name: str) -> Locator:
 
 def filter_field(page: Page) -> Locator:
     """Return the field that filters customers and requests."""
-    return page.get_by_role("searchbox", name="Filter by customer, event or click")
+    return page.get_by_role("searchbox", name="Customer, event or click")
 
 
 def empty_state(page: Page) -> Locator:

@@ -75,7 +75,8 @@ def _demo(windows: Windows, sandbox: Sandbox) -> Page:
 
 @contextlib.contextmanager
 def _opened() -> Iterator[tuple[Windows, Sandbox]]:
-    with start_chromium() as browser, Sandbox(port=_PORT) as sandbox:
+    fonts = str(Path(__file__).with_name("fonts.conf"))
+    with start_chromium(FONTCONFIG_FILE=fonts) as browser, Sandbox(port=_PORT) as sandbox:
         windows = Windows(browser)
         yield windows, sandbox
         windows.close()

@@ -35,7 +35,7 @@ def test_a_click_a_lead_and_a_sale_form_a_chain(
     revenue = chain(page, "user_42").get_by_text("€49.90")
     expect(revenue).to_have_count(2)
     summary = page.get_by_role("region", name="Summary")
-    for text in ("1 click", "1 lead", "1 sale", "€49.90", "¥12,000"):
+    for text in ("1 click", "1 with a lead", "1 with a sale", "€49.90", "¥12,000"):
         expect(summary).to_contain_text(text)
 
 

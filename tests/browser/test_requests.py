@@ -21,7 +21,6 @@ from .parts import (
     open_row,
     rows,
     section,
-    steps,
 )
 
 pytestmark = pytest.mark.browser
@@ -45,14 +44,6 @@ def test_an_open_row_says_why(page: Page, client: CMSClient) -> None:
     expect(row).not_to_contain_text("sandbox-token")
     rows(page).first.click()
     expect(rows(page).first).to_have_attribute("aria-expanded", "false")
-
-
-def test_a_step_of_a_chain_opens_its_request(page: Page, client: CMSClient) -> None:
-    """Clicking a lead in a chain opens the request that recorded it."""
-    client.track_lead("Sign up", "user_42", click_id="click_1")
-    client.track_lead("Sign up", "user_43", click_id="click_2")
-    steps(page, "user_42").get_by_role("button", name="Sign up").click()
-    expect(rows(page).filter(has_text="user_42")).to_have_attribute("aria-expanded", "true")
 
 
 def test_sending_again_is_a_duplicate(page: Page, sandbox: Sandbox, client: CMSClient) -> None:

@@ -102,17 +102,18 @@ def _run(*arguments: str) -> None:
     subprocess.run([sys.executable, *arguments], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
 
 
-def _run_sandbox(*arguments: str) -> None:
+def _run_sandbox(directory: Path, *arguments: str) -> None:
+    """Start and stop the sandbox in a directory, in which it may create its data file."""
     command = [sys.executable, *arguments, "--port", "0"]  # a port that is free
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, cwd=directory, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        assert "http://127.0.0.1:" in process.stdout.readline()
+        assert "listening on http://" in process.stdout.readline()
         os.kill(process.pid, signal.SIGINT)
         process.communicate(timeout=30)
     assert process.returncode == 0
 
 
-def test_every_shell_block_runs() -> None:
+def test_every_shell_block_runs(tmp_path: Path) -> None:
     """Commands that need no package index are run here; continuous integration runs the others."""
     commands = {
         command
@@ -126,7 +127,7 @@ def test_every_shell_block_runs() -> None:
     for command in sorted(commands - {""}):
         words = command.split()
         if words[:2] == ["cutmeshort", "sandbox"]:
-            _run_sandbox("-m", *words)
+            _run_sandbox(tmp_path, "-m", *words)
         elif words[0] == "python" and words[1] != "-m":
             _run(*words[1:])
         elif words[:3] == ["python", "-m", "tests.benchmarks"]:

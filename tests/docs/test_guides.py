@@ -13,12 +13,13 @@ from cutmeshort import CMSClient, Configuration, click_id
 from cutmeshort.proxies import find_proxy
 
 from ..support.events import TOKEN, client_of, lead
-from ..support.paths import ROOT
+from ..support.paths import ROOT, SOURCE
 from ..support.server import Server, respond
 from .pages import Page, names, page
 
 RESULTS = page("how-to/handle-results")
 CLICK_ID = page("how-to/click-id")
+WATCH = page("how-to/watch-your-integration")
 
 CONFLICT, DUPLICATE = {"type": "conflict"}, {"type": "duplicate_event"}
 OTHER_CLICK = {"type": "duplicate_attribution"}
@@ -224,7 +225,16 @@ def test_the_contributing_page_names_what_exists() -> None:
     )
     found = set(re.findall(r"`([\w./]+)`", page("contributing").text))
     for name in found - {"examples/refund_example.py"}:
-        if name.endswith((".py", ".md", ".yml")):
+        if name.endswith((".py", ".md", ".yml", ".html", ".js")):
             assert any((folder / name).is_file() for folder in folders), name
         elif re.fullmatch(r"\w+\.\w+|_\w+", name):
             assert re.search(rf"\b{name.rpartition('.')[2]}\b", code), name
+
+
+def test_the_names_on_the_page_of_the_sandbox_are_those_of_the_guide() -> None:
+    """Each name in bold or in italics is a text of the page."""
+    folder = SOURCE / "sandbox" / "page"
+    texts = "".join((folder / name).read_text("utf-8") for name in ("index.html", "page.js"))
+    shown = re.findall(r"(?<!\*)\*{1,2}([A-Z][^*`]*)\*", WATCH.prose)
+    assert len(shown) > 8
+    assert [name for name in (" ".join(each.split()) for each in shown) if name not in texts] == []

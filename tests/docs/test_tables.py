@@ -30,6 +30,7 @@ from cutmeshort.exceptions import error_spec
 from cutmeshort.operations import OPERATIONS, Operation
 from cutmeshort.retry import INITIAL_WAIT, MAX_WAIT, is_retried, is_retryable
 from cutmeshort.sandbox import Sandbox
+from cutmeshort.sandbox.http.dispatch import PAGES
 from cutmeshort.sandbox.state.settings import Settings
 
 from ..support.events import TOKEN, lead
@@ -425,6 +426,16 @@ def test_the_table_of_the_sandboxs_attributes_is_complete() -> None:
     """It has each public attribute and method."""
     public = {each for each in dir(Sandbox()) if not each.startswith("_")}
     assert set(all_names(SANDBOX.table("Attributes and methods"))) == public
+
+
+def test_the_table_of_pages_is_complete() -> None:
+    """It has each path that the sandbox serves beside the operations and the endpoints."""
+    paths = {name(row) for row in SANDBOX.table("Pages")}
+    assert {path for path in paths if "{" not in path} == PAGES
+    with Sandbox() as sandbox, urllib3.PoolManager() as pool:
+        for path in paths:
+            response = pool.request("GET", sandbox.url + path.format(link="a-1"), redirect=False)
+            assert response.status == (302 if "{" in path else 200)
 
 
 def test_the_table_of_endpoints_is_complete() -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 import cutmeshort
 from cutmeshort import CMSClient
 
+SUFFIXES = {".css", ".html", ".js", ".typed"}
 received = []
 
 
@@ -40,7 +41,11 @@ def main() -> None:
     """Track leads and sales, and check what is installed and what is not."""
     checkout = Path(__file__).resolve().parent.parent.parent
     assert checkout not in Path(cutmeshort.__file__).resolve().parents, "not the installed package"
-    assert files("cutmeshort").joinpath("py.typed").is_file()
+    source = checkout / "src" / "cutmeshort"
+    data = [path.relative_to(source) for path in source.rglob("*.*") if path.suffix in SUFFIXES]
+    assert {path.suffix for path in data} == SUFFIXES
+    for path in data:
+        assert files("cutmeshort").joinpath(*path.parts).is_file(), path
     assert importlib.util.find_spec("cms_python") is not None
     assert importlib.util.find_spec("pytest_cutmeshort") is not None
     importlib.import_module("cutmeshort.testing")

@@ -77,7 +77,7 @@ def test_a_restart_keeps_everything(path: Path) -> None:
 
 
 def test_the_file_is_private_and_without_the_token(path: Path) -> None:
-    """The owner alone can read the file, and no version of it contains a token."""
+    """Only the owner can read the file, and no version of it contains a token."""
     with Sandbox(data=path, token=TOKEN) as sandbox:
         post(sandbox, LEAD)
         post(sandbox, LEAD, Authorization="Bearer the-token-of-an-account")
@@ -215,10 +215,9 @@ def test_many_kills_lose_nothing(path: Path) -> None:
 
 
 def test_the_command_has_its_own_default(path: Path) -> None:
-    """The command's limit of 60 applies unless the file or the command line has another one."""
-    first, second = ["--data", str(path), "--port", "0"], ["--data", str(path), "--port", "0"]
-    for arguments, limit in ((first, "60"), (second, "9")):
-        with command(*arguments) as process:
+    """The command's limit of 60 applies unless the file has another one."""
+    for limit in ("60", "9"):
+        with command("--data", str(path), "--port", "0") as process:
             listening_url(process, "sandbox-token")
             assert process.stdout is not None
             line = next(each for each in process.stdout if each.startswith("Requests per"))

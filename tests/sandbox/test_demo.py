@@ -188,6 +188,19 @@ def test_the_sdk_retries_the_calls_of_the_shop(sandbox: Sandbox) -> None:
 
 
 @pytest.mark.usefixtures("no_wait")
+@pytest.mark.parametrize("status", [200, 409])
+def test_an_event_that_an_earlier_attempt_recorded_is_not_a_duplicate(
+    sandbox: Sandbox, status: Any
+) -> None:
+    """The shop says that the sale is recorded if only the retry of its call is a duplicate."""
+    sandbox.update_settings(duplicate_status=status)
+    sandbox.fail_next(drop=True, recorded=True)
+    shown = send(sandbox, "pay", ORDER)
+    assert [each.status for each in sandbox.requests] == [None, status]
+    assert (shown["state"], shown["text"]) == ("recorded", f"✓ Recorded: credited to {CLICK}.")
+
+
+@pytest.mark.usefixtures("no_wait")
 @pytest.mark.parametrize("recorded", [False, True])
 def test_a_call_that_fails_is_explained(sandbox: Sandbox, recorded: bool) -> None:
     """After all attempts, the shop says whether the event is recorded nevertheless."""

@@ -23,13 +23,13 @@ def test_the_description_has_operations_and_endpoints(sandbox: Sandbox) -> None:
             ids.append(described["operationId"])
             assert described["tags"] == ["Tracking" if path in operations else "Sandbox"]
             assert described["summary"]
+            assert described["description"] not in ("", "Do nothing.")
             responses = described["responses"]
             (success,) = (code for code in responses if code.startswith("2"))
             assert responses[success]["content"]
             if path in operations:
                 assert described["security"] == [{"HTTPBearer": []}]
                 continue
-            assert described["description"]
             assert "security" not in described
             errors = {"400", "403", "422"} | ({"413", "415"} if method != "get" else set())
             assert errors <= responses.keys()
@@ -38,6 +38,13 @@ def test_the_description_has_operations_and_endpoints(sandbox: Sandbox) -> None:
             for parameter in described.get("parameters", []):
                 assert parameter["in"] == "path" or parameter["name"]
     assert len(ids) == len(set(ids))
+    assert all(each.strip("_") == each for each in ids)
+
+
+def test_a_program_can_check_that_the_description_is_there(sandbox: Sandbox) -> None:
+    """The description responds to HEAD as well, without a body."""
+    response = request(sandbox, "HEAD", "/openapi.json")
+    assert (response.status, response.data) == (200, b"")
 
 
 def test_every_schema_is_described(sandbox: Sandbox) -> None:

@@ -1,5 +1,6 @@
 """The files of the pages, as a browser gets them."""
 
+import gzip
 import re
 from importlib import resources
 from typing import Any
@@ -69,9 +70,9 @@ def test_a_page_has_nothing_that_its_policy_forbids(package: str, name: str) -> 
     assert not re.findall(r"(?:src|href)=\"(?!/|#|data:)[^\"]*", text)
 
 
-def test_the_files_of_the_demo_shop_are_small() -> None:
-    """The files of the demo shop have at most 3 KiB when compressed."""
-    import gzip
-
-    files = [_read(package, name) for package, name, _ in FILES.values() if package == "demo"]
-    assert sum(len(gzip.compress(file, mtime=0)) for file in files) <= 3 * 1024
+@pytest.mark.parametrize(("folder", "limit"), [("page", 16_000), ("demo", 3 * 1024)])
+def test_the_files_of_a_page_are_small(folder: str, limit: int) -> None:
+    """The three files of a page have at most this many bytes, each compressed by itself."""
+    files = [_read(package, name) for package, name, _ in FILES.values() if package == folder]
+    assert len(files) == 3
+    assert sum(len(gzip.compress(file, mtime=0)) for file in files) <= limit

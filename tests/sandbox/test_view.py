@@ -205,7 +205,7 @@ def test_an_update_needs_a_known_number(sandbox: Sandbox, view: View) -> None:
 def test_a_view_catches_up_with_changes_that_are_forgotten(
     sandbox: Sandbox, client: CMSClient, view: View
 ) -> None:
-    """A view that was not asked for a long time has all events and the newest requests."""
+    """A view that was last used long ago has all events and the newest requests."""
     client.track_lead("Sign up", "user_44", "click_1")
     view.snapshot()
     client.track_lead("Confirmed", "user_44", "click_1")

@@ -51,7 +51,7 @@ class PageMethods:
         Args:
             after: The id of the last event that is known. If it is one of the last 1,000 changes,
                 the first event is an `update` as well.
-            timeout: The iterator ends if nothing happens for so many seconds; None for never.
+            timeout: Seconds without a change after which the iterator ends; None for no limit.
 
         Raises:
             RuntimeError: The sandbox does not run; raised by the first `next`.

@@ -9,11 +9,11 @@ from ..state.faults import make_fault
 from ..state.state import State
 from . import schemas
 from .bodies import FaultBody, SettingsBody
-from .documentation import returns
 from .errors import found
 from .follower import Feed
 from .json_response import Json
 from .replay import Replayer
+from .responses import returns
 
 
 def add_routes(

@@ -44,7 +44,7 @@ def make_router(routes: Sequence[BaseRoute]) -> APIRouter:
             tags=_TAGS,
         )
 
-    @router.get("/openapi.json")
+    @router.api_route("/openapi.json", methods=["GET", "HEAD"])
     async def get_description() -> Response:
         return Json(describe())
 

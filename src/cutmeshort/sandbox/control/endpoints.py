@@ -7,11 +7,11 @@ from fastapi import APIRouter, Header, Query, Response
 from ..state.documents import export_document
 from ..state.state import State
 from . import commands, schemas
-from .documentation import errors_of, returns
 from .errors import found
 from .follower import Feed
 from .json_response import Json
 from .replay import Replayer
+from .responses import errors_of, returns
 from .stream import EventStream
 
 _IncludeToken = Annotated[
@@ -34,7 +34,7 @@ def make_router(state: State, feed: Callable[[], Feed], replayer: Replayer) -> A
         prefix="/_sandbox",
         tags=["Sandbox"],
         responses=errors_of(400, 403, 422),
-        generate_unique_id_function=lambda route: route.name,
+        generate_unique_id_function=lambda route: route.name.rstrip("_"),
     )
     _add_state(router, state, feed)
     _add_requests(router, feed)

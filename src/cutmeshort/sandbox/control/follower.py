@@ -1,4 +1,4 @@
-"""What has changed in the sandbox, for those who follow it."""
+"""Renders what changes in the sandbox, for event streams and iterators."""
 
 import threading
 import time

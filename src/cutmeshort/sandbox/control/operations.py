@@ -29,6 +29,7 @@ def make_router() -> APIRouter:
             operation_id=operation.name,
             response_model=TrackResponse,
             summary=f"Track a {operation.event}",
+            description=f"Record a {operation.event} once, credited to a click.",
             tags=["Tracking"],
         )
     return router

@@ -122,7 +122,7 @@ class LeadStep(_Schema):
     type: Literal["lead", "deferred"]
     event: str
     click: str
-    sent_click: bool = Field(description="Whether the event has a click id of its own.")
+    sent_click: bool = Field(description="Whether the request sent a click id.")
     time: Time
     request: Optional[str]
 
@@ -137,7 +137,7 @@ class SaleStep(_Schema):
     currency: str
     exponent: Exponent
     click: str
-    sent_click: bool = Field(description="Whether the event has a click id of its own.")
+    sent_click: bool = Field(description="Whether the request sent a click id.")
     time: Time
     request: Optional[str]
 
@@ -186,7 +186,7 @@ class Hint(_Schema):
 class State(_Schema):
     """Everything except the requests."""
 
-    sequence: int = Field(description="Grows with each change.")
+    sequence: int = Field(description="Increases with each change.")
     url: str
     token: str
     token_masked: bool

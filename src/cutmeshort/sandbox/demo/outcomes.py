@@ -23,17 +23,22 @@ def not_sent(reason: str) -> Outcome:
     return Outcome("refused", f"! Not sent: {reason}")
 
 
-def describe(result: Mapping[str, Any], click: Optional[str], *, deferred: bool) -> Outcome:
+def describe(
+    result: Mapping[str, Any], click: Optional[str], *, known: bool, deferred: bool
+) -> Outcome:
     """
     Explain the result of a call.
 
     Args:
         result: What the SDK returned.
         click: The click to which the event is credited; None if the event is not recorded.
+        known: Whether the event was recorded before the call. If it was not, only a retry of the
+            call is a duplicate.
         deferred: Whether the event is a deferred lead.
     """
     credited = f"credited to {click}"
-    if result.get("duplicate") or result.get("data", {}).get("duplicate"):
+    duplicate = result.get("duplicate") or result.get("data", {}).get("duplicate")
+    if duplicate and known:
         return Outcome("duplicate", f"= Already recorded, {credited}. Nothing was added.")
     if result["success"] and deferred:
         text = f"◷ Recorded as deferred: the next events of this customer are {credited}."

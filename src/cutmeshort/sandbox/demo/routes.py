@@ -69,13 +69,15 @@ def make_router(state: State, url: Callable[[], str], token: str) -> APIRouter:
         if call.make is None:
             outcome = not_sent("there is no click to credit. Follow the link in step 1 first.")
         else:
+            known = _credited_click(state, call) is not None
             try:
                 result = await run(call.make, request, configuration)
             except ApiValueError as error:
                 outcome = not_sent(f"to_minor_units raised ApiValueError: {error}.")
             else:
                 source += f"\n→ {to_python(result)}"
-                outcome = describe(result, _credited_click(state, call), deferred=deferred)
+                click = _credited_click(state, call)
+                outcome = describe(result, click, known=known, deferred=deferred)
         return JSONResponse(
             {"call": call.text, "result": result, "source": source, **outcome._asdict()}
         )

@@ -8,7 +8,7 @@ from ..state.state import State
 from .access import Access
 from .response_formats import make_error
 
-_PATHS = frozenset({"/", "/demo", "/docs", "/openapi.json"})
+PAGES = frozenset({"/", "/demo", "/docs", "/openapi.json"})
 _FOLDERS = ("/_sandbox/", "/demo/", "/s/")
 
 
@@ -41,7 +41,7 @@ class Dispatcher:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or reject it because of its Host header."""
         path = scope["path"]
-        if path in _PATHS or path.startswith(_FOLDERS):
+        if path in PAGES or path.startswith(_FOLDERS):
             if self._interface is None:
                 self._interface = self._create_interface()
             await self._interface(scope, receive, send)

@@ -1,111 +1,95 @@
-// The sandbox's page. Text of requests enters the document as text nodes only, never as markup.
+// Text of requests enters the document as text, never as markup.
 
 const KEPT = 1000; // requests
-const model = { chains: new Map(), requests: new Map() }; // sent by the sandbox
-const view = { query: "", show: "all", rows: 50, chains: 20 }; // chosen by the reader
-
-/* Elements */
+const model = { chains: new Map(), requests: new Map() };
+const view = { query: "", show: "all", rows: 50, chains: 20 };
 
 const $ = (id) => document.getElementById(id);
 
-/** Make an element: h("p.muted", { title }, "text", child). */
+/** h("p.muted", { title }, "text", child) makes an element. */
 function h(spec, ...children) {
   const [tag, ...names] = spec.split(".");
   const properties = children[0]?.constructor === Object ? children.shift() : {};
-  const space = /^(svg|use|path)$/.test(tag) ? "2000/svg" : "1999/xhtml";
-  const node = document.createElementNS(`http://www.w3.org/${space}`, tag);
+  const drawn = ["svg", "use", "path"].includes(tag);
+  const node = drawn ? document.createElementNS("http://www.w3.org/2000/svg", tag) : document.createElement(tag);
   node.setAttribute("class", names.join(" "));
   for (const [name, value] of Object.entries(properties)) {
-    if (typeof value === "function") node[name] = value;
+    if (name === "onclick") node.onclick = act(value);
     else node.setAttribute(name, value);
   }
   node.append(...children.flat().filter(Boolean));
   return node;
 }
 
-const icon = (name, spec = "svg.icon") => h(spec, h("use", { href: `#${name}` }));
+const icon = (name, spec = "svg") => h(spec, h("use", { href: `#${name}` }));
 
 /** Text in which `backticks` mark code. */
 const prose = (text) => text.split("`").map((part, index) => h(index % 2 ? "code" : "bdi", part));
 
-/** Show items as children. An item that is the same object keeps its element. */
+/** Show items, at most eight new ones a frame. The same item keeps its element. */
 function list(parent, items, key, make) {
   const old = new Map([...parent.children].map((node) => [node.key, node]));
-  let budget = 8; // new elements in one frame
-  let focused;
+  const focus = document.activeElement;
+  const focused = [...parent.children].find((node) => node.contains(focus))?.key;
+  let added = 0;
   const nodes = items.flatMap((item) => {
-    const before = old.get(key(item));
-    if (before?.item === item) {
-      old.delete(before.key);
-      return before;
-    }
-    if (!before && budget-- <= 0) return [];
-    const node = Object.assign(make(item), { key: key(item), item });
-    if (before?.contains(document.activeElement)) focused = [node, before];
+    const node = old.get(key(item));
+    if (!node && ++added > 8) return [];
+    if (node?.item !== item) return Object.assign(make(item), { key: key(item), item });
+    old.delete(node.key);
     return node;
   });
-  if (budget < 0) change();
-  const index = focused && [...focused[1].querySelectorAll("button")].indexOf(document.activeElement);
+  if (added > 8) change();
   for (const node of old.values()) node.remove();
-  nodes.forEach((node, place) => {
-    if (parent.children[place] !== node) parent.insertBefore(node, parent.children[place] ?? null);
-  });
-  focused?.[0].querySelectorAll("button")[index]?.focus();
+  let next = parent.firstChild;
+  for (const node of nodes) {
+    if (node === next) next = next.nextSibling;
+    else parent.insertBefore(node, next);
+    if (node.key === focused && focus !== document.activeElement) node.querySelector("button").focus();
+  }
   return nodes;
 }
 
-/** Build the children of an element, unless they show the same. */
-function put(id, data, build) {
+/** Fill an element, unless it shows the same. */
+function put(id, data, build = (text) => [text]) {
   const text = JSON.stringify(data);
-  if ($(id).shown === text) return;
+  if ($(id).shown !== text) $(id).replaceChildren(...build(data));
   $(id).shown = text;
-  $(id).replaceChildren(...build(data));
 }
 
 function note(id, text) {
-  $(id).textContent = text;
+  put(id, text);
   $(id).hidden = !text;
 }
 
-/* Text of values */
-
-const clock = new Intl.DateTimeFormat(undefined, { timeStyle: "medium", hourCycle: "h23" });
 const number = (value) => value.toLocaleString();
-const plural = (value, one, many = `${one}s`) => `${number(value)} ${value === 1 ? one : many}`;
-const time = (iso) => h("time", { title: iso }, clock.format(new Date(iso)));
+const plural = (value, one) => `${number(value)} ${one}${value === 1 ? "" : "s"}`;
+const time = (iso) => h("time", { title: iso }, new Date(iso).toLocaleTimeString(undefined, { hourCycle: "h23" }));
 
-/** Format an amount without a division: each digit is exact. */
 function money({ amount, currency, exponent }) {
-  const digits = String(BigInt(amount)).padStart(exponent + 1, "0");
-  const decimal = exponent ? `${digits.slice(0, -exponent)}.${digits.slice(-exponent)}` : digits;
+  const value = amount / 10 ** exponent;
   try {
-    if (exponent === null) throw currency;
-    return new Intl.NumberFormat(undefined, {
-      style: "currency", currency, minimumFractionDigits: exponent, maximumFractionDigits: exponent,
-    }).format(decimal);
+    return value.toLocaleString(undefined, { style: "currency", currency, minimumFractionDigits: exponent, maximumFractionDigits: exponent });
   } catch {
-    return `${decimal} ${currency}`;
+    return `${value} ${currency}`;
   }
 }
 
+const UNITS = { d: 864e5, h: 36e5, min: 6e4, s: 1e3, ms: 0 };
+
 function duration(ms) {
-  const units = [[864e5, "d"], [36e5, "h"], [6e4, "min"], [1e3, "s"], [1, "ms"]];
-  const [size, unit] = units.find(([least]) => ms >= least) ?? [1, "ms"];
-  const value = ms / size;
-  return ms >= 0 && `${value.toFixed(value < 10 && ms < 1e4 ? 1 : 0)} ${unit}`;
+  const unit = Object.keys(UNITS).find((unit) => ms >= UNITS[unit]);
+  return unit && (ms < 0.1 ? "<0.1 ms" : `${+(ms / (UNITS[unit] || 1)).toPrecision(2)} ${unit}`);
 }
 
-/* Code with colours */
-
-const CODE = /(#.*)|("(?:[^"\\\n]|\\.)*"(?=:))|("(?:[^"\\\n]|\\.)*"|'[^']*')|((?<=\s)(?:-?\d[\w.+-]*|true|false|null))/g;
-
+/** Colour JSON and code. */
 function coloured(text) {
-  if (text.length > 2e4) return [text];
-  const names = ["", "comment", "key", "string", "literal"];
-  return text.split(CODE).map((part, index) => (index % 5 && part ? h(`span.${names[index % 5]}`, part) : part ?? ""));
+  const parts = text.split(/("(?:\\.|[^"\\])*"|'[^']*'|#.*)/);
+  const name = (index) => (parts[index][0] === "#" ? "comment" : parts[index + 1][0] === ":" ? "key" : "string");
+  return parts.map((part, index) => (index % 2 ? h(`span.${name(index)}`, part) : part));
 }
 
-/** Indent JSON, and keep its numbers as they were sent: 49.0 is not 49. */
+/** Indent JSON, in which 49.0 stays 49.0. */
 function indented(text) {
   try {
     return JSON.stringify(JSON.parse(text, (key, value, { source }) => (typeof value === "number" ? JSON.rawJSON(source) : value)), null, 2);
@@ -114,10 +98,8 @@ function indented(text) {
   }
 }
 
-/* Requests to the sandbox, and messages to the reader */
-
 async function call(method, path, body, headers) {
-  const options = { method, headers: { "Content-Type": "application/json", ...headers }, body: body && JSON.stringify(body) };
+  const options = { method, headers: { "Content-Type": "application/json", ...headers }, body: JSON.stringify(body) };
   const response = await fetch(path, options).catch(() => {
     throw new Error("The sandbox does not respond.");
   });
@@ -135,25 +117,28 @@ const act = (action) => async (event) => {
   }
 };
 
-let spoken = -5000;
-let speech;
-let arrived = 0;
-const messages = new Set();
+const timers = {};
 
-/** Announce a message, at most every five seconds. */
-function say(message) {
-  messages.add(message);
-  clearTimeout(speech);
-  speech = setTimeout(() => {
-    if (arrived) messages.add(plural(arrived, "new request"));
-    arrived = 0;
-    $("live").textContent = [...messages].join(" ");
-    messages.clear();
-    spoken = performance.now();
-  }, Math.max(99, spoken + 5000 - performance.now()));
+function later(name, delay, action) {
+  clearTimeout(timers[name]);
+  timers[name] = setTimeout(action, delay);
 }
 
-let toastTimer;
+const messages = new Set();
+let spoken = -5000;
+let arrived = 0;
+
+/** Announce messages, at most every five seconds. */
+function say(message) {
+  messages.add(message);
+  later("speech", Math.max(99, spoken + 5000 - performance.now()), () => {
+    if (arrived) messages.add(plural(arrived, "new request"));
+    arrived = 0;
+    put("live", [...messages].join(" "));
+    messages.clear();
+    spoken = performance.now();
+  });
+}
 
 function toast(message, label, action) {
   const [text, button] = $("toast").children;
@@ -163,31 +148,19 @@ function toast(message, label, action) {
   button.onclick = act(action);
   $("toast").hidden = false;
   say(message);
-  clearTimeout(toastTimer);
-  toastTimer = setTimeout(() => ($("toast").hidden = true), label ? 3e4 : 5e3);
+  later("toast", label ? 3e4 : 5e3, () => ($("toast").hidden = true));
 }
 
 async function copy(text, what) {
-  try {
-    await navigator.clipboard.writeText(text);
-  } catch {
-    // The address is not a secure one.
-    const area = h("textarea.hidden", text);
-    const focused = document.activeElement;
-    document.body.append(area);
-    area.select();
-    document.execCommand("copy");
-    area.remove();
-    focused.focus();
-  }
+  if (!navigator.clipboard) throw new Error("The browser copies from localhost only.");
+  await navigator.clipboard.writeText(text);
   toast(`Copied ${what}.`);
 }
 
-/* Rendering, at most once a frame */
-
 let frame;
 
-function change() {
+function change(choice) {
+  Object.assign(view, choice);
   frame ??= requestAnimationFrame(() => {
     frame = null;
     if (model.totals) render();
@@ -199,87 +172,80 @@ function render() {
   const empty = !totals.requests.total && !totals.clicks;
   for (const id of ["summary", "attribution", "requests"]) $(id).hidden = empty;
   $("empty").hidden = !empty;
-  $("undo").hidden = !model.undo;
-  put("host", model.url, (url) => [url]);
-  put("token", model.token, (token) => [token]);
-  put("snippet", [view.snippet, model.url, model.token], ([name, ...values]) => coloured(SNIPPETS[name](...values)));
-  put("storage", model.data, (file) => [file ? `Stored in ${file}` : "In memory"]);
+  put("host", model.url);
+  put("token", model.token);
+  put("snippet", snippets(model)[view.snippet], coloured);
+  put("storage", model.data ? `Stored in ${model.data}` : "In memory");
   put("funnel", totals, funnel);
   put("counts", totals.requests, counts);
   put("limit", totals.rate_limit, rateLimit);
   put("revenue", model.revenue, revenue);
   put("queue", [model.faults, model.outage, settings.error_status], queue);
   renderSettings(settings);
-  renderHints();
+  put("hints", model.hints, hints);
+  $("hints").hidden = !model.hints.length;
   renderChains();
   renderRequests();
 }
 
-/* The empty page */
-
-const SNIPPETS = {
-  Shell: (url, token) => `# Point your application at this sandbox
+const snippets = ({ url, token }) => ({
+  Shell: `# Point your application at this sandbox
 export CMS_HOST=${url}
 export CMS_BEARER_TOKEN=${token}
 
 # Or send a first lead
 python -c 'from cutmeshort import CMSClient
 print(CMSClient().track_lead("Sign up", "user_1", "click_1"))'`,
-  Python: (url, token) => `from cutmeshort import CMSClient
+  Python: `from cutmeshort import CMSClient
 
 client = CMSClient("${token}", host="${url}")
 print(client.track_lead("Sign up", "user_1", "click_1"))`,
-  pytest: (url, token) => `# Sends its lead here; the fixture cms_sandbox starts a sandbox of its own
-from cutmeshort import CMSClient
+  pytest: `from cutmeshort import CMSClient
 
 def test_sign_up():
     client = CMSClient("${token}", host="${url}")
     result = client.track_lead("Sign up", "user_1", "click_1")
     assert result["success"]`,
-  curl: (url, token) => `curl ${url}/track/lead \\
+  curl: `curl ${url}/track/lead \\
   -H "Authorization: Bearer ${token}" \\
   -H "Content-Type: application/json" \\
   -d '{"eventName": "Sign up", "customerExternalId": "user_1", "clickId": "click_1"}'`,
-};
+});
 
-const fullToken = async () => (model.token_masked ? await call("GET", "/_sandbox/state?include_token=true") : model).token;
+/** The URL and the token, unmasked. */
+const full = () => (model.token_masked ? call("GET", "/_sandbox/state?include_token=true") : model);
 
 function selectSnippet(tab) {
-  view.snippet = tab.textContent;
   for (const other of $("tabs").children) {
     other.ariaSelected = other === tab;
     other.tabIndex = other === tab ? 0 : -1;
   }
-  $("snippet").setAttribute("aria-labelledby", tab.id);
-  change();
+  change({ snippet: tab.textContent });
 }
 
 async function sendTestLead() {
   const lead = { eventName: "Sign up", customerExternalId: "user_1", clickId: "click_1" };
-  await call("POST", "/track/lead", lead, { Authorization: `Bearer ${await fullToken()}` });
+  await call("POST", "/track/lead", lead, { Authorization: `Bearer ${(await full()).token}` });
   $("main").focus();
 }
 
 async function clear() {
-  if (!$("empty").hidden) return; // what was cleared before can still be undone
+  if (!$("empty").hidden) return;
   await call("POST", "/_sandbox/clear");
   toast("Cleared.", "Undo", undo);
 }
 
 async function undo() {
   await call("POST", "/_sandbox/undo");
-  toast("The requests and events are back.");
+  toast("Restored.");
 }
-
-/* Summary */
 
 function funnel({ clicks, leads, sales, sales_after_lead: followed }) {
   const stages = [["click", clicks, leads, "lead"], ["lead", leads, followed, "sale"], ["sale", sales]];
   return stages.map(([name, all, after, next]) => {
-    const [one, ...many] = plural(all, name).split(" ");
-    const rate = next && all && `${Math.round((100 * after) / all)}%`;
-    const node = h(`div.stage.${name}`, h("p", h("b", one), " ", many.join(" ")), h("i.bar"), next && h(`i.band.to-${next}`), next && h("i.lost"),
-      next && all > after && h("span.not-yet", `${number(all - after)} not yet`), rate && h("span.rate", { title: `of the ${name}s led to a ${next}` }, rate));
+    const node = h(`div.stage.${name}`, h("p", h("b", number(all)), name !== "click" ? ` with a ${name}` : all === 1 ? " click" : " clicks"), h("i.bar"),
+      next && [h("i.band"), h("i.lost"), all > after && h("span", `${number(all - after)} not yet`), all && h("b.rate", `${Math.round((100 * after) / all)}%`)]);
+    node.style.setProperty("--next", `var(--${next})`);
     node.style.setProperty("--from", all / Math.max(clicks, sales, 1));
     node.style.setProperty("--to", after / Math.max(clicks, sales, 1));
     return node;
@@ -287,23 +253,19 @@ function funnel({ clicks, leads, sales, sales_after_lead: followed }) {
 }
 
 const counts = ({ recorded, pending, duplicate, refused, failed }) => [
-  ["recorded", "recorded", recorded + pending, pending && `${number(pending)} pending`],
-  ["duplicate", "duplicates", duplicate, "recorded once"],
-  ["refused", "refused", refused, "invalid"],
-  ["failed", "failed", failed, "on purpose"],
-].map(([state, label, value, remark]) => h(`li.${state}`, h("span.pill", icon(state)), label, remark && h("span.muted", remark), h("b", number(value))));
-
-let rateTimer;
+  ["recorded", pending ? `recorded, ${number(pending)} pending` : "recorded", recorded + pending],
+  ["duplicate", "duplicates, recorded once", duplicate],
+  ["refused", "refused", refused],
+  ["failed", "failed on purpose", failed],
+].map(([state, label, value]) => h(`li.${state}`, h("span.pill", icon(state)), label, h("b", number(value))));
 
 function rateLimit({ limit, used }) {
-  // Without another request, none is left in a minute.
-  clearTimeout(rateTimer);
-  rateTimer = setTimeout(() => {
-    model.totals.rate_limit.used = 0;
+  later("rate", 6e4, () => {
+    model.totals.rate_limit.used = 0; // no request came for a minute
     change();
-  }, 6e4);
+  });
   $("meter").hidden = !limit;
-  Object.assign($("meter"), { max: limit, high: limit - 1, value: used, ariaValueNow: used });
+  Object.assign($("meter"), { max: limit, high: limit - 1, value: used });
   return [limit ? `${used} of ${limit} this minute` : "off"];
 }
 
@@ -314,32 +276,26 @@ function revenue(entries) {
 }
 
 function sparkline(steps) {
-  const x = 100 / (steps.length + 1);
+  const x = 84 / (steps.length + 1);
   const top = Math.max(1, ...steps);
-  const line = `M0 27${steps.map((value, index) => `H${(index + 1) * x}V${27 - (25 * value) / top}`).join("")}H100`;
-  return h("svg.sparkline", { viewBox: "0 0 100 28", preserveAspectRatio: "none", "aria-hidden": true }, h("path.area", { d: `${line}V27` }), h("path", { d: line }));
+  const line = steps.map((value, index) => `H${(index + 1) * x}V${27 - (25 * value) / top}`);
+  return h("svg.sparkline", { viewBox: "0 0 84 28", preserveAspectRatio: "none" }, h("path", { d: `M-2 27${line.join("")}H99V27` }));
 }
 
-/* Attribution */
-
-function renderHints() {
-  const [title, items] = $("hints").children;
-  $("hints").hidden = !model.hints.length;
-  title.lastChild.textContent = `${plural(model.hints.length, "thing")} to check`;
-  list(items, model.hints, ({ text }) => text, ({ text, request }) => h("li", prose(text), " ", request && h("button.link", { onclick: () => reveal(request) }, "Show request")));
-}
+const hints = (all) => [
+  h("summary", icon("warning"), `${plural(all.length, "thing")} to check`),
+  h("ul", all.map(({ text, request }) => h("li", prose(text), " ", request && h("button.link", { onclick: () => reveal(request) }, "Show request")))),
+];
 
 /** Whether the filter matches. */
 function found(item) {
-  const parts = [item, ...(item.steps ?? [])].map(({ customer, event, click, invoice }) => [customer, event, click, invoice]);
-  item.text ??= JSON.stringify(parts).toLowerCase();
+  item.text ??= [item, ...(item.steps ?? [])].flatMap(({ customer, event, click, invoice }) => [customer, event, click, invoice]).join("\n").toLowerCase();
   return item.text.includes(view.query);
 }
 
 function filter(text) {
   $("filter").value = text;
-  view.query = JSON.stringify(text.trim().toLowerCase()).slice(1, -1);
-  change();
+  change({ query: text.trim().toLowerCase() });
 }
 
 function renderChains() {
@@ -357,14 +313,14 @@ function makeChain({ customer, deferred, waiting, revenue, earlier, steps }) {
   };
   return h("article.chain",
     h("header", h("h3.mono", h("bdi", customer)), deferred && h("span.tag.dashed.lead", waiting ? "Waiting" : "Deferred"),
-      h("button.button.quiet.copy-test", { onclick: act(copyTest) }, icon("copy"), "Copy as pytest test", h("span.hidden", ` of ${customer}`)),
-      h("p.sum", revenue.map((entry) => h("span", money(entry))))),
+      h("button.button.quiet", { "aria-label": `Copy as pytest test: ${customer}`, onclick: copyTest }, icon("copy"), "Copy as pytest test"),
+      h("p", revenue.map((entry) => h("span", money(entry))))),
     earlier && h("p.muted", `${plural(earlier, "earlier step")} not shown`),
     h("ol.steps", steps.map((step, index) => makeStep(step, steps[index + 1]))));
 }
 
 function makeStep(step, next) {
-  const { type, event, request } = step;
+  const { type, event } = step;
   const [name, remark] = {
     click: () => [step.click, step.link],
     deferred: () => [event, "deferred"],
@@ -372,13 +328,10 @@ function makeStep(step, next) {
     sale: () => [money(step), `${event} · ${step.invoice}`],
     awaited: () => ["Waiting", "for an event without a click id"],
   }[type]();
-  return h(`li.step.${type}`, icon(type, "svg.node"),
-    next && h("i.gap", duration(Date.parse(next.time) - Date.parse(step.time))),
-    request ? h("button.name", { onclick: () => reveal(request) }, h("bdi", name)) : h("bdi.name", name),
-    remark && h("bdi.note", { title: remark }, remark), step.time && time(step.time));
+  const gap = next && duration(Date.parse(next.time) - Date.parse(step.time));
+  return h(`li.step.${type}`, icon(type, "svg.node"), next && h("i.gap", gap && h("span", gap)),
+    h("bdi.name", name), remark && h("bdi.note", { title: remark }, remark), step.time && time(step.time));
 }
-
-/* Break the next request */
 
 const FAULTS = {
   "429, retry after 30 s": { status: 429, retry_after: 30 }, "503 ": { status: 503 }, "503 × 4": { status: 503, times: 4 },
@@ -387,12 +340,6 @@ const FAULTS = {
 
 const inject = (fault) => call("POST", "/_sandbox/faults", fault);
 
-function toggleOwn() {
-  $("own").hidden = !$("own").hidden;
-  $("own-toggle").ariaExpanded = !$("own").hidden;
-  ($("own").hidden ? $("own-toggle") : $("own").elements[0]).focus();
-}
-
 async function injectOwn(event) {
   event.preventDefault();
   const values = [...new FormData($("own"))].filter(([, value]) => value);
@@ -400,16 +347,16 @@ async function injectOwn(event) {
 }
 
 function queue([faults, outage, status]) {
-  const after = outage ? `then ${outage.label} until the outage ends` : status ? `then ${status} to every request` : faults.length ? "then normal responses" : "a normal response";
+  const after = outage ? `${outage.label} until the outage ends` : status ? `${status} for every request` : "normal responses";
   const tokens = faults.map(({ id, label, times }) => {
-    const text = times > 1 ? `${label} × ${times}` : label;
+    const text = label + (times > 1 ? ` × ${times}` : "");
     const remove = async () => {
       await call("DELETE", `/_sandbox/faults?id=${id}`);
       $("own-toggle").focus();
     };
-    return h("span.queued.failed", text, h("button", { "aria-label": `Remove ${text}`, onclick: act(remove) }, icon("failed")));
+    return h("span.queued.failed", text, h("button", { "aria-label": `Remove ${text}`, onclick: remove }, icon("failed")));
   });
-  return [h("span.muted", "Next:"), ...tokens, h("span.muted", after)];
+  return [h("span.muted", "Next:"), ...tokens, h("span.muted", faults.length ? "then " : "", after)];
 }
 
 function renderSettings({ duplicate_status: duplicates, response, rate_limit: limit }) {
@@ -425,20 +372,22 @@ async function patch({ target: { name, value, checked } }) {
   await call("PATCH", "/_sandbox/settings", { [name]: setting });
 }
 
-/* Requests */
+/** Press one of the buttons of a group. */
+function press(group, value) {
+  for (const button of $(group).children) button.ariaPressed = button.value === value;
+}
 
 function show(state) {
-  view.show = state;
-  for (const button of $("segments").children) button.ariaPressed = button.value === state;
-  change();
+  press("segments", state);
+  change({ show: state });
 }
 
 function renderRequests() {
   const all = [...model.requests.values()].reverse().filter((request) => found(request) && ["all", request.state].includes(view.show));
-  // New rows wait while a row is open or the reader has scrolled.
+  // New rows wait while a row is open.
   view.newest = all[0]?.id;
-  view.held = view.open || view.scrolled ? view.held ?? $("rows").firstChild?.key : null;
-  const waiting = view.held ? Math.max(0, all.findIndex(({ id }) => id === view.held)) : 0;
+  view.held = view.open && (view.held ?? $("rows").firstChild?.key);
+  const waiting = Math.max(0, view.held ? all.findIndex(({ id }) => id === view.held) : 0);
   const shown = all.slice(waiting, waiting + view.rows);
   const nodes = list($("rows"), shown, ({ id }) => id, makeRow);
   const lines = rails(nodes.map(({ item }) => item));
@@ -450,7 +399,7 @@ function renderRequests() {
   note("no-requests", all.length ? "" : "No request matches.");
 }
 
-/** Join the attempts of a call: whether a line leads up and down from each row. */
+/** Where the line that joins the attempts of a call leads from each row. */
 function rails(requests) {
   const last = new Map(requests.map(({ call }, index) => [call, index]));
   const joined = new Set();
@@ -459,74 +408,66 @@ function rails(requests) {
     const up = index <= end;
     end = Math.max(end, last.get(call));
     if (last.get(call) > index) joined.add(call);
-    return [up && "up", index < end && "down", joined.has(call) ? "" : up && "aside"];
+    return `rail ${up ? "up" : ""} ${index < end ? "down" : ""} ${up && !joined.has(call) ? "past" : ""}`;
   });
 }
 
 function makeRow(request) {
   const { id, state, status, event, operation, attempt } = request;
   const notes = [
-    request.customer, request.invoice, request.currency && request.amount !== null && money(request),
+    request.customer, request.invoice, request.currency && request.amount && money(request),
     attempt > 1 && `attempt ${attempt}`, request.replay_of && "sent again", request.fault, state === "pending" && "deferred",
   ].filter(Boolean);
   return h(`li.row.${state}${status ? "" : ".hollow"}`,
-    h("button.row-button", { "aria-expanded": false, "aria-controls": `detail-${id}`, onclick: () => open(view.open === id ? null : id) },
-      h("span.time.mono", time(request.time)), h("span.rail"),
-      h("span.what", h("bdi.event", event ?? { track_lead: "Lead", track_sale: "Sale" }[operation] ?? "Request"),
-        h("span.notes", notes.flatMap((text, index) => [index && " · ", h("bdi", text)]))),
+    h("button", { "aria-expanded": false, onclick: () => open(view.open === id ? null : id) },
+      h("span.mono", time(request.time)), h("span"),
+      h("span.what", h("b", h("bdi", event ?? operation ?? "Request")),
+        h("span.muted", notes.flatMap((text, index) => [index && " · ", h("bdi", text)]))),
       pill(request), h("span.duration", duration(request.duration_ms))));
 }
 
 const pill = ({ state, status }) => h("span.pill", icon(state), status ? `${status} ${state}` : "no response");
 
-function updateRow(node, lines) {
+function updateRow(node, line) {
   const [button, detail] = node.children;
-  button.children[1].className = `rail ${lines.filter(Boolean).join(" ")}`;
   const isOpen = view.open === node.key;
+  button.children[1].className = line;
   button.ariaExpanded = isOpen;
   if (!isOpen) detail?.remove();
-  else if (!detail) showDetail(node);
+  else if (!detail) act(showDetail)(node);
   if (view.reveal !== node.key) return;
   view.reveal = null;
   button.focus();
 }
 
-function open(id) {
-  view.open = id;
-  change();
-}
+const open = (id) => change({ open: id });
 
-/** Open a request, wherever it is in the list. */
 function reveal(id) {
   filter("");
   show("all");
   selectTab("requests");
-  Object.assign(view, { rows: KEPT, held: [...model.requests.keys()].pop(), reveal: id });
-  open(id);
-  if (!model.requests.has(id)) toast("The sandbox no longer keeps this request.");
+  change({ rows: KEPT, held: [...model.requests.keys()].pop(), reveal: id, open: id });
 }
 
 async function showDetail(node) {
   const { id, why } = node.item;
-  const panel = h("div.detail", { id: `detail-${id}` }, h("p.why", h("b.pill", "Why"), h("span", prose(why))));
+  const panel = h("div.detail", h("p.why", h("b.pill", "Why"), h("span", prose(why))));
   node.append(panel);
-  await act(async () => {
-    const { request, response, copy: code, ...summary } = await call("GET", `/_sandbox/requests/${id}`);
-    const button = (label, action) => h("button.button", { onclick: act(action) }, label);
-    panel.append(
-      h("div.bodies",
-        box("Request", h("code", request.path), request),
-        box("Response", response ? h("span.pill", `${response.status} ${summary.type}`) : pill(summary), response ?? { headers: [], body: "The connection was closed without a response." })),
-      h("p.actions",
-        button("Send again", () => sendAgain(id)),
-        button("Copy as Python", () => copy(code.python, "the Python code")),
-        button("Copy as curl", () => copy(code.curl, "the curl command")),
-        button("Copy as pytest test", () => copy(code.pytest, "the pytest test"))));
-  })();
+  const { request, response, type, copy: code } = await call("GET", `/_sandbox/requests/${id}`);
+  const button = (label, onclick) => h("button.button", { onclick }, label);
+  panel.append(
+    h("div.bodies",
+      box("Request", h("code", request.path), request),
+      response && box("Response", h("span.pill", `${response.status} ${type}`), response)),
+    h("p.actions",
+      button("Send again", () => sendAgain(id)),
+      button("Copy as Python", () => copy(code.python, "the Python code")),
+      button("Copy as curl", () => copy(code.curl, "the curl command")),
+      button("Copy as pytest test", () => copy(code.pytest, "the pytest test"))));
 }
 
 function box(title, remark, { headers, body, truncated }) {
-  return h("section.box", h("h3", title, remark), h("pre.code", { tabindex: 0, "aria-label": title, role: "region" },
+  return h("section", { "aria-label": title }, h("h3", title, remark), h("pre.code", { tabindex: 0 },
     coloured(indented(body)), truncated && "\n… truncated", h("span.comment", "\n\n", headers.map((header) => `${header.join(": ")}\n`))));
 }
 
@@ -535,15 +476,11 @@ async function sendAgain(id) {
   toast(`Sent again: ${sent.status ?? "no response,"} ${sent.state}.`, "Show", () => reveal(sent.id));
 }
 
-/* The event stream */
-
 let stream;
-let reconnect;
 let lost;
 
 /** Connect, unless hidden: a browser allows six connections to a host. */
 function connect() {
-  clearTimeout(reconnect);
   stream?.close();
   if (document.hidden) return;
   stream = new EventSource(`/_sandbox/events?after=${model.sequence ?? 0}`);
@@ -551,7 +488,7 @@ function connect() {
   stream.onerror = () => {
     lost ??= Date.now();
     stream.close();
-    reconnect = setTimeout(connect, 1000);
+    later("connect", 1000, connect);
     connection(Date.now() - lost < 1e4 ? "Reconnecting…" : "Stopped", lost);
   };
   stream.addEventListener("snapshot", act(({ data }) => snapshot(JSON.parse(data))));
@@ -561,7 +498,7 @@ function connect() {
 function connection(label, since) {
   lost = since;
   if ($("connection").textContent === label) return;
-  $("connection").className = `connection ${label.toLowerCase()}`;
+  $("connection").className = `dot ${label.toLowerCase()}`;
   $("connection").textContent = label;
   say(`Connection: ${label}`);
 }
@@ -569,32 +506,28 @@ function connection(label, since) {
 function receive({ requests = [], chains = [], ...rest }) {
   Object.assign(model, rest);
   for (const chain of chains) model.chains.set(chain.customer, chain);
-  arrived += requests.length;
-  for (const request of requests) model.requests.set(request.id, request);
-  for (const id of model.requests.keys()) {
-    if (model.requests.size <= KEPT) break;
-    model.requests.delete(id);
+  for (const request of requests) {
+    model.requests.set(request.id, request);
+    if (model.requests.size > KEPT) model.requests.delete(model.requests.keys().next().value);
   }
-  model.late?.push(...requests);
-  if (requests.length) say("");
+  arrived += requests.length;
+  if (arrived) say("");
   change();
 }
 
 /** Replace everything. */
 async function snapshot(state) {
   model.chains.clear();
+  const late = (model.requests = new Map());
   receive(state);
-  const late = (model.late = []); // updates before the list is there
   const { requests } = await call("GET", `/_sandbox/requests?limit=${KEPT}`);
-  if (late !== model.late) return;
-  model.requests = new Map([...requests.reverse(), ...late].map((request) => [request.id, request]));
-  model.late = view.held = null;
+  if (late !== model.requests) return;
+  model.requests = new Map([...requests.reverse().map((request) => [request.id, request]), ...late]);
+  view.held = null;
   if (!model.requests.has(view.open)) view.open = null;
   change();
   requestAnimationFrame(() => connection("Live"));
 }
-
-/* Keys, tabs of the phone, theme */
 
 const KEYS = {
   "/": () => {
@@ -616,7 +549,7 @@ function move(step) {
 function onKey(event) {
   const { key, target } = event;
   if (key === "Escape") escape(target);
-  if (event.ctrlKey || event.metaKey || event.altKey || target.matches("input, select") || !Object.hasOwn(KEYS, key)) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || target.matches("input, select") || !KEYS[key]) return;
   event.preventDefault();
   KEYS[key]();
 }
@@ -625,8 +558,7 @@ function escape(target) {
   if (target === $("filter")) {
     filter("");
     target.blur();
-  } else if ($("own").contains(target)) toggleOwn();
-  else if (view.open) {
+  } else if (view.open && !target.form) {
     target.closest(".row")?.firstChild.focus();
     open(null);
   }
@@ -634,53 +566,29 @@ function escape(target) {
 
 function selectTab(name) {
   document.body.dataset.tab = name;
-  for (const button of $("sections").children) button.ariaCurrent = button.value === name;
+  press("sections", name);
 }
 
-function onScroll() {
-  view.scrolled = $("rows").getBoundingClientRect().top < 0;
-  if (view.held && !view.scrolled) change();
+function setTheme(name = localStorage["cutmeshort-theme"] ?? "system") {
+  localStorage["cutmeshort-theme"] = document.documentElement.dataset.theme = name;
+  $("theme").ariaLabel = $("theme").title = `Theme: ${name}`;
 }
-
-const THEMES = ["system", "light", "dark"];
-
-/** Use a theme, or the one of the last visit. Browsers may forbid the storage. */
-function setTheme(name) {
-  try {
-    name ??= localStorage["cutmeshort-theme"];
-    localStorage["cutmeshort-theme"] = name ?? "system";
-  } catch {}
-  document.documentElement.dataset.theme = name ?? "system";
-  $("theme").ariaLabel = $("theme").title = `Theme: ${name ?? "system"}`;
-}
-
-/* Start */
 
 const BUTTONS = {
   "copy-host": () => copy(model.url, "CMS_HOST"),
-  "copy-token": async () => copy(await fullToken(), "the token"),
-  "copy-snippet": async () => copy(SNIPPETS[view.snippet](model.url, await fullToken()), "the code"),
+  "copy-token": async () => copy((await full()).token, "the token"),
+  "copy-snippet": async () => copy(snippets(await full())[view.snippet], "the code"),
   "test-lead": sendTestLead,
   clear,
-  undo,
-  theme: () => setTheme(THEMES[(THEMES.indexOf(document.documentElement.dataset.theme) + 1) % 3]),
-  "own-toggle": toggleOwn,
-  "more-chains": () => more("chains"),
-  older: () => more("rows"),
-  new: () => {
-    view.held = view.reveal = view.newest;
-    change();
-  },
+  theme: () => setTheme({ light: "dark", dark: "system" }[document.documentElement.dataset.theme] ?? "light"),
+  "more-chains": () => change({ chains: view.chains + 100 }),
+  older: () => change({ rows: view.rows + 100 }),
+  new: () => change({ held: view.newest, reveal: view.newest }),
 };
 
-function more(part) {
-  view[part] += 100;
-  change();
-}
-
-$("chips").prepend(...Object.entries(FAULTS).map(([label, fault]) => h("button.chip", { onclick: act(() => inject(fault)) }, icon("bolt"), label)));
+$("chips").prepend(...Object.entries(FAULTS).map(([label, fault]) => h("button.chip", { onclick: () => inject(fault) }, icon("bolt"), label)));
 for (const [id, action] of Object.entries(BUTTONS)) $(id).onclick = act(action);
-for (const button of $("segments").children) button.onclick = () => show(button.value);
+$("segments").onclick = ({ target }) => target.value && show(target.value);
 for (const button of $("sections").children) button.onclick = () => {
   selectTab(button.value);
   scrollTo(0, 0);
@@ -694,13 +602,17 @@ $("tabs").onkeydown = ({ key, target }) => {
 $("own").onsubmit = act(injectOwn);
 $("settings").onchange = act(patch);
 $("filter").oninput = ({ target }) => filter(target.value);
-addEventListener("keydown", onKey);
-addEventListener("scroll", onScroll, { passive: true });
-document.addEventListener("visibilitychange", connect);
+onkeydown = onKey;
+document.onvisibilitychange = connect;
 const narrow = matchMedia("(max-width: 900px)");
-narrow.onchange = () => ($("summary").tabIndex = narrow.matches ? 0 : -1); // then it scrolls
-narrow.onchange();
-setTheme();
-selectSnippet($("tabs").firstElementChild);
+narrow.onchange = () => {
+  $("summary").tabIndex = narrow.matches ? 0 : -1; // then it scrolls
+  if (narrow.matches) $("footer").prepend($("addresses"));
+  else $("connection").after($("addresses"));
+};
+requestAnimationFrame(narrow.onchange);
 selectTab("chains");
+show("all");
+selectSnippet($("tabs").firstElementChild);
 connect();
+setTheme();

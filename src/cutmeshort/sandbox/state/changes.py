@@ -1,4 +1,4 @@
-"""The sequence numbers of what changes in the sandbox, for those who follow it."""
+"""Numbers the changes in the sandbox, and tells listeners of them."""
 
 import threading
 import time

@@ -149,7 +149,7 @@ class Exchange:
 
     @property
     def outcome(self) -> Outcome:
-        """What became of the request, from the client's point of view."""
+        """The outcome of the request, from the client's point of view."""
         if self.status is None or self.forced or (self.fault is not None and self.fault.fails):
             return "failed"
         if self.data is None:

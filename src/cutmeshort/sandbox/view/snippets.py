@@ -14,6 +14,7 @@ _EXPORTS = "# CMS_HOST and CMS_BEARER_TOKEN must be set to those of the sandbox.
 TRUNCATED = (
     f"The sandbox keeps {MAX_KEPT_BODY // 1024} KiB of a body, so this request can't be copied."
 )
+_TOKEN_SOURCE = 'os.environ["CMS_BEARER_TOKEN"]'
 _PRINTABLE = range(0x20, 0x7F)
 # A terminal may act on these characters when they are pasted, even between quotes.
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
@@ -33,7 +34,7 @@ def to_python(exchange: Exchange, token: str) -> str:
     body = body_source(exchange)
     if body is None:
         return f"# {TRUNCATED}\n"
-    request = http_request(exchange, body, token, 'os.environ["CMS_HOST"]', _ENVIRONMENT, "    ")
+    request = http_request(exchange, body, token, 'os.environ["CMS_HOST"]', _TOKEN_SOURCE, "    ")
     return (
         f"{_EXPORTS}\n"
         "import os\n\n"
@@ -42,9 +43,6 @@ def to_python(exchange: Exchange, token: str) -> str:
         f"    response = {request}\n"
         "print(response.status, response.data)\n"
     )
-
-
-_ENVIRONMENT = 'os.environ["CMS_BEARER_TOKEN"]'
 
 
 def http_request(
