@@ -1,6 +1,6 @@
 // Text of requests enters the document as text, never as markup.
 
-const KEPT = 1000; // requests
+const KEPT = 1000;
 const model = { chains: new Map(), requests: new Map() };
 const view = { query: "", show: "all", rows: 50, chains: 20 };
 
@@ -62,7 +62,7 @@ function note(id, text) {
   $(id).hidden = !text;
 }
 
-const number = (value) => value.toLocaleString();
+const { format: number } = new Intl.NumberFormat();
 const plural = (value, one) => `${number(value)} ${one}${value === 1 ? "" : "s"}`;
 const time = (iso) => h("time", { title: iso }, new Date(iso).toLocaleTimeString(undefined, { hourCycle: "h23" }));
 
@@ -82,7 +82,6 @@ function duration(ms) {
   return unit && (ms < 0.1 ? "<0.1 ms" : `${+(ms / (UNITS[unit] || 1)).toPrecision(2)} ${unit}`);
 }
 
-/** Colour JSON and code. */
 function coloured(text) {
   const parts = text.split(/("(?:\\.|[^"\\])*"|'[^']*'|#.*)/);
   const name = (index) => (parts[index][0] === "#" ? "comment" : parts[index + 1][0] === ":" ? "key" : "string");
