@@ -31,6 +31,7 @@ def test_a_visitor_becomes_a_customer(page: Page, sandbox: Sandbox) -> None:
     shop.get_by_role("link", name="Follow the link").click()
     expect(shop.get_by_role("status").filter(has_text="click_")).to_be_visible()
     expect(page.get_by_role("region", name="Summary")).to_contain_text("1 click")
+    expect(page.get_by_text("No request yet.")).to_be_visible()
     customer = _customer(shop)
     shop.get_by_role("button", name="Sign up", exact=True).click()
     expect(steps(page, customer)).to_have_count(2)

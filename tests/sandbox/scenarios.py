@@ -187,7 +187,7 @@ SCENARIOS = {
     "deferred": Scenario(
         lambda _, client: defer(client),
         "pending",
-        "user_44 is now associated with click_3f9c.* leave clickId out of the later leads",
+        "user_44 is now associated with click_3f9c.* need no clickId, .* must not send one",
     ),
     "duplicate sale": Scenario(
         _recorded_twice,
@@ -207,6 +207,21 @@ SCENARIOS = {
         "The setting duplicate_status=409 makes it an error, which is not retried",
         {"duplicate_status": 409},
         {"status": 409, "type": "duplicate_event"},
+    ),
+    "invoice again": Scenario(
+        lambda _, client: [defer(client), pay(client), pay(client)],
+        "duplicate",
+        "A sale with the invoiceId inv_1 is already recorded .* The SDK reports success.$",
+    ),
+    "invoice again with another amount": Scenario(
+        lambda _, client: [defer(client), pay(client), pay(client, amount=5990)],
+        "duplicate",
+        "success. The recorded sale differs: 49.90 EUR of user_44. Give each payment an invoiceId",
+    ),
+    "invoice of a currency without a minor unit": Scenario(
+        lambda _, client: [defer(client), pay(client, currency="XAU"), pay(client)],
+        "duplicate",
+        "The recorded sale differs: 4990 XAU of user_44",
     ),
     "retry of a recorded event": Scenario(
         _retried,
@@ -230,7 +245,7 @@ SCENARIOS = {
     "no click": Scenario(
         _lead("Sign up", "user_1"),
         "refused",
-        "clickId is required: .* Send the click id, or a deferred lead",
+        "clickId is required: .* Send the visitor's click id .* or a deferred lead",
     ),
     "no token": Scenario(
         _requests("POST", body=_LEAD_JSON),

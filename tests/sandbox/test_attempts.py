@@ -1,5 +1,6 @@
 """Which requests are attempts of one call."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Optional
 
@@ -58,6 +59,12 @@ def test_the_attempts_of_a_call_are_numbered() -> None:
 def test_an_attempt_follows_a_failure_that_is_retried(status: Optional[int]) -> None:
     """A request after a failure that the SDK retries is the second attempt."""
     assert _places(_exchange("a", status), _exchange("b", 200, 2))[1] == ("a", 2)
+
+
+def test_an_attempt_follows_a_response_for_which_the_sdk_did_not_wait() -> None:
+    """A response that takes as long as the SDK waits for one may come too late."""
+    late = replace(_exchange("a", 200), seconds=5.0)
+    assert _places(late, _exchange("b", 200, 6))[1] == ("a", 2)
 
 
 @pytest.mark.parametrize("status", [200, 204, 302, 400, 401, 409, 422, 501, 505])

@@ -10,6 +10,7 @@ from cutmeshort import ApiValueError, CMSClient
 from cutmeshort.sandbox import Sandbox
 from cutmeshort.sandbox.control import schemas
 from cutmeshort.sandbox.http.bodies import MAX_BODY_BYTES
+from cutmeshort.sandbox.state.clicks import MAX_CLICKS
 
 from ..support.events import lead, sale
 from .helpers import LEAD, connect, head, post, request
@@ -277,6 +278,12 @@ def test_a_short_link_returns_its_click(sandbox: Sandbox, client: CMSClient) -> 
     assert chain is not None
     assert (chain["steps"][0]["click"], chain["steps"][0]["link"]) == (click, "newsletter")
     assert sandbox.click() != click
+
+
+def test_the_newest_clicks_are_kept(sandbox: Sandbox) -> None:
+    """The sandbox keeps the newest 10,000 clicks."""
+    _oldest, *newest = [sandbox.click() for _ in range(MAX_CLICKS + 1)]
+    assert [each["click"] for each in sandbox.export()["clicks"]] == newest
 
 
 def test_the_interface_is_outside_limit_faults_and_log(sandbox: Sandbox) -> None:

@@ -265,6 +265,12 @@ def overwrite(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:4096] + b"\xff" * 4096 * 8)
 
 
+def overwrite_a_name(path: Path) -> None:
+    """Create a data file, and make the name of a table one that is not UTF-8."""
+    change("SELECT 1")(path)
+    path.write_bytes(path.read_bytes().replace(b"tableclicks", b"table\xff\xff\xffcks", 1))
+
+
 @pytest.mark.parametrize(
     ("prepare", "message"),
     [
@@ -279,6 +285,9 @@ def overwrite(path: Path) -> None:
         (change("INSERT INTO settings VALUES ('response', '1')"), "damaged: delete it"),
         (change("INSERT INTO settings VALUES ('other', '1')"), "damaged: delete it"),
         (change("DROP TABLE clicks"), "damaged: delete it"),
+        (change("UPDATE counts SET number = 'many'"), "damaged: delete it"),
+        (change("UPDATE counts SET number = 9223372036854775807"), "damaged: delete it"),
+        (overwrite_a_name, "damaged: delete it"),
         (overwrite, "damaged: delete it"),
         (lambda path: path.mkdir(), "check that its directory exists, and the permissions"),
     ],

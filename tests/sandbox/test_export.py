@@ -4,6 +4,7 @@ import copy
 import json
 from collections.abc import Iterator
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import Any, Callable
 
 import pytest
@@ -188,6 +189,39 @@ def test_an_export_masks_the_token(sandbox: Sandbox) -> None:
 def test_a_token_is_masked(token: str, masked: str) -> None:
     """The last characters of a token are shown if it is long, or no secret."""
     assert mask_token(token) == masked
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "shown"),
+    [
+        ("Authorization", "Bearer {}", "Bearer ••••tion"),
+        ("Authorization", "token {}", "token ••••tion"),
+        ("Authorization", "{}", "••••tion"),
+        ("Authorization", "{} Bearer", "••••arer"),
+        ("Authorization", "Bearer:{}", "••••tion"),
+        ("Authorization", "Bearer {} ••••", "Bearer ••••••••"),
+        ("Proxy-Authorization", "Basic {}", "Basic ••••tion"),
+        ("X-Api-Key", "{}", "••••tion"),
+        ("Cookie", "session={}; a=b", "•••• a=b"),
+        ("X-Auth-Token", "{}", "••••tion"),
+    ],
+)
+def test_a_secret_of_another_service_is_masked(
+    name: str, value: str, shown: str, tmp_path: Path
+) -> None:
+    """The token of an account that was sent by mistake is neither stored nor shown, wherever."""
+    secret = "account_of_production"
+    path = tmp_path / "data.db"
+    with Sandbox(data=path) as sandbox:
+        sent = value.format(secret).encode()
+        post(sandbox, LEAD, **{name: sent})  # type: ignore[arg-type]
+        request_id = sandbox.log()[0]["id"]
+        entry = sandbox.request(request_id) or {}
+        stored = path.read_bytes()
+        texts = [json.dumps(entry), json.dumps(sandbox.export()), json.dumps(sandbox.log())]
+    assert dict(entry["request"]["headers"])[name] == shown
+    assert secret not in "".join(texts)
+    assert secret.encode() not in stored
 
 
 @pytest.fixture(scope="module")

@@ -51,6 +51,18 @@ def test_a_request_without_an_event_has_a_reason(body: Any, sandbox: Sandbox) ->
     assert summary["why"].endswith((".", "`; CMSClient does."))
 
 
+def test_a_response_after_the_timeout_of_the_sdk_has_a_reason() -> None:
+    """The reason of a response that takes as long as the SDK waits for one says how it goes on."""
+    lead = Exchange(
+        "req_1", TRACK_LEAD, "POST", (), START, status=200, data={"clickId": "c"}, seconds=5.0
+    )
+    seen = Seen("req_1", START, "track_lead", event="Sign up", customer="user_1", click="c")
+    assert explain(lead, seen, Known("token")).endswith(
+        " By default, the SDK waits 5 s for a response (request_timeout), so it may have sent the "
+        "event again."
+    )
+
+
 def test_a_duplicate_of_an_unknown_event_has_a_reason() -> None:
     """The reason of a duplicate leaves out the time of the original if that is not known."""
     lead = Exchange("req_1", TRACK_LEAD, "POST", (), START, status=200, data={"duplicate": True})

@@ -71,8 +71,13 @@ def test_requests_has_a_request_whose_client_gave_up(sandbox: Sandbox) -> None:
     ]
 
 
-def test_requests_has_a_request_that_was_not_complete(sandbox: Sandbox) -> None:
+@pytest.mark.parametrize("fault", [{}, {"status": 503, "recorded": True}])
+def test_requests_has_a_request_that_was_not_complete(
+    fault: dict[str, Any], sandbox: Sandbox
+) -> None:
     """A request without a response, because the client disconnected in its body, has no status."""
+    if fault:
+        sandbox.fail_next(**fault)
     with connect(sandbox) as connection:
         connection.sendall(head(sandbox, "Content-Length: 2") + b"{")
         connection.shutdown(1)

@@ -259,3 +259,13 @@ def test_the_iterator_needs_a_running_sandbox() -> None:
 def test_a_head_request_has_no_stream(sandbox: Sandbox) -> None:
     """A HEAD request, which would never end, is rejected."""
     assert request(sandbox, "HEAD", "/_sandbox/events").status == 405
+
+
+def test_a_later_run_knows_no_number_of_an_earlier_one() -> None:
+    """Numbers begin above those of an earlier run, however fast its changes followed each other."""
+    with Sandbox() as earlier:
+        for _ in range(2000):
+            earlier.click()
+        known = earlier.state()["sequence"]
+    with Sandbox() as later:
+        assert later.state()["sequence"] > known

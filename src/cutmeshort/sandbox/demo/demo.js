@@ -2,7 +2,7 @@ const $ = (id) => document.getElementById(id);
 const [click, lead, sale] = document.forms;
 const shop = JSON.parse(sessionStorage.shop ?? '{"link":"Q7f"}');
 
-/** Show source text, with its strings and the SDK's helpers in colours. */
+/** Show source text in colours. */
 function show(card, source) {
   card.querySelector("pre").replaceChildren(...source.split(/("[^"]*"|'(?:[^'\\]|\\.)*'|click_id\.read|to_minor_units|cms_rf)/).map((part, index) => {
     const span = document.createElement("span");
@@ -69,7 +69,7 @@ if (arrival || !shop.invoice) {
   shop.customer = `user_${shop.invoice}`;
 }
 if (arrival) {
-  document.cookie = `cms_rf=${arrival}; path=/; samesite=lax`; // as the CutMeShort script does
+  document.cookie = `cms_rf=${arrival}; path=/; samesite=lax`;
   history.replaceState(null, "", "/demo");
   show(click, `302 → /demo?cms_rf=${arrival}`);
   note(click, `✓ Recorded: ${arrival}. Continue with step 2.`, "recorded");

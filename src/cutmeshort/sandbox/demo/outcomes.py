@@ -48,6 +48,8 @@ def describe(
     if click is not None:
         return Outcome("failed", f"✕ Recorded, {credited}, but the call failed: {result['error']}")
     if result["retryable"]:
-        text = f"✕ Not recorded: {result['error']} It is safe to make the same call again."
+        wait = result.get("retry_after")
+        when = f" after {wait:g} s" if wait else ""
+        text = f"✕ Not recorded: {result['error']} It is safe to make the same call again{when}."
         return Outcome("failed", text)
     return Outcome("refused", f"! Not recorded: {result['error']}")

@@ -252,7 +252,7 @@ function funnel({ clicks, leads, sales, sales_after_lead: followed }) {
 }
 
 const counts = ({ recorded, pending, duplicate, refused, failed }) => [
-  ["recorded", pending ? `recorded, ${number(pending)} pending` : "recorded", recorded + pending],
+  ["recorded", pending ? `recorded, ${number(pending)} deferred` : "recorded", recorded + pending],
   ["duplicate", "duplicates, recorded once", duplicate],
   ["refused", "refused", refused],
   ["failed", "failed on purpose", failed],
@@ -321,11 +321,11 @@ function makeChain({ customer, deferred, waiting, revenue, earlier, steps }) {
 function makeStep(step, next) {
   const { type, event } = step;
   const [name, remark] = {
-    click: () => [step.click, step.link],
+    click: () => [step.click, step.link && `link ${step.link}`],
     deferred: () => [event, "deferred"],
     lead: () => [event, step.sent_click ? "click id sent" : "no click id sent"],
     sale: () => [money(step), `${event} · ${step.invoice}`],
-    awaited: () => ["Waiting", "for an event without a click id"],
+    awaited: () => ["Waiting", "for a lead or sale without a click id"],
   }[type]();
   const gap = next && duration(Date.parse(next.time) - Date.parse(step.time));
   return h(`li.step.${type}`, icon(type, "svg.node"), next && h("i.gap", gap && h("span", gap)),
@@ -364,7 +364,7 @@ function renderSettings({ duplicate_status: duplicates, response, rate_limit: li
   elements.duplicate_status.value = duplicates;
   elements.response.value = response;
   elements.rate_limit.checked = limit !== null;
-  elements.rate_limit.nextSibling.textContent = ` ${limit ?? 60} requests a minute`;
+  elements.rate_limit.nextSibling.textContent = ` Limit: ${limit ?? 60} a minute`;
 }
 
 async function patch({ target: { name, value, checked } }) {
@@ -396,7 +396,7 @@ function renderRequests() {
   note("total", `${all.length < model.requests.size ? `${number(all.length)} of ` : ""}${number(model.totals.requests.total)}`);
   note("new", waiting ? plural(waiting, "new request") : "");
   note("older", older ? `${number(older)} older` : "");
-  note("no-requests", all.length ? "" : "No request matches.");
+  note("no-requests", all.length ? "" : model.requests.size ? "No request matches." : "No request yet.");
 }
 
 /** Where the line that joins the attempts of a call leads from each row. */

@@ -145,8 +145,6 @@ class FaultQueue:
 
     def take(self) -> Optional[Fault]:
         """Return the fault for the next request, and count it; None if there is none."""
-        if not self._pending:
-            return self.lasting
         with self._lock:
             if not self._pending:
                 return self.lasting

@@ -8,10 +8,12 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, Callable, Optional
 
+from pydantic import ConfigDict, TypeAdapter
+
 from .clicks import MAX_CLICKS, Click
 from .content import Content
-from .exchanges import MAX_REQUESTS, Exchange, ExchangeLog
-from .items import ClickItem, EventItem, RequestItem
+from .exchanges import MAX_REQUESTS, Exchange, ExchangeLog, Outcome
+from .items import ClickItem, Count, EventItem, RequestItem
 from .service import Recorded
 from .settings import SettingOptions, Settings
 
@@ -25,6 +27,8 @@ _TABLES = (
     f"PRAGMA application_id = {_APPLICATION_ID}",
 )
 
+_COUNTS = TypeAdapter(dict[Outcome, Count], config=ConfigDict(strict=True))
+
 _NOT_OURS = "was not created by a sandbox: use another file"
 _DAMAGED = "is damaged: delete it, or use another file"
 
@@ -33,6 +37,7 @@ _PROBLEMS = {
     "is locked": "is in use by another sandbox: stop that one, or use another file",
     "not a database": _NOT_OURS,
     "malformed": _DAMAGED,
+    "decode byte": _DAMAGED,  # Python can't decode the message
 }
 _NO_ACCESS = "can't be opened for writing: check that its directory exists, and the permissions"
 
@@ -66,7 +71,7 @@ class Storage:
                 os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
             self._connection = _connect(self._path)
             self._file = os.stat(self._path)  # noqa: PTH116 - as in _check_file
-        except (sqlite3.Error, OSError) as error:
+        except (sqlite3.Error, OSError, UnicodeDecodeError) as error:
             raise self._explain(error) from None
 
     def load(self) -> tuple[Content, SettingOptions]:
@@ -212,7 +217,8 @@ def _read(connection: sqlite3.Connection) -> tuple[Content, SettingOptions]:
     rows = connection.execute("SELECT name, value FROM settings")
     settings: Any = {name: json.loads(value) for name, value in rows}
     Settings(**settings)  # which checks them
-    counts = dict(connection.execute("SELECT outcome, number FROM counts").fetchall())
+    rows = connection.execute("SELECT outcome, number FROM counts")
+    counts = _COUNTS.validate_python(dict(rows.fetchall()))
     models: tuple[Any, ...] = (ClickItem, EventItem, RequestItem)
     clicks, events, requests = (
         [

@@ -1,12 +1,16 @@
 """The sandbox's token, in full and masked."""
 
+import re
 from contextlib import suppress
 
 DEFAULT_TOKEN = "sandbox-token"
 MASK = "••••"
 _SHOWN = 4
 _MIN_LENGTH = 16
-_SECRET_HEADERS = (b"authorization", b"proxy-authorization")
+# A client that is not the SDK may send the token of an account in another header.
+_SECRET_HEADERS = re.compile(rb"auth|cookie|secret|password|token|api-?key", re.IGNORECASE)
+_SCHEMES = ("basic", "bearer", "digest", "token")
+_MASKED = re.compile(rf"([A-Za-z]+ )?{MASK}.{{0,{_SHOWN}}}", re.DOTALL)
 
 
 def mask_token(token: str) -> str:
@@ -23,10 +27,10 @@ def mask_token(token: str) -> str:
 
 def mask_authorization(value: str) -> str:
     """Return the value of an Authorization header with a masked token, unless it is masked."""
-    if MASK in value:
+    if _MASKED.fullmatch(value):
         return value
     scheme, space, token = value.partition(" ")
-    return scheme + space + mask_token(token) if space else mask_token(value)
+    return scheme + space + mask_token(token) if scheme.lower() in _SCHEMES else mask_token(value)
 
 
 def header_text(value: bytes) -> str:
@@ -40,7 +44,7 @@ def header_text(value: bytes) -> str:
 def shown_value(name: bytes, value: bytes, include_token: bool) -> str:
     """Return the value of a header, in which a token is masked unless it is to be included."""
     text = header_text(value)
-    masked = name.lower() in _SECRET_HEADERS and not include_token
+    masked = _SECRET_HEADERS.search(name) and not include_token
     return mask_authorization(text) if masked else text
 
 

@@ -8,6 +8,8 @@ from ...retry import is_retried
 from ..state.exchanges import MAX_REQUESTS, Exchange
 
 _MAX_WAIT = timedelta(seconds=60)
+# How long the SDK waits for a response by default, in seconds.
+READ_TIMEOUT = 5.0
 
 
 class Attempt(NamedTuple):
@@ -28,7 +30,8 @@ class Attempts:
     Assigns requests to calls.
 
     A request is a further attempt if it sends the same bytes to the same path as an earlier one
-    that failed in a way that the SDK retries, less than 60 seconds before. A request that the
+    that failed in a way that the SDK retries, or whose response came too late for the SDK, less
+    than 60 seconds before. A request that the
     sandbox sends again (a replay) belongs to no call of the application, and neither does one whose
     body the sandbox does not have in full.
     """
@@ -51,7 +54,8 @@ class Attempts:
             and exchange.arrived - (earlier.ended or earlier.arrived) < _MAX_WAIT
         ):
             attempt = Attempt(place.call, place.number + 1)
-        if exchange.status is None or is_retried(exchange.status):
+        late = exchange.seconds >= READ_TIMEOUT
+        if late or exchange.status is None or is_retried(exchange.status):
             self._failed[key] = (exchange, attempt)
             if len(self._failed) > MAX_REQUESTS:
                 self._failed.popitem(last=False)

@@ -3,12 +3,15 @@
 from typing import NamedTuple, Optional
 
 from ...exceptions import error_spec
+from ...models import SalePayload
+from ...money import from_minor_units
 from ...retry import is_retried
 from ..state.exchanges import Exchange, Headers
 from ..state.service import Recorded
 from ..state.tokens import mask_authorization, mask_token
+from .attempts import READ_TIMEOUT
 from .calls import header, is_forbidden
-from .seen import Seen, type_of
+from .seen import Seen, decimal_places, type_of
 
 
 class Known(NamedTuple):
@@ -39,12 +42,18 @@ def explain(exchange: Exchange, seen: Seen, known: Known) -> str:
     elif exchange.outcome == "pending":
         text = (
             f"{seen.customer} is now associated with {seen.click}. Later leads and sales of "
-            f"{seen.customer} are credited to that click: leave clickId out of the later leads."
+            f"{seen.customer} need no clickId, because they are credited to that click. A later "
+            "lead must not send one."
         )
     else:
         text = _explain_credit(exchange, seen, known)
     if exchange.fault is not None:
         text += f" The sandbox sent this response {exchange.fault.label}, on purpose."
+    if exchange.seconds >= READ_TIMEOUT:
+        text += (
+            f" By default, the SDK waits {READ_TIMEOUT:g} s for a response (request_timeout), so "
+            "it may have sent the event again."
+        )
     return text
 
 
@@ -71,13 +80,34 @@ def _explain_duplicate(exchange: Exchange, seen: Seen, known: Known) -> str:
     text = f"{event} is already recorded"
     if known.recorded is not None:
         text += f" ({known.recorded.time:%H:%M:%S} UTC)"
+    return f"{text}{_what_a_duplicate_leads_to(exchange, known)}{_difference(seen, known)}"
+
+
+def _what_a_duplicate_leads_to(exchange: Exchange, known: Known) -> str:
     if exchange.status == 409:
         if known.attempt > 1:
-            return f"{text}, so this retry is deduplicated: the SDK reports success."
-        return f"{text}. The setting duplicate_status=409 makes it an error, which is not retried."
+            return ", so this retry is deduplicated: the SDK reports success."
+        return ". The setting duplicate_status=409 makes it an error, which is not retried."
     if known.attempt > 1:
-        return f"{text}, so this retry is deduplicated: sending an event again is safe."
-    return f"{text}, so it is not recorded again. The SDK reports success."
+        return ", so this retry is deduplicated: sending an event again is safe."
+    return ", so it is not recorded again. The SDK reports success."
+
+
+def _difference(seen: Seen, known: Known) -> str:
+    """Return how the recorded sale differs from the one that the request sent, if it does."""
+    sale = known.recorded.event if known.recorded is not None else None
+    if not isinstance(sale, SalePayload):
+        return ""
+    recorded = (sale.customer_external_id, sale.amount, sale.currency)
+    if recorded == (seen.customer, seen.amount, seen.currency):
+        return ""
+    amount = str(sale.amount)
+    if decimal_places(sale.currency):
+        amount = str(from_minor_units(sale.amount, sale.currency))
+    return (
+        f" The recorded sale differs: {amount} {sale.currency} of {sale.customer_external_id}. "
+        "Give each payment an invoiceId of its own."
+    )
 
 
 def _explain_refusal(exchange: Exchange, seen: Seen, known: Known) -> str:
@@ -106,8 +136,9 @@ def _advice(exchange: Exchange, message: str) -> str:
     if exchange.status == 422:
         if "clickId is required" in message:
             return (
-                "Send the click id, or a deferred lead of the customer first. Do not track a "
-                "customer who did not come from a click."
+                "Send the visitor's click id with each lead and sale, as `click_id.read` returns "
+                "it, or a deferred lead of the customer first. Do not track a customer who did "
+                "not come from a click."
             )
         for field, advice in _FIELD_ADVICE.items():
             if f"{field}: " in message:
@@ -165,6 +196,9 @@ def _explain_failure(exchange: Exchange) -> str:
     return f"Failed on purpose: {label}. {event} {_reaction(exchange)}"
 
 
+_RETRIED = "The SDK retries the call, three times unless retries says otherwise."
+
+
 def _what_became_of_the_event(exchange: Exchange) -> str:
     if exchange.recorded:
         return "The event was recorded nevertheless."
@@ -176,7 +210,7 @@ def _what_became_of_the_event(exchange: Exchange) -> str:
 def _reaction(exchange: Exchange) -> str:
     """Return what the SDK does after a failure."""
     if exchange.status is None:
-        return "The SDK retries the call."
+        return _RETRIED
     if exchange.status == 200 or not is_retried(exchange.status):
         type_ = type_of(exchange) if exchange.status == 200 else error_spec(exchange.status).type
         return f"The SDK does not retry: the call returns an error of the type {type_}."
@@ -186,7 +220,7 @@ def _reaction(exchange: Exchange) -> str:
             f"The SDK retries after {wait} s if the timeout of the call allows it; if not, the "
             "result has retry_after."
         )
-    return "The SDK retries the call."
+    return _RETRIED
 
 
 def _sentence(message: str) -> str:
