@@ -1,5 +1,10 @@
 """The page before the first request."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from cutmeshort.sandbox import Sandbox
@@ -26,6 +31,28 @@ def test_the_tabs_show_the_address_and_the_token(windows: Windows, sandbox: Sand
         assert code[name] == panel.inner_text()
     run_program(code["Python"])
     expect(steps(page, "user_1")).to_have_count(2)
+
+
+def test_the_code_quotes_the_token(windows: Windows, tmp_path: Path) -> None:
+    """The code works as it is copied, whatever characters the token has."""
+    with Sandbox(token="""a"b'c\\d$(touch${IFS}x)`e`!f""") as sandbox:
+        page = open_page(windows, sandbox, permissions=["clipboard-read", "clipboard-write"])
+        code = {}
+        for name in ("Shell", "Python", "curl"):
+            page.get_by_role("tab", name=name).click()
+            page.evaluate("navigator.clipboard.writeText('')")
+            page.get_by_role("button", name="Copy", exact=True).click()
+            code[name] = ""
+            while not code[name]:
+                code[name] = clipboard(page)
+        windows.close()
+        run_program(code["Python"])
+        path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+        for name in ("Shell", "curl"):
+            command = ["/bin/sh", "-c", code[name]]
+            subprocess.run(command, check=True, cwd=tmp_path, env={**os.environ, "PATH": path})
+        assert [each.status for each in sandbox.requests] == [200] * 3
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_arrow_keys_change_the_tab(page: Page) -> None:

@@ -50,8 +50,8 @@ class Sandbox(PageMethods):
             None, the default, keeps them in memory only.
         settings: The settings, which `update_settings` can change:
 
-            - `rate_limit`: The maximum number of requests per minute; more are rejected with 429.
-              None, the default, means no limit. The real service accepts 60.
+            - `rate_limit`: The maximum number of requests per minute, 1 to 1,000,000; more are
+              rejected with 429. None, the default, means no limit. The real service accepts 60.
             - `duplicate_status`: The status of the response to an event that is already recorded:
               200, the default, or 409 with the type `duplicate_event`. No event is recorded twice.
               Once a deferred lead has associated a customer with a click, another lead of the

@@ -187,26 +187,29 @@ function render() {
   renderRequests();
 }
 
+/** Quote text for a shell. */
+const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
+
 const snippets = ({ url, token }) => ({
   Shell: `# Point your application at this sandbox
 export CMS_HOST=${url}
-export CMS_BEARER_TOKEN=${token}
+export CMS_BEARER_TOKEN=${quoted(token)}
 
 # Or send a first lead
 python -c 'from cutmeshort import CMSClient
 print(CMSClient().track_lead("Sign up", "user_1", "click_1"))'`,
   Python: `from cutmeshort import CMSClient
 
-client = CMSClient("${token}", host="${url}")
+client = CMSClient(${JSON.stringify(token)}, host="${url}")
 print(client.track_lead("Sign up", "user_1", "click_1"))`,
   pytest: `from cutmeshort import CMSClient
 
 def test_sign_up():
-    client = CMSClient("${token}", host="${url}")
+    client = CMSClient(${JSON.stringify(token)}, host="${url}")
     result = client.track_lead("Sign up", "user_1", "click_1")
     assert result["success"]`,
   curl: `curl ${url}/track/lead \\
-  -H "Authorization: Bearer ${token}" \\
+  -H ${quoted(`Authorization: Bearer ${token}`)} \\
   -H "Content-Type: application/json" \\
   -d '{"eventName": "Sign up", "customerExternalId": "user_1", "clickId": "click_1"}'`,
 });
