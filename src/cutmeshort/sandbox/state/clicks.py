@@ -52,4 +52,4 @@ class Clicks:
 
 def make_click(link: str) -> Click:
     """Create a click on a link, which happens now."""
-    return Click(f"click_{secrets.token_hex(6)}", link, datetime.now(timezone.utc))
+    return Click(f"click_{secrets.token_hex(5)}", link, datetime.now(timezone.utc))
