@@ -37,7 +37,6 @@ _PROBLEMS = {
     "is locked": "is in use by another sandbox: stop that one, or use another file",
     "not a database": _NOT_OURS,
     "malformed": _DAMAGED,
-    "decode byte": _DAMAGED,  # Python can't decode the message
 }
 _NO_ACCESS = "can't be opened for writing: check that its directory exists, and the permissions"
 
@@ -170,7 +169,9 @@ class Storage:
 
     def _explain(self, error: Exception) -> OSError:
         text = str(error)
-        if not isinstance(error, _UnusableError):
+        if isinstance(error, UnicodeDecodeError) or not text:  # SQLite's message is not UTF-8
+            text = _DAMAGED
+        elif not isinstance(error, _UnusableError):
             text = next((_PROBLEMS[part] for part in _PROBLEMS if part in text), _NO_ACCESS)
         return OSError(f"the data file {self._path} {text}")
 
