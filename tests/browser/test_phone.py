@@ -56,3 +56,11 @@ def test_targets_are_large_enough(windows: Windows, sandbox: Sandbox) -> None:
         box = chip(page, name).bounding_box()
         assert box is not None
         assert box["height"] >= 24
+
+
+@pytest.mark.parametrize("width", [320, 360, 400])
+def test_the_page_fits_a_narrow_phone(windows: Windows, sandbox: Sandbox, width: int) -> None:
+    """The page is not wider than the window of a small phone."""
+    tell(sandbox)
+    page = open_page(windows, sandbox, viewport={"width": width, "height": 640})
+    assert overflow(page) == 0
