@@ -434,8 +434,8 @@ const pill = ({ state, status }) => h("span.pill", icon(state), status ? `${stat
 function updateRow(node, line) {
   const [button, detail] = node.children;
   const isOpen = view.open === node.key;
-  button.children[1].className = line;
-  button.ariaExpanded = isOpen;
+  if (node.line !== line) button.children[1].className = node.line = line; // else 1,000 styles are computed
+  if (node.isOpen !== isOpen) button.ariaExpanded = node.isOpen = isOpen;
   if (!isOpen) detail?.remove();
   else if (!detail) act(showDetail)(node);
   if (view.reveal !== node.key) return;
