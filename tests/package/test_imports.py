@@ -154,7 +154,7 @@ SANDBOX_IMPORTS = {
     "page_methods": {"control", "runner", "state"},
     "runner": {"control", "http", "interface", "state", "view"},
     "interface": {"control", "demo", "http", "page", "state"},
-    "demo": {"http", "page", "state"},
+    "demo": {"http", "page", "state", "view"},
     "control": {"http", "page", "state", "view"},
     "http": {"state"},
     "view": {"state"},

@@ -65,9 +65,7 @@ class _Shield:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                names = {name for name, _ in _HEADERS}
-                own = [header for header in message["headers"] if header[0] not in names]
-                message = {**message, "headers": [*own, *_HEADERS]}
+                message = {**message, "headers": [*message["headers"], *_HEADERS]}
             await send(message)
 
         request = Request(scope, receive)

@@ -111,8 +111,7 @@ class PageMethods:
     @property
     def faults(self) -> list[dict[str, Any]]:
         """The pending faults of `fail_next`, oldest first."""
-        faults: list[dict[str, Any]] = self.state()["faults"]
-        return faults
+        return self._view.faults()
 
     @property
     def settings(self) -> dict[str, Any]:

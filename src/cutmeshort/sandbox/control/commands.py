@@ -26,7 +26,7 @@ def add_routes(
 
 def _add_faults(router: APIRouter, state: State, feed: Callable[[], Feed]) -> None:
     def faults(status: int = 200) -> Response:
-        return Json({"faults": feed().view.snapshot()["faults"]}, status)
+        return Json({"faults": feed().view.faults()}, status)
 
     @router.post(
         "/faults",

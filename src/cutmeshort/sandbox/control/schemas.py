@@ -5,6 +5,8 @@ from typing import Annotated, Optional, Union
 from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import Literal
 
+from ..state.exchanges import Outcome
+
 Time = Annotated[
     str, Field(description="ISO 8601, UTC, milliseconds", examples=["2026-11-26T12:04:11.123Z"])
 ]
@@ -215,7 +217,7 @@ class TrackedRequest(_Schema):
     amount: Optional[Amount]
     currency: Optional[str]
     exponent: Exponent
-    state: Literal["recorded", "pending", "duplicate", "refused", "failed"]
+    state: Outcome
     status: Optional[int] = Field(description="Null if no response was sent.")
     type: str = Field(description="ok, dropped, disconnected, or the type of the error.")
     recorded: bool = Field(description="Whether this request recorded the event.")

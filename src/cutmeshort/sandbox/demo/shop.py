@@ -15,6 +15,7 @@ from ...money import to_minor_units
 from ...operations import TRACK_LEAD, TRACK_SALE, Operation
 from ...results import TrackResult
 from ..http.injection import wait_for_disconnect
+from ..view.calls import literal
 
 SIGN_UP, CONFIRMATION, PURCHASE = "Sign up", "Email confirmed", "Purchase"
 
@@ -160,5 +161,4 @@ def to_python(value: object) -> str:
         return f"{{{', '.join(items)}}}"
     if isinstance(value, list):
         return f"[{', '.join(map(to_python, value))}]"
-    text = repr(value)
-    return f'"{text[1:-1]}"' if isinstance(value, str) and '"' not in text else text
+    return literal(value)

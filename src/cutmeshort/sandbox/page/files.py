@@ -1,4 +1,4 @@
-"""Serves the files of the pages, with headers that allow no other source."""
+"""Serves the files of the pages, with a policy that allows no other source."""
 
 from functools import cache
 from importlib import resources
@@ -10,12 +10,7 @@ _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
     "img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-HEADERS = {
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": _POLICY,
-    "Referrer-Policy": "same-origin",
-    "X-Content-Type-Options": "nosniff",
-}
+HEADERS = {"Content-Security-Policy": _POLICY}
 
 
 def add_file(router: APIRouter, path: str, package: str, name: str) -> None:

@@ -12,8 +12,8 @@ from typing_extensions import Literal, Self
 from ...exceptions import ApiValueError
 from .clicks import MAX_CLICKS
 from .content import Content
-from .exchanges import MAX_REQUESTS, ExchangeLog, Outcome
-from .items import OUTCOMES, ClickItem, Count, EventItem, Item, RequestItem, Time, describe
+from .exchanges import MAX_REQUESTS, OUTCOMES, ExchangeLog, Outcome
+from .items import ClickItem, Count, EventItem, Item, RequestItem, Time, describe
 from .settings import Settings
 from .state import State
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Optional
 
-from typing_extensions import Literal
+from typing_extensions import Literal, get_args
 
 from ...operations import Operation
 from .faults import Fault
@@ -18,6 +18,7 @@ MAX_KEPT_BODY = 16 * 1024
 
 Headers = Sequence[tuple[bytes, bytes]]
 Outcome = Literal["recorded", "pending", "duplicate", "refused", "failed"]
+OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 
 
 @dataclass(frozen=True)

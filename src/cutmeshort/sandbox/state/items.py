@@ -18,17 +18,16 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from typing_extensions import Literal, NotRequired, Self, TypedDict, get_args
+from typing_extensions import Literal, NotRequired, Self, TypedDict
 
 from ...operations import OPERATIONS
 from .clicks import Click
-from .exchanges import MAX_KEPT_BODY, Body, Exchange, Headers, Outcome
+from .exchanges import MAX_KEPT_BODY, Body, Exchange, Headers
 from .faults import Fault, make_fault
 from .refusal import Refusal
 from .service import Recorded
 from .tokens import header_bytes, shown_value
 
-OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 _OPERATIONS = {operation.name: operation for operation in OPERATIONS}
 
 

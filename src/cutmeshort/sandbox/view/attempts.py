@@ -31,9 +31,8 @@ class Attempts:
 
     A request is a further attempt if it sends the same bytes to the same path as an earlier one
     that failed in a way that the SDK retries, or whose response came too late for the SDK, less
-    than 60 seconds before. A request that the
-    sandbox sends again (a replay) belongs to no call of the application, and neither does one whose
-    body the sandbox does not have in full.
+    than 60 seconds before. A request that the sandbox sends again (a replay) belongs to no call of
+    the application, and neither does one whose body the sandbox does not have in full.
     """
 
     def __init__(self) -> None:

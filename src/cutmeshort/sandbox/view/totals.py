@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ...models import SalePayload
+from ..state.exchanges import OUTCOMES
 from ..state.service import Recorded
 from .seen import decimal_places
 
@@ -99,5 +100,4 @@ class Revenue:
 
 def request_totals(counts: Mapping[str, int]) -> dict[str, int]:
     """Return the number of requests, and of those with each outcome."""
-    outcomes = ("recorded", "pending", "duplicate", "refused", "failed")
-    return {"total": sum(counts.values()), **{name: counts.get(name, 0) for name in outcomes}}
+    return {"total": sum(counts.values()), **{name: counts.get(name, 0) for name in OUTCOMES}}

@@ -131,6 +131,10 @@ class View:
                 update["settings"] = self._settings()
             return update
 
+    def faults(self) -> list[Json]:
+        """Return the pending faults, oldest first."""
+        return [_fault(each.fault, each.id, each.times) for each in self._state.faults.pending()]
+
     def due(self) -> Optional[float]:
         """
         Return after how many seconds to call `update` although nothing has changed.
@@ -278,9 +282,9 @@ class View:
         }
 
     def _faults(self) -> Json:
-        faults, outage = self._state.faults, self._state.faults.lasting
+        outage = self._state.faults.lasting
         return {
-            "faults": [_fault(each.fault, each.id, each.times) for each in faults.pending()],
+            "faults": self.faults(),
             "outage": _fault(outage, None, None) if outage is not None else None,
         }
 
