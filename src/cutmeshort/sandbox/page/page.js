@@ -170,6 +170,7 @@ function change(choice) {
 function render() {
   const { totals, settings } = model;
   const empty = !totals.requests.total && !totals.clicks;
+  if (document.body.matches(".fresh") !== empty) $("main")[empty ? "prepend" : "append"]($("start"));
   document.body.className = empty ? "fresh" : "used";
   put("host", model.url);
   put("token", model.token);
@@ -422,6 +423,7 @@ function updateRow(node, line) {
   if (view.reveal !== node.key) return;
   view.reveal = null;
   button.focus();
+  node.scrollIntoView();
 }
 
 function reveal(id) {
@@ -475,7 +477,7 @@ function connect() {
     later("connect", 1000, connect);
     connection(Date.now() - lost < 1e4 ? "Reconnecting…" : "Stopped", lost);
   };
-  stream.addEventListener("snapshot", act(({ data }) => snapshot(JSON.parse(data))));
+  stream.addEventListener("snapshot", ({ data }) => snapshot(JSON.parse(data)).catch(stream.onerror));
   stream.addEventListener("update", ({ data }) => receive(JSON.parse(data)));
 }
 
