@@ -39,7 +39,7 @@ function list(parent, items, key, make) {
     old.delete(node.key);
     return node;
   });
-  if (added > 8) change();
+  if (added > 8) change({ growing: true });
   parent.className = nodes.length > 50 ? "many" : "";
   for (const node of old.values()) node.remove();
   let next = parent.firstChild;
@@ -151,10 +151,10 @@ function toast(message, label, action) {
   later("toast", label ? 3e4 : 5e3, () => ($("toast").hidden = true));
 }
 
-async function copy(text, what) {
+async function copy(text) {
   if (!navigator.clipboard) throw new Error("The browser copies from localhost only.");
   await navigator.clipboard.writeText(text);
-  toast(`Copied ${what}.`);
+  toast("Copied.");
 }
 
 let frame;
@@ -169,6 +169,7 @@ function change(choice) {
 
 function render() {
   const { totals, settings } = model;
+  view.growing = false;
   const empty = !totals.requests.total && !totals.clicks;
   if (document.body.matches(".fresh") !== empty) $("main")[empty ? "prepend" : "append"]($("start"));
   document.body.className = empty ? "fresh" : "used";
@@ -302,7 +303,7 @@ function renderChains() {
 function makeChain({ customer, deferred, waiting, revenue, earlier, steps }) {
   const copyTest = async () => {
     const chain = await call("GET", `/_sandbox/chain?customer=${encodeURIComponent(customer)}`);
-    await copy(chain.copy.pytest, "the pytest test");
+    await copy(chain.copy.pytest);
   };
   return h("article.chain",
     h("header", h("h3.mono", h("bdi", customer)), deferred && h("span.tag.dashed.lead", waiting ? "Waiting" : "Deferred"),
@@ -420,7 +421,7 @@ function updateRow(node, line) {
   if (node.isOpen !== isOpen) button.ariaExpanded = node.isOpen = isOpen;
   if (!isOpen) detail?.remove();
   else if (!detail) act(showDetail)(node);
-  if (view.reveal !== node.key) return;
+  if (view.reveal !== node.key || view.growing) return;
   view.reveal = null;
   button.focus();
   node.scrollIntoView();
@@ -447,9 +448,9 @@ async function showDetail(node) {
       response && box("Response", h("span.pill", `${response.status} ${type}`), response)),
     h("p.actions",
       button("Send again", () => sendAgain(id)),
-      button("Copy as Python", () => copy(code.python, "the Python code")),
-      button("Copy as curl", () => copy(code.curl, "the curl command")),
-      button("Copy as pytest test", () => copy(code.pytest, "the pytest test"))));
+      button("Copy as Python", () => copy(code.python)),
+      button("Copy as curl", () => copy(code.curl)),
+      button("Copy as pytest test", () => copy(code.pytest))));
 }
 
 function box(title, remark, { headers, body, truncated }) {
@@ -563,9 +564,9 @@ function setTheme(name = localStorage["cutmeshort-theme"] ?? "system") {
 }
 
 const BUTTONS = {
-  "copy-host": () => copy(model.url, "CMS_HOST"),
-  "copy-token": async () => copy((await full()).token, "the token"),
-  "copy-snippet": async () => copy(snippets(await full())[view.snippet], "the code"),
+  "copy-host": () => copy(model.url),
+  "copy-token": async () => copy((await full()).token),
+  "copy-snippet": async () => copy(snippets(await full())[view.snippet]),
   "test-lead": async () => {
     await call("POST", "/track/lead", LEAD, { Authorization: `Bearer ${(await full()).token}` });
     $("main").focus();
