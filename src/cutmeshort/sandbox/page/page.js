@@ -151,10 +151,10 @@ function toast(message, label, action) {
   later("toast", label ? 3e4 : 5e3, () => ($("toast").hidden = true));
 }
 
-async function copy(text) {
+async function copy(text, what = "the code") {
   if (!navigator.clipboard) throw new Error("The browser copies from localhost only.");
   await navigator.clipboard.writeText(text);
-  toast("Copied.");
+  toast(`Copied ${what}.`);
 }
 
 let frame;
@@ -564,8 +564,8 @@ function setTheme(name = localStorage["cutmeshort-theme"] ?? "system") {
 }
 
 const BUTTONS = {
-  "copy-host": () => copy(model.url),
-  "copy-token": async () => copy((await full()).token),
+  "copy-host": () => copy(model.url, "CMS_HOST"),
+  "copy-token": async () => copy((await full()).token, "the token"),
   "copy-snippet": async () => copy(snippets(await full())[view.snippet]),
   "test-lead": async () => {
     await call("POST", "/track/lead", LEAD, { Authorization: `Bearer ${(await full()).token}` });
