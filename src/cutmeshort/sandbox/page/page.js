@@ -502,7 +502,7 @@ function receive({ requests = [], chains = [], ...rest }) {
   change();
 }
 
-/** Replace everything, once the requests are there. */
+/** Replace everything at once. */
 async function snapshot(state) {
   model.ready = false;
   model.chains.clear();
