@@ -12,7 +12,7 @@ from cutmeshort.sandbox.state.exchanges import MAX_KEPT_BODY
 from cutmeshort.sandbox.state.tokens import mask_token
 
 from ..support.events import lead
-from ..support.timing import LONG, SLACK
+from ..support.timing import LONG, SLACK, wait_until
 from .helpers import LEAD, connect, head, post, read_to_end
 from .test_control import write
 
@@ -141,9 +141,7 @@ def test_the_stop_ends_a_replay(
             )
             send = threading.Thread(target=lambda: read_to_end(connection))
         send.start()
-        deadline = time.monotonic() + LONG
-        while sandbox.faults and time.monotonic() < deadline:
-            time.sleep(0.01)
+        wait_until(lambda: not sandbox.faults)
         begin = time.monotonic()
         sandbox.__exit__(None, None, None)
         assert time.monotonic() - begin < SLACK
@@ -176,3 +174,5 @@ def test_a_replay_does_not_wait_for_a_server_that_failed(monkeypatch: pytest.Mon
         with pytest.raises(RuntimeError, match="has stopped"):
             sandbox.replay(request_id)
         timer.join()
+        with pytest.raises(RuntimeError, match="has stopped"):
+            sandbox.replay(request_id)

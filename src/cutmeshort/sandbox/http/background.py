@@ -114,7 +114,10 @@ class BackgroundServer(uvicorn.Server):
             RuntimeError: The server has stopped, or has failed before the coroutine ended.
         """
         with closing(coroutine):  # in case it is never awaited
-            future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+            try:
+                future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+            except RuntimeError:  # the event loop is closed
+                raise RuntimeError("the sandbox has stopped") from None
             while True:
                 alive = self._thread.is_alive()
                 with suppress(concurrent.futures.TimeoutError):
