@@ -25,6 +25,8 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
+from ..support.timing import LONG
+
 __all__ = [
     "DESKTOP",
     "PHONE",
@@ -39,7 +41,7 @@ __all__ = [
 
 DESKTOP = {"width": 1400, "height": 900}
 PHONE = {"width": 390, "height": 844}
-_MILLISECONDS = 15_000
+_MILLISECONDS = LONG * 1000
 # The browser finds no host except these, whatever a page or the browser itself asks for.
 _NO_OTHER_HOST = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost"
 _LOCAL = re.compile(r"(data|blob|about):")

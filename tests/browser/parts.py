@@ -1,24 +1,35 @@
-"""The parts of the sandbox's page, found by what a reader sees or hears of them."""
+"""The parts of the sandbox's page and of the demo shop, found by what a reader sees or hears."""
 
 import re
-from typing import Any, Union
+import time
+from typing import Any, Callable, TypeVar, Union
+
+import pytest
 
 from cutmeshort.sandbox import Sandbox
 
+from ..support.timing import LONG
 from .chromium import Locator, Page, Windows, expect
+
+Result = TypeVar("Result")
 
 
 def open_page(windows: Windows, sandbox: Sandbox, **options: Any) -> Page:
-    """Open the page in a new window, and wait until it is live."""
+    """Open the page in a new window, and wait until it shows what the sandbox has."""
     page = windows.open(sandbox.url, **options)
     expect_live(page)
+    # The page adds some of its elements in each frame.
+    for elements, total, limit in (
+        ("#rows > li", len(sandbox.requests), 50),
+        ("#chains > article", len(sandbox.state()["chains"]), 20),
+    ):
+        expect(page.locator(elements)).to_have_count(min(total, limit))
     return page
 
 
 def expect_live(page: Page) -> None:
-    """Wait until the page receives what happens, and shows what the sandbox knows."""
+    """Wait until the page is connected to its sandbox."""
     expect(page.get_by_text("Live", exact=True)).to_be_visible()
-    expect(page.get_by_text("Nothing leaves this machine.")).to_be_attached()
 
 
 def section(page: Page, name: str) -> Locator:
@@ -70,10 +81,41 @@ def empty_state(page: Page) -> Locator:
     return page.get_by_role("heading", name="Nothing tracked yet.")
 
 
-def clipboard(page: Page) -> str:
-    """Return the text in the clipboard."""
-    expect(page.get_by_text(re.compile("^Copied"))).to_be_visible()
-    return str(page.evaluate("navigator.clipboard.readText()"))
+def message(page: Page) -> Locator:
+    """Return the message about the last action."""
+    return page.get_by_role("complementary", name="Message")
+
+
+def copied(page: Page, button: Locator) -> str:
+    """Press a button that copies, and return the text that is then in the clipboard."""
+    page.evaluate("navigator.clipboard.writeText('')")
+    button.click()
+    return wait_until(page, lambda: str(page.evaluate("navigator.clipboard.readText()")))
+
+
+def wait_until(page: Page, condition: Callable[[], Result]) -> Result:
+    """Wait for something that is not on the page, and return the condition's first true result."""
+    until = time.monotonic() + LONG
+    while not (result := condition()):
+        if time.monotonic() > until:
+            pytest.fail("the condition is still false")
+        page.wait_for_timeout(20)
+    return result
+
+
+def corners(elements: Locator) -> list[tuple[float, float]]:
+    """Return the left and the top of each element, all at the same time."""
+    found = elements.evaluate_all(
+        "(all) => all.map((each) => each.getBoundingClientRect()).map(({ x, y }) => [x, y])"
+    )
+    return [(x, y) for x, y in found]
+
+
+def follow_link(shop: Page) -> str:
+    """Follow the demo shop's link, and return the id of the customer that the visitor will be."""
+    shop.get_by_role("link", name="Follow the link").click()
+    expect(shop.get_by_role("status").filter(has_text="click_")).to_be_visible()
+    return shop.get_by_label("Customer id").input_value()
 
 
 def overflow(page: Page) -> int:

@@ -9,12 +9,11 @@ import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from cutmeshort.sandbox import Sandbox
 
 from .chromium import PHONE, Page, Windows, expect, start_chromium
-from .parts import open_page, open_row, rows
+from .parts import follow_link, open_page, open_row
 from .story import tell
 
 _PORT = 8787  # the one of `python -m cutmeshort.sandbox`, as it is in the pictures
@@ -41,7 +40,7 @@ def take_screenshots(windows: Windows, sandbox: Sandbox, folder: Path) -> None:
     sandbox.clear()
     tell(sandbox)
     for theme, options in (("light", _LIGHT), ("dark", _DARK)):
-        save(f"live-{theme}", page := _full_page(windows, sandbox, **options))
+        save(f"live-{theme}", page := open_page(windows, sandbox, **options))
         open_row(page, re.compile("409.refused"))
         page.mouse.move(0, 0)
         save(f"open-{theme}", page)
@@ -56,15 +55,9 @@ def take_screenshots(windows: Windows, sandbox: Sandbox, folder: Path) -> None:
         save(f"phone-{name}", page, whole=False)
 
 
-def _full_page(windows: Windows, sandbox: Sandbox, **options: Any) -> Page:
-    page = open_page(windows, sandbox, **options)
-    expect(rows(page)).to_have_count(len(sandbox.requests))
-    return page
-
-
 def _demo(windows: Windows, sandbox: Sandbox) -> Page:
     page = windows.open(f"{sandbox.url}/demo", **_LIGHT)
-    page.get_by_role("link", name="Follow the link").click()
+    follow_link(page)
     page.get_by_label("Customer id").fill("user_44")
     for number, name in enumerate(("Sign up", "Pay"), start=2):
         page.get_by_role("button", name=name, exact=True).click()

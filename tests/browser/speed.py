@@ -13,7 +13,7 @@ from cutmeshort import CMSClient
 from cutmeshort.sandbox import Sandbox
 
 from .chromium import Browser, Page, Windows, expect, start_chromium
-from .parts import open_page, section
+from .parts import open_page, section, wait_until
 
 _EVENTS = 50
 _PAUSE = 0.2  # the events do not share an update
@@ -89,8 +89,7 @@ def _longest_task(page: Page) -> float:
 
 def _wait(page: Page, condition: str) -> None:
     """Wait without Playwright's selectors, which would keep the page's main thread busy."""
-    while not page.evaluate(condition):
-        page.wait_for_timeout(20)
+    wait_until(page, lambda: page.evaluate(condition))
 
 
 def _text(milliseconds: float) -> str:

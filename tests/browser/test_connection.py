@@ -9,7 +9,7 @@ from cutmeshort.sandbox import Sandbox
 
 from ..sandbox.helpers import port_of
 from .chromium import Page, Windows, expect
-from .parts import chain, expect_live, rows
+from .parts import chain, expect_live, message, rows, wait_until
 
 pytestmark = pytest.mark.browser
 
@@ -65,7 +65,7 @@ def test_a_failed_action_is_explained(page: Page, windows: Windows, sandbox: San
     windows.expected = _NOT_REACHABLE
     _stop(sandbox)
     page.get_by_role("button", name="503", exact=True).click()
-    expect(page.get_by_text("The sandbox does not respond.")).to_be_visible()
+    expect(message(page)).to_contain_text("The sandbox does not respond.")
 
 
 def _followers(sandbox: Sandbox) -> int:
@@ -76,16 +76,8 @@ def test_the_stream_is_closed_while_the_page_is_hidden(page: Page, sandbox: Sand
     """A hidden page has no event stream; once visible, it shows what happened in the meantime."""
     before = _followers(sandbox)
     page.evaluate(_SET_HIDDEN, arg=True)
-    _wait_for_followers(page, sandbox, before - 1)
+    wait_until(page, lambda: _followers(sandbox) == before - 1)
     _lead(sandbox, "user_42")
     page.evaluate(_SET_HIDDEN, arg=False)
     expect(chain(page, "user_42")).to_be_visible()
     expect(rows(page)).to_have_count(1)
-
-
-def _wait_for_followers(page: Page, sandbox: Sandbox, count: int) -> None:
-    for _ in range(100):
-        if _followers(sandbox) == count:
-            return
-        page.wait_for_timeout(50)
-    pytest.fail(f"{_followers(sandbox)} streams are open")

@@ -7,7 +7,7 @@ import pytest
 from cutmeshort.sandbox import Sandbox
 
 from .chromium import Page, Windows, expect
-from .parts import chain, expect_live, rows, steps
+from .parts import chain, expect_live, follow_link, rows, steps
 
 pytestmark = pytest.mark.browser
 
@@ -21,18 +21,12 @@ def _shop(page: Page) -> Page:
     return shop
 
 
-def _customer(shop: Page) -> str:
-    return shop.get_by_label("Customer id").input_value()
-
-
 def test_a_visitor_becomes_a_customer(page: Page, sandbox: Sandbox) -> None:
     """Each step in the shop appears on the page in the other tab at once: click, lead, sale."""
     shop = _shop(page)
-    shop.get_by_role("link", name="Follow the link").click()
-    expect(shop.get_by_role("status").filter(has_text="click_")).to_be_visible()
+    customer = follow_link(shop)
     expect(page.get_by_role("region", name="Summary")).to_contain_text("1 click")
     expect(page.get_by_text("No request yet.")).to_be_visible()
-    customer = _customer(shop)
     shop.get_by_role("button", name="Sign up", exact=True).click()
     expect(steps(page, customer)).to_have_count(2)
     expect(shop.get_by_role("status").filter(has_text="Recorded").nth(1)).to_be_visible()
@@ -48,8 +42,7 @@ def test_a_visitor_becomes_a_customer(page: Page, sandbox: Sandbox) -> None:
 def test_a_customer_confirms_later(page: Page, sandbox: Sandbox) -> None:
     """A deferred sign-up is pending on the page until the customer confirms in the shop."""
     shop = _shop(page)
-    shop.get_by_role("link", name="Follow the link").click()
-    customer = _customer(shop)
+    customer = follow_link(shop)
     shop.get_by_role("button", name="Sign up, confirm later").click()
     expect(chain(page, customer)).to_contain_text("Waiting")
     shop.get_by_role("button", name="Confirm the email address").click()
@@ -60,7 +53,7 @@ def test_a_customer_confirms_later(page: Page, sandbox: Sandbox) -> None:
 def test_an_amount_that_is_no_number_is_explained(page: Page, sandbox: Sandbox) -> None:
     """The shop shows the error of the SDK for an amount that can't be converted."""
     shop = _shop(page)
-    shop.get_by_role("link", name="Follow the link").click()
+    follow_link(shop)
     shop.get_by_label("Amount").fill("a lot")
     shop.get_by_role("button", name="Pay", exact=True).click()
     expect(

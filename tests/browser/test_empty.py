@@ -11,7 +11,7 @@ from cutmeshort.sandbox import Sandbox
 
 from ..support.processes import run_program
 from .chromium import Page, Windows, expect
-from .parts import clipboard, empty_state, open_page, rows, steps
+from .parts import copied, empty_state, open_page, rows, steps
 
 pytestmark = pytest.mark.browser
 
@@ -26,8 +26,7 @@ def test_the_tabs_show_the_address_and_the_token(windows: Windows, sandbox: Sand
         panel = page.get_by_role("tabpanel")
         expect(panel).to_contain_text(sandbox.url)
         expect(panel).to_contain_text(sandbox.token)
-        page.get_by_role("button", name="Copy", exact=True).click()
-        code[name] = clipboard(page)
+        code[name] = copied(page, page.get_by_role("button", name="Copy", exact=True))
         assert code[name] == panel.inner_text()
     run_program(code["Python"])
     expect(steps(page, "user_1")).to_have_count(2)
@@ -40,11 +39,7 @@ def test_the_code_quotes_the_token(windows: Windows, tmp_path: Path) -> None:
         code = {}
         for name in ("Shell", "Python", "curl"):
             page.get_by_role("tab", name=name).click()
-            page.evaluate("navigator.clipboard.writeText('')")
-            page.get_by_role("button", name="Copy", exact=True).click()
-            code[name] = ""
-            while not code[name]:
-                code[name] = clipboard(page)
+            code[name] = copied(page, page.get_by_role("button", name="Copy", exact=True))
         windows.close()
         run_program(code["Python"])
         path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"

@@ -98,8 +98,9 @@ def test_the_skip_link_leads_to_the_content(two_leads: Page) -> None:
     expect(two_leads.get_by_role("link", name="Skip")).to_be_focused()
     expect(two_leads.get_by_role("link", name="Skip")).to_be_in_viewport()
     two_leads.keyboard.press("Enter")
+    expect(two_leads.get_by_role("main")).to_be_focused()
     two_leads.keyboard.press("Tab")
-    assert two_leads.evaluate("document.activeElement.closest('main') !== null")
+    expect(two_leads.get_by_role("main").locator(":focus")).to_have_count(1)
 
 
 def test_a_fault_is_injected_and_removed_with_the_keyboard(page: Page, sandbox: Sandbox) -> None:

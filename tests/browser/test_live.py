@@ -6,7 +6,7 @@ from cutmeshort import CMSClient
 from cutmeshort.sandbox import Sandbox
 
 from .chromium import Page, Windows, expect
-from .parts import chain, empty_state, open_page, rows, section, steps
+from .parts import chain, corners, empty_state, open_page, rows, section, steps
 
 pytestmark = pytest.mark.browser
 
@@ -44,10 +44,9 @@ def test_the_lines_of_a_long_chain_have_the_same_columns(page: Page, client: CMS
     for number in range(12):
         client.track_sale("Purchase", "user_42", f"inv_{number}", 4990, "EUR", click_id="click_1")
     expect(steps(page, "user_42")).to_have_count(13)
-    boxes = [step.bounding_box() for step in steps(page, "user_42").all()[1:]]
     lines: dict[float, list[float]] = {}
-    for box in filter(None, boxes):
-        lines.setdefault(box["y"], []).append(box["x"])
+    for left, top in corners(steps(page, "user_42"))[1:]:
+        lines.setdefault(top, []).append(left)
     _, *later = lines.values()
     assert len(later) >= 2
     assert set(later[-1]) <= set(later[0])

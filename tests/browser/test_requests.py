@@ -14,9 +14,10 @@ from ..support.processes import run_program
 from .chromium import Page, Windows, expect
 from .parts import (
     chain,
-    clipboard,
+    copied,
     empty_state,
     filter_field,
+    message,
     open_page,
     open_row,
     rows,
@@ -50,7 +51,7 @@ def test_sending_again_is_a_duplicate(page: Page, sandbox: Sandbox, client: CMSC
     """Send again sends the same bytes, which the sandbox recognises as a duplicate."""
     client.track_lead("Sign up", "user_42", click_id="click_1")
     open_row(page).get_by_role("button", name="Send again").click()
-    expect(page.get_by_text("Sent again: 200 duplicate.")).to_be_visible()
+    expect(message(page)).to_contain_text("Sent again: 200 duplicate.")
     page.get_by_role("button", name="Show", exact=True).click()
     expect(rows(page).first).to_contain_text("200 duplicate")
     expect(rows(page).first).to_contain_text("sent again")
@@ -63,8 +64,8 @@ def test_the_copied_python_code_tracks_the_event(
 ) -> None:
     """Copy as Python gives a program that sends the same event to this sandbox."""
     client.track_sale("Purchase", "user_42", "inv_1", 4990, "EUR", click_id="click_1")
-    open_row(copying_page).get_by_role("button", name="Copy as Python").click()
-    code = clipboard(copying_page)
+    button = open_row(copying_page).get_by_role("button", name="Copy as Python")
+    code = copied(copying_page, button)
     assert "track_sale" in code
     sandbox.clear()
     run_program(code, CMS_HOST=sandbox.url, CMS_BEARER_TOKEN=sandbox.token)
@@ -74,8 +75,8 @@ def test_the_copied_python_code_tracks_the_event(
 def test_the_copied_curl_command_names_the_request(copying_page: Page, client: CMSClient) -> None:
     """Copy as curl gives a command with the path and the body of the request."""
     client.track_lead("Sign up", "user_42", click_id="click_1")
-    open_row(copying_page).get_by_role("button", name="Copy as curl").click()
-    command = clipboard(copying_page)
+    button = open_row(copying_page).get_by_role("button", name="Copy as curl")
+    command = copied(copying_page, button)
     assert "curl " in command
     assert "/track/lead" in command
     assert "user_42" in command
@@ -99,8 +100,8 @@ def test_the_copied_test_of_a_request_runs(
 ) -> None:
     """Copy as pytest test gives a file that pytest runs as it is."""
     client.track_lead("Sign up", "user_42", click_id="click_1")
-    open_row(copying_page).get_by_role("button", name="Copy as pytest test").click()
-    code = clipboard(copying_page)
+    button = open_row(copying_page).get_by_role("button", name="Copy as pytest test")
+    code = copied(copying_page, button)
     assert "user_42" in code
     assert "1 passed" in _run_test(code, tmp_path)
 
@@ -114,19 +115,16 @@ def test_the_copied_test_of_a_chain_runs(
     client.track_sale("Purchase", "user_44", "inv_1", 4990, "EUR")
     button = chain(copying_page, "user_44").get_by_role("button", name="Copy as pytest test")
     button.hover()
-    button.click()
-    code = clipboard(copying_page)
+    code = copied(copying_page, button)
     assert all(text in code for text in ("Sign up", "Email confirmed", "inv_1"))
     assert "1 passed" in _run_test(code, tmp_path)
 
 
 def test_the_address_and_the_token_are_copied(copying_page: Page, sandbox: Sandbox) -> None:
     """The buttons beside CMS_HOST and the token copy both values."""
-    copying_page.get_by_role("button", name="Copy CMS_HOST").click()
-    assert clipboard(copying_page) == sandbox.url
-    copying_page.get_by_role("button", name="Copy the token").click()
-    expect(copying_page.get_by_text("Copied the token.")).to_be_visible()
-    assert clipboard(copying_page) == sandbox.token
+    for name, value in (("Copy CMS_HOST", sandbox.url), ("Copy the token", sandbox.token)):
+        assert copied(copying_page, copying_page.get_by_role("button", name=name)) == value
+    expect(message(copying_page)).to_contain_text("Copied the token.")
 
 
 def test_a_secret_token_is_masked_but_copied_in_full(windows: Windows) -> None:
@@ -136,8 +134,7 @@ def test_a_secret_token_is_masked_but_copied_in_full(windows: Windows) -> None:
         page = open_page(windows, sandbox, permissions=["clipboard-read", "clipboard-write"])
         expect(page.get_by_text("••••-own", exact=True)).to_be_visible()
         assert token not in page.content()
-        page.get_by_role("button", name="Copy the token").click()
-        assert clipboard(page) == token
+        assert copied(page, page.get_by_role("button", name="Copy the token")) == token
         windows.close()
 
 

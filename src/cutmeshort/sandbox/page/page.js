@@ -133,7 +133,7 @@ function say(message) {
   later("speech", Math.max(99, spoken + 5000 - performance.now()), () => {
     if (arrived) messages.add(plural(arrived, "new request"));
     arrived = 0;
-    put("live", [...messages].join(" "));
+    $("live").textContent = [...messages].join(" "); // also if it was the same
     messages.clear();
     spoken = performance.now();
   });
