@@ -284,6 +284,7 @@ def test_a_call_in_a_signal_handler_does_not_change_the_outer_deadline(
     on_alarm: Any, clock: Clock
 ) -> None:
     """A call keeps its deadline if a signal handler makes another call during it."""
+    patient = Configuration(request_timeout=600)
     results: list[Any] = []
     inner_call_ended = threading.Event()
 
@@ -301,8 +302,8 @@ def test_a_call_in_a_signal_handler_does_not_change_the_outer_deadline(
     with (
         Server(pass_the_deadline) as slow,
         Server(OK) as fast,
-        client_of(fast, timeout=600) as inner,
-        client_of(slow, configuration=Configuration(request_timeout=600, timeout=60)) as outer,
+        client_of(fast, timeout=600, configuration=patient) as inner,
+        client_of(slow, timeout=60, configuration=patient) as outer,
     ):
         on_alarm(lambda: (results.append(lead(inner)), inner_call_ended.set()))
         results.append(lead(outer, max_retries=0))
