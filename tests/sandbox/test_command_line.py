@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -16,7 +15,7 @@ from cutmeshort.sandbox import Sandbox
 
 from ..support.events import lead
 from ..support.platforms import not_on_windows
-from ..support.timing import LONG, SLACK
+from ..support.timing import LONG
 from .helpers import port_of
 
 needs_signals = not_on_windows("os.kill ends a process on Windows instead of sending a signal")
@@ -60,7 +59,6 @@ def test_the_command_runs_until_it_is_interrupted(signal_number: int) -> None:
             assert lead(client)["type"] == "rate_limit_exceeded"
         with urllib3.PoolManager() as pool:
             assert pool.request("GET", f"{url}/_sandbox/health").status == 200
-        started = time.monotonic()
         os.kill(process.pid, signal_number)
         _, errors = process.communicate(timeout=LONG)
         assert process.returncode == 0
@@ -68,7 +66,6 @@ def test_the_command_runs_until_it_is_interrupted(signal_number: int) -> None:
             '"POST /track/lead HTTP/1.1" 200',
             '"POST /track/lead HTTP/1.1" 429',
         ]
-        assert time.monotonic() - started < SLACK
 
 
 @needs_signals
