@@ -11,7 +11,13 @@ from hypothesis import strategies as st
 
 from cutmeshort import ApiValueError
 from cutmeshort.sandbox import Sandbox
-from cutmeshort.sandbox.http.access import Access, check_allowed_hosts, is_allowed, parse_host
+from cutmeshort.sandbox.http.access import (
+    Access,
+    check_allowed_hosts,
+    cross_site_refusal,
+    is_allowed,
+    parse_host,
+)
 
 from .helpers import LEAD, connect, post, read_to_end, request
 
@@ -209,10 +215,83 @@ def test_another_website_changes_nothing(
     assert len(sandbox.faults) == (0 if expected == 200 else 1)
 
 
-def test_two_origins_are_rejected(sandbox: Sandbox) -> None:
-    """A write with two Origin headers is rejected, even if one is the sandbox's own."""
+CROSS_SITE = [
+    {"Origin": "http://evil.example"},
+    {"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"},
+    {"Origin": "http://localhost:1"},
+    {"Origin": "null"},
+    {"Sec-Fetch-Site": "cross-site"},
+    {"Origin": "OWN", "Sec-Fetch-Site": "cross-site"},
+]
+
+
+@pytest.mark.parametrize("method", ["POST", "GET", "OPTIONS"])
+@pytest.mark.parametrize("headers", CROSS_SITE)
+def test_another_website_does_not_reach_an_operation(
+    method: str, headers: dict[str, str], sandbox: Sandbox
+) -> None:
+    """A request to an operation that a page of another origin sends gets 403 and has no effect."""
+    sandbox.update_settings(rate_limit=2)
+    sandbox.fail_next(status=503)
+    before = sandbox.state()
+    own = {
+        "Authorization": f"Bearer {sandbox.token}",
+        **{name: value.replace("OWN", sandbox.url) for name, value in headers.items()},
+    }
+    response = request(
+        sandbox, method, "/track/lead", headers={"Content-Type": "text/plain", **own}
+    )
+    assert (response.status, response.json()["type"]) == (403, "forbidden")
+    assert "Access-Control-Allow-Origin" not in response.headers
+    assert sandbox.state() == before
+    assert sandbox.requests == []
+
+
+def test_the_page_of_the_sandbox_reaches_an_operation(sandbox: Sandbox) -> None:
+    """A lead that the page sends is recorded, as its Origin is that of the sandbox."""
+    own = {"Origin": sandbox.url, "Sec-Fetch-Site": "same-origin"}
+    assert post(sandbox, LEAD, **own).status == 200
+    assert len(sandbox.leads) == 1
+
+
+@pytest.mark.parametrize(
+    ("host", "origin", "expected"),
+    [
+        ("localhost", "http://localhost", True),
+        ("localhost", "http://localhost:80", True),
+        ("localhost:80", "http://localhost", True),
+        ("[::1]:80", "http://[::1]", True),
+        ("Localhost:443", "https://localhost", True),
+        ("localhost:8787", "HTTPS://LOCALHOST:8787", True),
+        ("localhost:443", "http://localhost", False),
+        ("localhost", "http://localhost:443", False),
+        ("localhost", "http://localhost:8080", False),
+        ("localhost:8787", "http://127.0.0.1:8787", False),
+        ("localhost", "ftp://localhost", False),
+        ("localhost", "localhost", False),
+        ("localhost", "http://localhost, http://evil.example", False),
+    ],
+)
+def test_an_origin_is_compared_with_the_host(host: str, origin: str, expected: bool) -> None:
+    """An origin is the sandbox's own if its host and port are, with or without a default port."""
+    headers = [(b"host", host.encode()), (b"origin", origin.encode())]
+    assert (cross_site_refusal(headers) is None) is expected
+
+
+def test_a_request_that_another_website_once_sent_can_be_sent_again(sandbox: Sandbox) -> None:
+    """A replay works whatever the Origin of the imported request is: the developer asks for it."""
+    assert post(sandbox, LEAD).status == 200
+    document = sandbox.export()
+    document["requests"][0]["headers"].append(["origin", "http://evil.example"])
+    sandbox.import_(document)
+    assert sandbox.replay(document["requests"][0]["id"])["state"] == "duplicate"
+
+
+@pytest.mark.parametrize("path", ["/_sandbox/clear", "/track/lead"])
+def test_two_origins_are_rejected(path: str, sandbox: Sandbox) -> None:
+    """A request with two Origin headers is rejected, even if one is the sandbox's own."""
     lines = [
-        "POST /_sandbox/clear HTTP/1.1",
+        f"POST {path} HTTP/1.1",
         f"Host: {sandbox.url[7:]}",
         f"Origin: {sandbox.url}",
         "Origin: http://evil.example",

@@ -280,6 +280,14 @@ def test_a_short_link_returns_its_click(sandbox: Sandbox, client: CMSClient) -> 
     assert sandbox.click() != click
 
 
+@pytest.mark.parametrize("link", [5, None, "", "a/b", "\ud800", "x" * 65])
+def test_a_link_without_a_valid_name_has_no_clicks(sandbox: Sandbox, link: Any) -> None:
+    """A name that no short link can have is an error, and no click that a file can't keep."""
+    with pytest.raises(ApiValueError, match="link must be 1 to 64 letters"):
+        sandbox.click(link)
+    assert sandbox.export()["clicks"] == []
+
+
 def test_the_newest_clicks_are_kept(sandbox: Sandbox) -> None:
     """The sandbox keeps the newest 10,000 clicks."""
     _oldest, *newest = [sandbox.click() for _ in range(MAX_CLICKS + 1)]

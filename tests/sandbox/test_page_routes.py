@@ -9,6 +9,7 @@ import pytest
 
 from cutmeshort.sandbox import Sandbox
 
+from ..support.processes import run_program
 from .helpers import request
 
 FILES = {
@@ -76,3 +77,54 @@ def test_the_files_of_a_page_are_small(folder: str, limit: int) -> None:
     files = [_read(package, name) for package, name, _ in FILES.values() if package == folder]
     assert len(files) == 3
     assert sum(len(gzip.compress(file, mtime=0)) for file in files) <= limit
+
+
+LOAD = """
+import importlib.abc, sys, threading
+import urllib3
+from cutmeshort import CMSClient
+from cutmeshort.sandbox import Sandbox
+
+INTERFACE = "cutmeshort.sandbox.interface"
+begun, go = threading.Event(), threading.Event()
+
+class Finder(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name == INTERFACE:
+            begun.set()
+            go.wait()
+
+def open_page():
+    try:
+        statuses.append(urllib3.request("GET", sandbox.url, retries=False).status)
+    except urllib3.exceptions.ProtocolError:  # the stop closes the connection first
+        statuses.append("closed")
+
+statuses = []
+sys.meta_path.insert(0, Finder())
+pages = [threading.Thread(target=open_page) for _ in range(2)]
+with Sandbox() as sandbox, CMSClient(sandbox.token, sandbox.url) as client:
+    for page in pages:
+        page.start()
+    begun.wait()
+    print(client.track_lead("Sign up", "user_42", "click_1")["success"], statuses)
+    go.set()
+    for page in pages:
+        page.join()
+    print(statuses)
+
+del sys.modules[INTERFACE]
+begun.clear()
+go.clear()
+page = threading.Thread(target=lambda: (open_page(), go.set()))
+with Sandbox() as sandbox:
+    page.start()
+    begun.wait()
+page.join()
+print(statuses, threading.active_count())
+"""
+
+
+def test_operations_are_served_while_the_interface_is_imported() -> None:
+    """A client is served during the first requests for the page; a stop waits for their import."""
+    assert run_program(LOAD) == "True []\n[200, 200]\n[200, 200, 'closed'] 1\n"

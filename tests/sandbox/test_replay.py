@@ -1,5 +1,6 @@
 """Sending a request again."""
 
+import signal
 import threading
 import time
 from typing import Any
@@ -152,6 +153,26 @@ def test_the_stop_ends_a_replay(
             connection.close()
     assert not log.records
     assert capfd.readouterr().err == ""
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="needs signals of a thread")
+def test_a_replay_can_be_interrupted() -> None:
+    """Ctrl+C ends a replay that waits for a latency, and the sandbox still responds and stops."""
+
+    def interrupt() -> None:
+        wait_until(lambda: not sandbox.faults)
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+    with Sandbox() as sandbox, CMSClient(sandbox.token, sandbox.url) as client:
+        first = lead(client)["request_id"]
+        sandbox.fail_next(latency=3600)
+        thread = threading.Thread(target=interrupt)
+        thread.start()
+        with pytest.raises(KeyboardInterrupt):
+            sandbox.replay(first)
+        thread.join()
+        assert lead(client)["success"] is True
+    assert "disconnected" in [received.type for received in sandbox.requests]
 
 
 def test_a_replay_does_not_wait_for_a_server_that_failed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -45,6 +45,17 @@ def test_an_invalid_setting_is_an_error(name: str, value: Any) -> None:
         Sandbox(**{name: value})
 
 
+def test_an_unknown_setting_is_an_error_that_names_the_call() -> None:
+    """An argument that does not exist raises the TypeError of Python, and changes no setting."""
+    unknown: Any = {"response": "flat", "nope": 1, "other": 2}
+    with pytest.raises(TypeError, match=r"^Sandbox\(\) got an unexpected .* argument 'nope'$"):
+        Sandbox(**unknown)
+    sandbox = Sandbox()
+    with pytest.raises(TypeError, match=r"^Sandbox.update_settings\(\) got .* argument 'nope'$"):
+        sandbox.update_settings(**unknown)
+    assert sandbox.settings["response"] == "message"
+
+
 def test_the_url_is_an_error_before_the_start() -> None:
     """Before the start there is no URL, and the error explains how to start the sandbox."""
     with pytest.raises(RuntimeError, match="with Sandbox"):

@@ -14,7 +14,7 @@ from cutmeshort import CMSClient
 from cutmeshort.sandbox import Sandbox
 
 from ..support.events import lead
-from ..support.timing import SLACK, wait_until
+from ..support.timing import LONG, SLACK, wait_until
 from .helpers import LEAD, connect, head, pending, read_to_end
 
 
@@ -63,6 +63,20 @@ def test_a_server_that_failed_can_be_stopped(monkeypatch: pytest.MonkeyPatch) ->
     with pytest.raises(ConnectionRefusedError):
         connect(sandbox)
     assert [type(failure.__cause__) for failure in failures] == [ZeroDivisionError]
+
+
+def test_a_server_that_failed_leaves_no_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The requests of a server that fails end with it, and the sandbox's methods still work."""
+    monkeypatch.setattr(threading, "excepthook", lambda _: None)
+    with Sandbox() as sandbox, connect(sandbox) as connection:
+        connection.sendall(b"GET /_sandbox/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert connection.recv(65536).startswith(b"HTTP/1.1 200")
+        monkeypatch.setattr(sandbox._runner.server, "on_tick", lambda *_: 1 / 0)
+        sandbox._runner.server._thread.join(LONG)
+        sandbox.fail_next(status=503)
+        assert len(sandbox.faults) == 1
+        read_to_end(connection)
+    gc.collect()  # warns of sockets that are still open
 
 
 def test_new_connections_are_closed() -> None:

@@ -2,7 +2,7 @@
 
 from typing import Callable
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -68,11 +68,10 @@ class _Shield:
                 message = {**message, "headers": [*message["headers"], *_HEADERS]}
             await send(message)
 
-        request = Request(scope, receive)
         writes = scope["method"] not in ("GET", "HEAD")
         refusal = self._access.host_refusal(scope["headers"])
         if refusal is None and writes:
-            refusal = write_refusal(request.headers)
+            refusal = write_refusal(scope["headers"])
         app = self._app
         if refusal is not None:
             app = make_error(refusal.status, refusal.message)

@@ -163,7 +163,15 @@ class PageMethods:
         return import_document(self._state, document)
 
     def click(self, link: str = "link") -> str:
-        """Follow a short link of the sandbox, and return the click id of the redirect."""
+        """
+        Follow a short link of the sandbox, and return the click id of the redirect.
+
+        Args:
+            link: The name of the link: 1 to 64 letters, digits, hyphens or underscores.
+
+        Raises:
+            ApiValueError: No link can have this name.
+        """
         return self._state.follow_link(link).click_id
 
     @property

@@ -16,7 +16,7 @@ from .runner import Runner
 from .state.exchanges import Received, Refused
 from .state.faults import make_fault
 from .state.service import Attribution
-from .state.settings import SettingOptions, Settings
+from .state.settings import SettingOptions, Settings, check_names
 from .state.state import State
 from .state.tokens import DEFAULT_TOKEN
 
@@ -89,6 +89,7 @@ class Sandbox(PageMethods):
         if check_count("port", port) > _MAX_PORT:
             raise ApiValueError("port must be from 0 to 65535", "port")
         self.token = check_token("token", token)
+        check_names("Sandbox", settings)
         initial: SettingOptions = {**self._default_settings, **settings}
         state = State(Settings(**initial))
         runner = Runner(
@@ -241,6 +242,7 @@ class Sandbox(PageMethods):
             ApiValueError: A value is invalid; no setting changes.
             TypeError: A setting does not exist.
         """
+        check_names("Sandbox.update_settings", settings)
         self._state.update_settings(**settings)
 
     def reset(self) -> None:

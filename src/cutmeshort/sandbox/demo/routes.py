@@ -1,6 +1,5 @@
 """The routes of the demo shop, and of the sandbox's short links."""
 
-import re
 import secrets
 from typing import Annotated, Callable, Optional
 
@@ -14,6 +13,7 @@ from ...configuration import Configuration
 from ...exceptions import ApiValueError
 from ...results import TrackResult
 from ..page.files import HEADERS, add_file
+from ..state.clicks import is_link
 from ..state.state import State
 from .outcomes import describe, not_sent
 from .shop import Call, confirm, pay, run, sign_up, to_python
@@ -84,7 +84,7 @@ def make_router(state: State, url: Callable[[], str], token: str) -> APIRouter:
 
     @router.api_route("/s/{link}", methods=["GET", "HEAD"], response_model=None)
     async def follow_link(request: Request, link: str) -> Response:
-        if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", link):
+        if not is_link(link):
             raise HTTPException(404)
         location = "/demo"
         if request.method == "GET":  # a program that checks links sends HEAD, which is not a click

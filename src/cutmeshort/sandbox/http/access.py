@@ -7,11 +7,9 @@ is known to have.
 """
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from functools import lru_cache
 from typing import Optional
-
-from starlette.datastructures import Headers
 
 from ...checks import check_host_name, is_loopback, parse_address
 from ...exceptions import ApiValueError
@@ -19,6 +17,8 @@ from ..state.refusal import Refusal
 
 _HOST = re.compile(r"(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<name>[0-9A-Za-z._-]+))(?::[0-9]*)?")
 _NAMES = "host names or IP addresses, each without a scheme and a port"
+_BROWSER_HEADERS = frozenset({b"origin", b"sec-fetch-site"})
+_DEFAULT_PORTS = {b"http": b":80", b"https": b":443"}  # https: a tunnel may add TLS
 
 
 def check_allowed_hosts(value: Iterable[str]) -> frozenset[str]:
@@ -103,18 +103,43 @@ class Access:
         )
 
 
-def write_refusal(headers: Headers) -> Optional[Refusal]:
+def cross_site_refusal(headers: Sequence[tuple[bytes, bytes]]) -> Optional[Refusal]:
+    """
+    Return why a request that the page of another website sends is rejected; None if it is not one.
+
+    The browser says so in headers that the page can't set. Other programs send none of them.
+
+    Args:
+        headers: The headers of the request, with names in lower case.
+    """
+    found = [(name, value) for name, value in headers if name in _BROWSER_HEADERS]
+    if not found:
+        return None
+    host = next((value for name, value in headers if name == b"host"), b"").lower()
+    for name, value in found:
+        if value == b"cross-site" if name == b"sec-fetch-site" else not _is_own(value, host):
+            return Refusal(403, "Another website must not use the sandbox: send no Origin header.")
+    return None
+
+
+def _is_own(origin: bytes, host: bytes) -> bool:
+    """Compare an Origin header with a Host header; either may have the scheme's default port."""
+    scheme, _, authority = origin.lower().partition(b"://")
+    port = _DEFAULT_PORTS.get(scheme)
+    return port is not None and authority.removesuffix(port) == host.removesuffix(port)
+
+
+def write_refusal(headers: Sequence[tuple[bytes, bytes]]) -> Optional[Refusal]:
     """
     Return why a request that changes something is rejected; None if it is not.
 
-    A web page of another site can send such a request without asking, except with the content type
+    A page of another website can send such a request without asking, except with the content type
     of JSON, and its browser says where the page is from.
     """
-    host = headers["Host"].lower()
-    own = (f"http://{host}", f"https://{host}")  # https: a tunnel may add TLS
-    others = [origin for origin in headers.getlist("Origin") if origin.lower() not in own]
-    if others or headers.get("Sec-Fetch-Site") == "cross-site":
-        return Refusal(403, "Another website must not change the sandbox: send no Origin header.")
-    if headers.get("Content-Type", "").partition(";")[0].strip().lower() != "application/json":
+    refusal = cross_site_refusal(headers)
+    if refusal is not None:
+        return refusal
+    content_type = next((value for name, value in headers if name == b"content-type"), b"")
+    if content_type.partition(b";")[0].strip().lower() != b"application/json":
         return Refusal(415, "Content-Type must be application/json, even without a body.")
     return None

@@ -113,23 +113,34 @@ class BackgroundServer(uvicorn.Server):
         Raises:
             RuntimeError: The server has stopped, or has failed before the coroutine ended.
         """
-        with closing(coroutine):  # in case it is never awaited
-            try:
-                future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
-            except RuntimeError:  # the event loop is closed
-                raise RuntimeError("the sandbox has stopped") from None
-            while True:
-                alive = self._thread.is_alive()
-                with suppress(concurrent.futures.TimeoutError):
-                    return future.result(_POLL_SECONDS)
-                if not alive:
-                    raise RuntimeError("the sandbox has stopped")
+        try:
+            future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+        except RuntimeError:  # the event loop is closed
+            coroutine.close()
+            raise RuntimeError("the sandbox has stopped") from None
+        try:
+            return self._wait(future)
+        finally:
+            future.cancel()  # if an exception such as KeyboardInterrupt has ended the wait
+            if self._loop.is_closed():
+                coroutine.close()  # in case it was never awaited
+
+    def _wait(self, future: "concurrent.futures.Future[ResultT]") -> ResultT:
+        while True:
+            alive = self._thread.is_alive()
+            with suppress(concurrent.futures.TimeoutError, concurrent.futures.CancelledError):
+                return future.result(_POLL_SECONDS)
+            if not alive:
+                raise RuntimeError("the sandbox has stopped")
 
     def _run(self) -> None:
         try:
             _check_descriptors()
             with closing(asyncio.SelectorEventLoop()) as loop:  # whatever the application's policy
-                loop.run_until_complete(self.serve(sockets=[self._listener]))
+                try:
+                    loop.run_until_complete(self.serve(sockets=[self._listener]))
+                finally:
+                    _cancel_tasks(loop)
         except BaseException as error:  # uvicorn may call sys.exit
             if self._ready.is_set():
                 raise RuntimeError("the sandbox's server failed") from error
@@ -159,6 +170,15 @@ class BackgroundServer(uvicorn.Server):
             await asyncio.sleep(0)
         for server in self.servers:
             server.close()
+
+
+def _cancel_tasks(loop: asyncio.AbstractEventLoop) -> None:
+    """End the tasks of a server that failed; otherwise, `shutdown` has ended all."""
+    tasks = asyncio.all_tasks(loop)
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        loop.run_until_complete(asyncio.wait(tasks))
 
 
 def _check_descriptors() -> None:

@@ -1,5 +1,8 @@
 """ASGI middleware that separates the requests to the interface from all others."""
 
+import asyncio
+import concurrent.futures
+import threading
 from typing import Callable, Optional
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -20,7 +23,8 @@ class Dispatcher:
 
     Args:
         app: The tracking application, with its faults.
-        create_interface: Creates the interface at the first request to one of its paths.
+        create_interface: Creates the interface at the first request to one of its paths, in another
+            thread, as it imports modules.
         access: Checks the Host header.
         state: The sandbox's state.
     """
@@ -35,6 +39,7 @@ class Dispatcher:
         self._app = app
         self._create_interface = create_interface
         self._interface: Optional[ASGIApp] = None
+        self._create = threading.Lock()
         self._access = access
         self._state = state
 
@@ -42,9 +47,12 @@ class Dispatcher:
         """Pass a request on, or reject it because of its Host header."""
         path = scope["path"]
         if path in PAGES or path.startswith(_FOLDERS):
-            if self._interface is None:
-                self._interface = self._create_interface()
-            await self._interface(scope, receive, send)
+            interface = self._interface
+            if interface is None:
+                with concurrent.futures.ThreadPoolExecutor(1) as executor:
+                    loop = asyncio.get_running_loop()
+                    interface = await loop.run_in_executor(executor, self._load_interface)
+            await interface(scope, receive, send)
             return
         refusal = self._access.host_refusal(scope["headers"])
         if refusal is None:
@@ -52,3 +60,9 @@ class Dispatcher:
             return
         response = make_error(scope, self._state.settings.error_response, refusal)
         await response(scope, receive, send)
+
+    def _load_interface(self) -> ASGIApp:
+        with self._create:  # one of several first requests creates it
+            if self._interface is None:
+                self._interface = self._create_interface()
+            return self._interface

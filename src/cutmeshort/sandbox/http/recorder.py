@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ...operations import OPERATIONS
 from ..state.exchanges import Exchange, ExchangeLog
 from ..state.state import State
+from .access import cross_site_refusal
 from .injection import DROP
 
 _OPERATIONS = {operation.path: operation for operation in OPERATIONS}
@@ -22,9 +23,11 @@ class Recorder:
     An ASGI application that wraps another one and adds its requests to the log of the state.
 
     In the request's state, it sets `request_id`, and `exchange` to the exchange of a request to an
-    operation, else None. It adds the X-Request-Id header to the response. The application sets
-    what the response means in the exchange before it sends the response. The state of a request
-    to an operation must have `drop`, a function that drops the connection.
+    operation, else None. It is also None for a request to an operation that another website sends:
+    the log, the faults and the rate limit ignore it. It adds the X-Request-Id header to the
+    response. The application sets what the response means in the exchange before it sends the
+    response. The state of a request to an operation must have `drop`, a function that drops the
+    connection.
 
     Args:
         app: The wrapped application.
@@ -38,6 +41,9 @@ class Recorder:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request to the wrapped application, and log the request and its response."""
         operation = _OPERATIONS.get(scope["path"])
+        replay_of = scope["state"].get("replay_of")
+        if replay_of is None and cross_site_refusal(scope["headers"]) is not None:
+            operation = None
         request_id = f"req_{secrets.token_hex(6)}"
         scope["state"]["request_id"] = request_id
         if operation is None:
@@ -50,7 +56,7 @@ class Recorder:
             scope["method"],
             scope["headers"],
             datetime.now(timezone.utc),
-            replay_of=scope["state"].get("replay_of"),
+            replay_of=replay_of,
         )
         scope["state"]["exchange"] = exchange
         drop = scope["state"]["drop"]

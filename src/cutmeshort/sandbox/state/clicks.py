@@ -1,12 +1,16 @@
 """The clicks on the sandbox's short links."""
 
+import re
 import secrets
 import threading
 from collections.abc import Iterable
 from datetime import datetime, timezone
-from typing import NamedTuple, Optional
+from typing import Any, NamedTuple, Optional
+
+from ...exceptions import ApiValueError
 
 MAX_CLICKS = 10_000
+_LINK = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 class Click(NamedTuple):
@@ -50,6 +54,18 @@ class Clicks:
         return self._clicks.get(click_id)
 
 
+def is_link(name: Any) -> bool:
+    """Return whether a short link can have a name."""
+    return isinstance(name, str) and _LINK.fullmatch(name) is not None
+
+
 def make_click(link: str) -> Click:
-    """Create a click on a link, which happens now."""
+    """
+    Create a click on a link, which happens now.
+
+    Raises:
+        ApiValueError: No short link can have this name.
+    """
+    if not is_link(link):
+        raise ApiValueError("link must be 1 to 64 letters, digits, hyphens or underscores", "link")
     return Click(f"click_{secrets.token_hex(5)}", link, datetime.now(timezone.utc))

@@ -54,6 +54,18 @@ class Settings:
         _check_choice("error_response", self.error_response, ERROR_FORMATS)
 
 
+def check_names(function: str, options: SettingOptions) -> None:
+    """
+    Check that all settings exist.
+
+    Raises:
+        TypeError: One does not; the message is Python's for a call of the function.
+    """
+    unknown = options.keys() - SettingOptions.__annotations__.keys()
+    if unknown:
+        raise TypeError(f"{function}() got an unexpected keyword argument {min(unknown)!r}")
+
+
 def check_error_status(name: str, value: Optional[int]) -> None:
     """Check that `value` is None or a status from 300 to 599."""
     if value is not None and not 300 <= check_count(name, value) <= 599:
