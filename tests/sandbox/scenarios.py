@@ -239,7 +239,7 @@ SCENARIOS = {
     "click sent again": Scenario(
         _sent_again,
         "refused",
-        "A deferred lead associated user_44 with click_3f9c, .* Leave clickId out",
+        "Already associated .*, because a deferred lead of user_44 sent click_3f9c. .* clickId out",
         expected={"status": 409, "type": "duplicate_attribution"},
     ),
     "no click": Scenario(

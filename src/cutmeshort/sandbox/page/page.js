@@ -39,7 +39,8 @@ function list(parent, items, key, make) {
     old.delete(node.key);
     return node;
   });
-  if (added > 8) change();
+  if (added > 8) change({ growing: true });
+  parent.className = nodes.length > 50 ? "many" : "";
   for (const node of old.values()) node.remove();
   let next = parent.firstChild;
   for (const node of nodes) {
@@ -64,7 +65,7 @@ function note(id, text) {
 
 const { format: number } = new Intl.NumberFormat();
 const plural = (value, one) => `${number(value)} ${one}${value === 1 ? "" : "s"}`;
-const time = (iso) => h("time", { title: iso }, new Date(iso).toLocaleTimeString(undefined, { hourCycle: "h23" }));
+const time = (iso) => h("time", { title: iso }, new Date(iso).toTimeString().slice(0, 8));
 
 function money({ amount, currency, exponent }) {
   const value = amount / 10 ** exponent;
@@ -98,8 +99,8 @@ function indented(text) {
 }
 
 async function call(method, path, body, headers) {
-  const options = { method, headers: { "Content-Type": "application/json", ...headers }, body: JSON.stringify(body) };
-  const response = await fetch(path, options).catch(() => {
+  const init = { method, headers: { "Content-Type": "application/json", ...headers }, body: JSON.stringify(body) };
+  const response = await fetch(path, init).catch(() => {
     throw new Error("The sandbox does not respond.");
   });
   const data = await response.json().catch(() => ({}));
@@ -150,7 +151,7 @@ function toast(message, label, action) {
   later("toast", label ? 3e4 : 5e3, () => ($("toast").hidden = true));
 }
 
-async function copy(text, what) {
+async function copy(text, what = "the code") {
   if (!navigator.clipboard) throw new Error("The browser copies from localhost only.");
   await navigator.clipboard.writeText(text);
   toast(`Copied ${what}.`);
@@ -162,15 +163,16 @@ function change(choice) {
   Object.assign(view, choice);
   frame ??= requestAnimationFrame(() => {
     frame = null;
-    if (model.totals) render();
+    if (model.ready) render();
   });
 }
 
 function render() {
   const { totals, settings } = model;
+  view.growing = false;
   const empty = !totals.requests.total && !totals.clicks;
-  for (const id of ["summary", "attribution", "requests"]) $(id).hidden = empty;
-  $("empty").hidden = !empty;
+  if (document.body.matches(".fresh") !== empty) $("main")[empty ? "prepend" : "append"]($("start"));
+  document.body.className = empty ? "fresh" : "used";
   put("host", model.url);
   put("token", model.token);
   put("snippet", snippets(model)[view.snippet], coloured);
@@ -186,6 +188,8 @@ function render() {
   renderChains();
   renderRequests();
 }
+
+const LEAD = { eventName: "Sign up", customerExternalId: "user_1", clickId: "click_1" };
 
 /** Quote text for a shell. */
 const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
@@ -211,11 +215,11 @@ def test_sign_up():
   curl: `curl ${url}/track/lead \\
   -H ${quoted(`Authorization: Bearer ${token}`)} \\
   -H "Content-Type: application/json" \\
-  -d '{"eventName": "Sign up", "customerExternalId": "user_1", "clickId": "click_1"}'`,
+  -d '${JSON.stringify(LEAD)}'`,
 });
 
-/** The URL and the token, unmasked. */
-const full = () => (model.token_masked ? call("GET", "/_sandbox/state?include_token=true") : model);
+/** The state with the whole token. */
+const full = () => call("GET", "/_sandbox/state?include_token=true");
 
 function selectSnippet(tab) {
   for (const other of $("tabs").children) {
@@ -225,21 +229,13 @@ function selectSnippet(tab) {
   change({ snippet: tab.textContent });
 }
 
-async function sendTestLead() {
-  const lead = { eventName: "Sign up", customerExternalId: "user_1", clickId: "click_1" };
-  await call("POST", "/track/lead", lead, { Authorization: `Bearer ${(await full()).token}` });
-  $("main").focus();
-}
-
 async function clear() {
-  if (!$("empty").hidden) return;
+  if (document.body.matches(".fresh")) return;
   await call("POST", "/_sandbox/clear");
-  toast("Cleared.", "Undo", undo);
-}
-
-async function undo() {
-  await call("POST", "/_sandbox/undo");
-  toast("Restored.");
+  toast("Cleared.", "Undo", async () => {
+    await call("POST", "/_sandbox/undo");
+    toast("Restored.");
+  });
 }
 
 function funnel({ clicks, leads, sales, sales_after_lead: followed }) {
@@ -248,8 +244,8 @@ function funnel({ clicks, leads, sales, sales_after_lead: followed }) {
     const node = h(`div.stage.${name}`, h("p", h("b", number(all)), name !== "click" ? ` with a ${name}` : all === 1 ? " click" : " clicks"), h("i.bar"),
       next && [h("i.band"), h("i.lost"), all > after && h("span", `${number(all - after)} not yet`), all && h("b.rate", `${Math.round((100 * after) / all)}%`)]);
     node.style.setProperty("--next", `var(--${next})`);
-    node.style.setProperty("--from", all / Math.max(clicks, sales, 1));
-    node.style.setProperty("--to", after / Math.max(clicks, sales, 1));
+    node.style.setProperty("--from", `${(70 * all) / Math.max(clicks, sales, 1)}%`);
+    node.style.setProperty("--to", `${(70 * after) / Math.max(clicks, sales, 1)}%`);
     return node;
   });
 }
@@ -262,10 +258,6 @@ const counts = ({ recorded, pending, duplicate, refused, failed }) => [
 ].map(([state, label, value]) => h(`li.${state}`, h("span.pill", icon(state)), label, h("b", number(value))));
 
 function rateLimit({ limit, used }) {
-  later("rate", 6e4, () => {
-    model.totals.rate_limit.used = 0; // no request came for a minute
-    change();
-  });
   $("meter").hidden = !limit;
   Object.assign($("meter"), { max: limit, high: limit - 1, value: used });
   return [limit ? `${used} of ${limit} this minute` : "off"];
@@ -311,7 +303,7 @@ function renderChains() {
 function makeChain({ customer, deferred, waiting, revenue, earlier, steps }) {
   const copyTest = async () => {
     const chain = await call("GET", `/_sandbox/chain?customer=${encodeURIComponent(customer)}`);
-    await copy(chain.copy.pytest, "the pytest test");
+    await copy(chain.copy.pytest);
   };
   return h("article.chain",
     h("header", h("h3.mono", h("bdi", customer)), deferred && h("span.tag.dashed.lead", waiting ? "Waiting" : "Deferred"),
@@ -332,7 +324,7 @@ function makeStep(step, next) {
   }[type]();
   const gap = next && duration(Date.parse(next.time) - Date.parse(step.time));
   return h(`li.step.${type}`, icon(type, "svg.node"), next && h("i.gap", gap && h("span", gap)),
-    h("bdi.name", name), remark && h("bdi.note", { title: remark }, remark), step.time && time(step.time));
+    h("bdi.name", step.request ? h("button", { title: "Show request", onclick: () => reveal(step.request) }, name) : name), remark && h("bdi.note", { title: remark }, remark), step.time && time(step.time));
 }
 
 const FAULTS = {
@@ -341,13 +333,6 @@ const FAULTS = {
 };
 
 const inject = (fault) => call("POST", "/_sandbox/faults", fault);
-
-async function injectOwn(event) {
-  event.preventDefault();
-  const values = [...new FormData($("own"))].filter(([, value]) => value);
-  await inject(Object.fromEntries(values.map(([name, value]) => [name, value === "on" || Number(value)])));
-  $("own").hidePopover();
-}
 
 function queue([faults, outage, status]) {
   const after = outage ? `${outage.label} until the outage ends` : status ? `${status} for every request` : "normal responses";
@@ -390,7 +375,7 @@ function renderRequests() {
   // New rows wait while a row is open.
   view.newest = all[0]?.id;
   view.held = view.open && (view.held ?? $("rows").firstChild?.key);
-  const waiting = Math.max(0, view.held ? all.findIndex(({ id }) => id === view.held) : 0);
+  const waiting = Math.max(0, all.findIndex(({ id }) => id === view.held));
   const shown = all.slice(waiting, waiting + view.rows);
   const nodes = list($("rows"), shown, ({ id }) => id, makeRow);
   const lines = rails(nodes.map(({ item }) => item));
@@ -418,18 +403,16 @@ function rails(requests) {
 function makeRow(request) {
   const { id, state, status, event, operation, attempt } = request;
   const notes = [
-    request.customer, request.invoice, request.currency && request.amount && money(request),
-    attempt > 1 && `attempt ${attempt}`, request.replay_of && "sent again", request.fault, state === "pending" && "deferred",
+    request.customer, attempt > 1 && `attempt ${attempt}`, request.replay_of && "sent again", request.fault, state === "pending" && "deferred",
+    state === "refused" && request.why.split(/[.,;] /)[0], request.invoice, request.currency && request.amount && money(request),
   ].filter(Boolean);
   return h(`li.row.${state}${status ? "" : ".hollow"}`,
-    h("button", { "aria-expanded": false, onclick: () => open(view.open === id ? null : id) },
+    h("button", { "aria-expanded": false, onclick: () => change({ open: view.open === id ? null : id }) },
       h("span.mono", time(request.time)), h("span"),
       h("span.what", h("b", h("bdi", event ?? operation ?? "Request")),
-        h("span.muted", notes.flatMap((text, index) => [index && " · ", h("bdi", text)]))),
-      pill(request), h("span.duration", duration(request.duration_ms))));
+        h("span.muted", notes.flatMap((text, index) => [index && "\xa0· ", h("bdi", text)]))),
+      h("span.pill", icon(state), status ? `${status} ${state}` : "no response"), h("span.duration", duration(request.duration_ms))));
 }
-
-const pill = ({ state, status }) => h("span.pill", icon(state), status ? `${status} ${state}` : "no response");
 
 function updateRow(node, line) {
   const [button, detail] = node.children;
@@ -438,18 +421,19 @@ function updateRow(node, line) {
   if (node.isOpen !== isOpen) button.ariaExpanded = node.isOpen = isOpen;
   if (!isOpen) detail?.remove();
   else if (!detail) act(showDetail)(node);
-  if (view.reveal !== node.key) return;
+  if (view.reveal !== node.key || view.growing) return;
   view.reveal = null;
   button.focus();
+  node.scrollIntoView();
 }
 
-const open = (id) => change({ open: id });
-
 function reveal(id) {
+  const newest = [...model.requests.keys()].reverse();
+  if (!model.requests.has(id)) throw new Error("The request is no longer kept.");
   filter("");
   show("all");
   selectTab("requests");
-  change({ rows: KEPT, held: [...model.requests.keys()].pop(), reveal: id, open: id });
+  change({ rows: Math.max(view.rows, newest.indexOf(id) + 1), held: newest[0], reveal: id, open: id });
 }
 
 async function showDetail(node) {
@@ -464,9 +448,9 @@ async function showDetail(node) {
       response && box("Response", h("span.pill", `${response.status} ${type}`), response)),
     h("p.actions",
       button("Send again", () => sendAgain(id)),
-      button("Copy as Python", () => copy(code.python, "the Python code")),
-      button("Copy as curl", () => copy(code.curl, "the curl command")),
-      button("Copy as pytest test", () => copy(code.pytest, "the pytest test"))));
+      button("Copy as Python", () => copy(code.python)),
+      button("Copy as curl", () => copy(code.curl)),
+      button("Copy as pytest test", () => copy(code.pytest))));
 }
 
 function box(title, remark, { headers, body, truncated }) {
@@ -486,15 +470,15 @@ let lost;
 function connect() {
   stream?.close();
   if (document.hidden) return;
-  stream = new EventSource(`/_sandbox/events?after=${model.sequence ?? 0}`);
-  stream.onopen = () => model.totals && connection("Live");
+  stream = new EventSource(`/_sandbox/events?after=${model.ready ? model.sequence : 0}`);
+  stream.onopen = () => model.ready && connection("Live");
   stream.onerror = () => {
     lost ??= Date.now();
     stream.close();
     later("connect", 1000, connect);
     connection(Date.now() - lost < 1e4 ? "Reconnecting…" : "Stopped", lost);
   };
-  stream.addEventListener("snapshot", act(({ data }) => snapshot(JSON.parse(data))));
+  stream.addEventListener("snapshot", ({ data }) => snapshot(JSON.parse(data)).catch(stream.onerror));
   stream.addEventListener("update", ({ data }) => receive(JSON.parse(data)));
 }
 
@@ -518,14 +502,16 @@ function receive({ requests = [], chains = [], ...rest }) {
   change();
 }
 
-/** Replace everything. */
+/** Replace everything, once the requests are there. */
 async function snapshot(state) {
+  model.ready = false;
   model.chains.clear();
   const late = (model.requests = new Map());
   receive(state);
   const { requests } = await call("GET", `/_sandbox/requests?limit=${KEPT}`);
   if (late !== model.requests) return;
   model.requests = new Map([...requests.reverse().map((request) => [request.id, request]), ...late]);
+  model.ready = true;
   view.held = null;
   if (!model.requests.has(view.open)) view.open = null;
   change();
@@ -563,7 +549,7 @@ function escape(target) {
     target.blur();
   } else if (view.open && !target.form) {
     target.closest(".row")?.firstChild.focus();
-    open(null);
+    change({ open: null });
   }
 }
 
@@ -580,8 +566,11 @@ function setTheme(name = localStorage["cutmeshort-theme"] ?? "system") {
 const BUTTONS = {
   "copy-host": () => copy(model.url, "CMS_HOST"),
   "copy-token": async () => copy((await full()).token, "the token"),
-  "copy-snippet": async () => copy(snippets(await full())[view.snippet], "the code"),
-  "test-lead": sendTestLead,
+  "copy-snippet": async () => copy(snippets(await full())[view.snippet]),
+  "test-lead": async () => {
+    await call("POST", "/track/lead", LEAD, { Authorization: `Bearer ${(await full()).token}` });
+    $("main").focus();
+  },
   clear,
   theme: () => setTheme({ light: "dark", dark: "system" }[document.documentElement.dataset.theme] ?? "light"),
   "more-chains": () => change({ chains: view.chains + 100 }),
@@ -602,7 +591,12 @@ $("tabs").onkeydown = ({ key, target }) => {
   tab?.focus();
   tab?.click();
 };
-$("own").onsubmit = act(injectOwn);
+$("own").onsubmit = act(async (event) => {
+  event.preventDefault();
+  const values = [...new FormData($("own"))].filter(([, value]) => value);
+  await inject(Object.fromEntries(values.map(([name, value]) => [name, value === "on" || Number(value)])));
+  $("own").hidePopover();
+});
 $("settings").onchange = act(patch);
 $("filter").oninput = ({ target }) => filter(target.value);
 onkeydown = onKey;
@@ -613,7 +607,7 @@ narrow.onchange = () => {
   if (narrow.matches) $("footer").prepend($("addresses"));
   else $("connection").after($("addresses"));
 };
-requestAnimationFrame(narrow.onchange);
+narrow.onchange();
 selectTab("chains");
 show("all");
 selectSnippet($("tabs").firstElementChild);

@@ -115,10 +115,10 @@ def _explain_refusal(exchange: Exchange, seen: Seen, known: Known) -> str:
     message = refusal.message if refusal is not None else ""
     type_ = type_of(exchange)
     if type_ == "duplicate_attribution":
-        click = known.deferred.click_id if known.deferred is not None else "a click"
+        click = known.deferred.click_id if known.deferred is not None else "a click id"
         return (
-            f"A deferred lead associated {seen.customer} with {click}, so a later lead must not "
-            "send a clickId. Leave clickId out."
+            f"Already associated with a click, because a deferred lead of {seen.customer} sent "
+            f"{click}. A later lead must not send a clickId. Leave clickId out."
         )
     if exchange.status == 401:
         return _explain_token(exchange.headers, known.token)
