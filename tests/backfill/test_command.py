@@ -15,10 +15,9 @@ from cutmeshort.outbox.lock import DeliveryLock
 from cutmeshort.sandbox import Sandbox
 
 from ..cli.conftest import TOKEN, Run
-from ..outbox.fast import wait_until
 from ..support.platforms import not_on_windows
 from ..support.server import OK, Connection, Server, respond
-from ..support.timing import LONG
+from ..support.timing import LONG, wait_until
 from .files import HEADER, SALE, sale_line, write_sales
 
 INVALID = sale_line(90, amount="12.5")

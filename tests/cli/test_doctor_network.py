@@ -298,9 +298,13 @@ def test_disabled_tracking_does_not_skip_the_network(doctor: Any, sandbox: Sandb
         (90, "failed", "ahead of"),
     ],
 )
-def test_the_clock_is_compared(seconds: int, status: str, message: str, doctor: Any) -> None:
+def test_the_clock_is_compared(
+    seconds: int, status: str, message: str, doctor: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A clock that differs from the Date header by more than a minute fails, with advice."""
-    date = formatdate(time.time() - seconds, usegmt=True)
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now)
+    date = formatdate(now - seconds, usegmt=True)
     with Server(respond(422, json=REJECTED, headers={"Date": date})) as server:
         check = doctor(server.url)["clock"]
     assert check["status"] == status

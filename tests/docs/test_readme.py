@@ -8,11 +8,10 @@ from pathlib import Path
 from cutmeshort.outbox import Outbox
 from cutmeshort.sandbox import Sandbox
 
-from ..outbox.fast import wait_until
 from ..support.events import sale
 from ..support.paths import ROOT
 from ..support.processes import run_python
-from ..support.timing import LONG
+from ..support.timing import LONG, wait_until
 from .pages import README
 
 IDS = re.compile(r"\b(click|req|user|inv|ann|ben)_[0-9a-f]{8,}|(?<=127\.0\.0\.1:)[0-9]+")

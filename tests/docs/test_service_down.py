@@ -17,13 +17,13 @@ from cutmeshort.cli import _make_parser, main
 from cutmeshort.outbox import Outbox
 from cutmeshort.sandbox import Sandbox
 
-from ..outbox.fast import deliver, wait_until
+from ..outbox.fast import deliver
 from ..support.events import client_of, sale
 from ..support.logs import lines
 from ..support.platforms import not_on_windows
 from ..support.processes import run_program
 from ..support.server import OK, Server, respond
-from ..support.timing import LONG, Clock
+from ..support.timing import LONG, Clock, wait_until
 from .pages import page
 
 PAGE = page("how-to/service-down")

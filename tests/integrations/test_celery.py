@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from types import SimpleNamespace
 from typing import Any, Callable
 
@@ -33,7 +33,7 @@ from ..support.events import CUSTOMER, PAYLOAD, SALE_PAYLOAD, SECRETS, TOKEN, cl
 from ..support.forking import forks
 from ..support.logs import FailingHandler, handler, lines
 from ..support.server import Server, respond
-from ..support.timing import LONG, SLACK, timed
+from ..support.timing import SLACK, Clock, timed
 
 DEAD = "cutmeshort.dead"
 FOLLOW_UP = {**PAYLOAD, **CUSTOMER, "click_id": None}
@@ -92,9 +92,11 @@ def arguments_of(letter: Any) -> list[Any]:
     return arguments
 
 
-def wait_of(letter: Any) -> float:
-    """Return the seconds until a task message may run."""
-    return float((isoparse(letter.headers["eta"]) - datetime.now(timezone.utc)).total_seconds())
+def is_due_in(low: float, high: float, letter: Any, since: datetime) -> bool:
+    """Return whether a task message that was sent after a time may run after some seconds."""
+    due = isoparse(letter.headers["eta"])
+    latest = datetime.now(timezone.utc) + timedelta(seconds=high)
+    return since + timedelta(seconds=low) < due <= latest
 
 
 # The call
@@ -298,23 +300,35 @@ def test_a_connection_that_was_closed_meanwhile_is_opened_again() -> None:
     assert used[0] is used[1] is used[2] is not used[3]
 
 
-def test_the_wait_for_another_thread_is_a_part_of_the_timeout() -> None:
+class SlowLock:
+    """
+    A lock that another thread holds for two more seconds.
+
+    Args:
+        clock: The clock.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
+    def acquire(self, timeout: float) -> bool:
+        """Wait for the other thread."""
+        self._clock.advance(2)
+        return timeout > 2
+
+    def release(self) -> None:
+        """Do nothing."""
+
+
+def test_the_wait_for_another_thread_is_a_part_of_the_timeout(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A message has only the time that the message of another thread has left."""
     sender = publisher()
-    is_sending = threading.Event()
     left: list[float] = []
-
-    def send(_: Any) -> None:
-        is_sending.set()
-        time.sleep(0.5)
-
-    thread = threading.Thread(target=sender.run, args=(LONG, send))
-    thread.start()
-    assert is_sending.wait(LONG)
-    started = time.monotonic()
-    sender.run(LONG, lambda _: left.append(time.monotonic() + sender._deadline.left()))
-    thread.join()
-    assert left[0] < started + LONG + 0.4
+    monkeypatch.setattr(sender, "_lock", SlowLock(clock))
+    sender.run(5, lambda _: left.append(sender._deadline.left()))
+    assert left == [3]
 
 
 def test_no_message_is_sent_after_the_timeout() -> None:
@@ -414,6 +428,7 @@ def test_the_task_does_what_the_policy_says(
     """After an attempt, the event is done, queued again, or a dead letter with its reason."""
     with Server(response) as server, client_of(server) as client:
         shop = Shop(client=client)
+        begin = datetime.now(timezone.utc)
         shop.work(text, *counts)
     queued, dead = shop.take(), shop.take(DEAD)
     if isinstance(expected, str):
@@ -422,7 +437,7 @@ def test_the_task_does_what_the_policy_says(
     elif expected is not None:
         (letter,) = queued
         assert arguments_of(letter) == [text, *expected.counts]
-        assert expected.low < wait_of(letter) <= expected.high
+        assert is_due_in(expected.low, expected.high, letter, begin)
     assert len(queued) + len(dead) == (expected is not None)
 
 
@@ -483,13 +498,14 @@ def test_while_a_process_pauses_it_sends_nothing() -> None:
     limited = respond(429, headers={"Retry-After": "60"})
     with Server(limited) as server, client_of(server) as client:
         shop = Shop(client=client)
+        begin = datetime.now(timezone.utc)
         shop.work(LEAD)
         shop.take()
         shop.work(SALE, 2, 1)
         (letter,) = shop.take()
         assert len(server.requests) == 1
     assert arguments_of(letter) == [SALE, 2, 1, 0]
-    assert 55 < wait_of(letter) < 76
+    assert is_due_in(55, 76, letter, begin)
 
 
 def test_a_wrong_set_up_is_logged_once(
@@ -518,9 +534,10 @@ def test_without_a_token_events_wait(
     shop = Shop()
     for _ in range(2):
         monkeypatch.setattr(shop.tracker, "_paused_until", 0.0)  # the pause is over
+        begin = datetime.now(timezone.utc)
         shop.work(LEAD)
         (letter,) = shop.take()
-        assert 298 < wait_of(letter) < 301
+        assert is_due_in(298, 301, letter, begin)
     first, _ = lines(caplog, logging.ERROR)
     assert "CMS_BEARER_TOKEN" in first
     with Server(respond(200)) as server:

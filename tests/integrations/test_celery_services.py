@@ -26,7 +26,7 @@ from cutmeshort.sandbox import Sandbox
 from ..docs.pages import page
 from ..support.forking import forks
 from ..support.rabbitmq import RabbitMQ, private_rabbitmq, rabbitmq_url
-from ..support.timing import LONG, SLACK, timed
+from ..support.timing import LONG, SLACK, timed, wait_until
 
 pytestmark = pytest.mark.services
 
@@ -185,19 +185,24 @@ def test_no_accepted_event_is_lost_when_the_broker_is_killed(
                 refused.append(result["type"])
             number += 1
 
+    def wait_for_more(results: list[Any]) -> None:
+        enough = len(results) + 10
+        wait_until(lambda: len(results) >= enough)
+
     thread = threading.Thread(target=shop)
     thread.start()
-    for _ in range(2):
-        time.sleep(0.5)
-        broker.kill()
-        time.sleep(0.5)
-        broker.start()
-    time.sleep(0.5)
-    stop.set()
-    thread.join()
+    try:
+        for _ in range(2):
+            wait_for_more(accepted)
+            broker.kill()
+            wait_for_more(refused)
+            broker.start()
+        wait_for_more(accepted)
+    finally:
+        stop.set()
+        thread.join()
     tracker.close()
     assert set(refused) == {"outbox_error"}
-    assert len(accepted) > 10
     with Sandbox() as sandbox:
         worker = Worker(tmp_path, broker.url, sandbox)
         worker.start()

@@ -163,11 +163,9 @@ def test_a_second_signal_ends_the_command_at_once(project: Path) -> None:
         process = deliver(project, server.url, TOKEN)
         assert server.wait_until(lambda: bool(server.requests))
         process.send_signal(signal.SIGTERM)
-        for _ in range(100):  # signals that come at the same time count as one
-            time.sleep(0.02)
-            if process.poll() is not None:
-                break
+        while process.poll() is None:  # signals that come at the same time count as one
             process.send_signal(signal.SIGTERM)
+            time.sleep(0.02)
         process.communicate(timeout=LONG)
     assert process.returncode == -signal.SIGTERM
 

@@ -2,14 +2,13 @@
 
 import sqlite3
 import threading
-import time
 from typing import Any, Callable
 
 from cutmeshort import CMSClient
 from cutmeshort.outbox import Outbox
 from cutmeshort.outbox.delivery import Deliverer
 
-from ..support.timing import LONG, Clock
+from ..support.timing import Clock
 
 
 class FastStop(threading.Event):
@@ -32,14 +31,6 @@ class FastStop(threading.Event):
         if self._until():
             self.set()
         return self.is_set()
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    """Wait for what another process does to a file."""
-    deadline = time.monotonic() + LONG
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
 
 
 def query(outbox: Outbox, statement: str) -> list[Any]:

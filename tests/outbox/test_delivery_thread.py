@@ -18,8 +18,8 @@ from ..support.logs import handler, lines
 from ..support.platforms import not_on_windows
 from ..support.processes import run_program
 from ..support.server import OK, Server, respond
-from ..support.timing import LONG, SLACK, Clock, timed
-from .fast import FastStop, wait_until, waiting
+from ..support.timing import LONG, SLACK, Clock, timed, wait_until
+from .fast import FastStop, waiting
 
 
 class Awaited(logging.Handler):

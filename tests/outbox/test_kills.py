@@ -17,8 +17,7 @@ from cutmeshort.outbox.lock import is_locked
 from cutmeshort.sandbox import Sandbox
 
 from ..support.platforms import not_on_windows
-from ..support.timing import LONG
-from .fast import wait_until
+from ..support.timing import LONG, wait_until
 from .processes import CUSTOMERS, Processes
 
 TIMEOUT = 0.4  # seconds, of the workers' calls
@@ -41,7 +40,8 @@ class Kills:
     Args:
         folder: Where the file and the logs are.
         sandbox: The service.
-        seconds: How long the processes of a round are killed and started again.
+        seconds: How long the processes of a round are killed and started again; longer if the
+            writers have handed over too few events.
     """
 
     def __init__(self, folder: Path, sandbox: Sandbox, seconds: float) -> None:
@@ -75,7 +75,7 @@ class Kills:
         }
         running = {each: self._processes.start(*command()) for each, command in commands.items()}
         end = time.monotonic() + self._seconds
-        while time.monotonic() < end:
+        while time.monotonic() < end or len(self.accepted()) < (number + 1) * CUSTOMERS:
             time.sleep(self._chance.uniform(0, 0.15))
             if self._chance.random() < 0.3:
                 self._sandbox.fail_next(**self._chance.choice(FAULTS))

@@ -1,14 +1,18 @@
 """Helpers of the sandbox's tests: events, requests, connections, programs and loggers."""
 
+import contextlib
 import json
 import logging
 import socket
+from collections.abc import Iterator
 from typing import Any, Optional
 
 import pytest
 import urllib3
 
 from cutmeshort.sandbox import Sandbox
+
+from ..support.timing import LONG, wait_until
 
 LEAD = {"eventName": "Sign up", "customerExternalId": "user_42", "clickId": "click_1"}
 SALE = {
@@ -54,7 +58,7 @@ def port_of(sandbox: Sandbox) -> int:
 
 def connect(sandbox: Sandbox) -> socket.socket:
     """Open a connection without sending anything."""
-    return socket.create_connection(("127.0.0.1", port_of(sandbox)), timeout=10)
+    return socket.create_connection(("127.0.0.1", port_of(sandbox)), timeout=LONG)
 
 
 def head(sandbox: Sandbox, *lines: str) -> bytes:
@@ -66,6 +70,16 @@ def head(sandbox: Sandbox, *lines: str) -> bytes:
 def read_to_end(connection: socket.socket) -> bytes:
     """Read until the sandbox closes the connection."""
     return b"".join(iter(lambda: connection.recv(65536), b""))
+
+
+@contextlib.contextmanager
+def pending(sandbox: Sandbox, **changes: Any) -> Iterator[socket.socket]:
+    """Send a lead whose response is late; the block begins when the sandbox has its fault."""
+    body = json.dumps({**LEAD, **changes}).encode()
+    with connect(sandbox) as connection:
+        connection.sendall(head(sandbox, f"Content-Length: {len(body)}") + body)
+        wait_until(lambda: not sandbox.faults)
+        yield connection
 
 
 def cause_bug(sandbox: Sandbox, patch: pytest.MonkeyPatch) -> None:

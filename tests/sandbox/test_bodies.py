@@ -13,6 +13,7 @@ from cutmeshort.sandbox import Sandbox
 from cutmeshort.sandbox.http import bodies
 from cutmeshort.sandbox.http.bodies import MAX_BODY_BYTES
 
+from ..support.timing import LONG
 from .helpers import LEAD, connect, head, post, read_to_end
 
 
@@ -49,8 +50,12 @@ def test_a_body_may_be_as_large_as_the_limit(chunked: bool, sandbox: Sandbox) ->
 
 
 @pytest.mark.parametrize("framing", ["Content-Length: 25165824", "Transfer-Encoding: chunked"])
-def test_a_large_body_is_not_kept_in_memory(framing: str, sandbox: Sandbox) -> None:
+def test_a_large_body_is_not_kept_in_memory(
+    framing: str, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The sandbox discards a large body; a client that sends all of it still gets the 413."""
+    monkeypatch.setattr(bodies, "_IDLE_SECONDS", LONG)
+    monkeypatch.setattr(bodies, "_DISCARD_SECONDS", LONG)
     piece = b"a" * 65536
     chunk = b"10000\r\n%b\r\n" % piece if "chunked" in framing else piece
     tracemalloc.start()
@@ -74,7 +79,7 @@ def test_an_endless_body_is_discarded_for_a_limited_time(
     monkeypatch.setattr(bodies, "_DISCARD_SECONDS", 0.2)
 
     def send_chunks(connection: socket.socket) -> None:
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + LONG
         while time.monotonic() < deadline:
             connection.sendall(b"10000\r\n%b\r\n" % (b"a" * 65536))
 

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -16,6 +15,7 @@ from cutmeshort.sandbox import Sandbox
 
 from ..support.events import lead
 from ..support.platforms import not_on_windows
+from ..support.timing import LONG
 from .helpers import port_of
 
 needs_signals = not_on_windows("os.kill ends a process on Windows instead of sending a signal")
@@ -59,15 +59,13 @@ def test_the_command_runs_until_it_is_interrupted(signal_number: int) -> None:
             assert lead(client)["type"] == "rate_limit_exceeded"
         with urllib3.PoolManager() as pool:
             assert pool.request("GET", f"{url}/_sandbox/health").status == 200
-        started = time.monotonic()
         os.kill(process.pid, signal_number)
-        _, errors = process.communicate(timeout=10)
+        _, errors = process.communicate(timeout=LONG)
         assert process.returncode == 0
         assert [line.split(" - ")[1] for line in errors.splitlines()] == [
             '"POST /track/lead HTTP/1.1" 200',
             '"POST /track/lead HTTP/1.1" 429',
         ]
-        assert time.monotonic() - started < 5
 
 
 @needs_signals
@@ -91,7 +89,7 @@ def test_the_options_are_settings_of_the_sandbox() -> None:
                 response = pool.request("GET", f"{url}/_sandbox/health", headers=headers)
                 assert response.status == status
         os.kill(process.pid, signal.SIGINT)
-        assert process.wait(timeout=10) == 0
+        assert process.wait(timeout=LONG) == 0
 
 
 @pytest.mark.parametrize(("port", "code"), [("in use", 1), ("99999", 2)])
@@ -99,7 +97,7 @@ def test_an_unusable_port_ends_the_command(port: str, code: int, sandbox: Sandbo
     """A port that is in use, or wrong usage, ends the command with a message of one line."""
     port = port.replace("in use", str(port_of(sandbox)))
     with command("--port", port) as process:
-        _, errors = process.communicate(timeout=10)
+        _, errors = process.communicate(timeout=LONG)
     assert process.returncode == code
     assert errors.startswith("cutmeshort.sandbox: ")
     assert errors.count("\n") == 1

@@ -20,6 +20,7 @@ from ..support.events import lead
 from ..support.forking import forks
 from ..support.platforms import linux_only
 from ..support.processes import run_program
+from ..support.timing import LONG
 from .helpers import LEAD, SALE, post
 from .test_command_line import command, listening_url
 
@@ -172,7 +173,7 @@ def test_a_request_that_was_cleared_while_it_ran_is_not_stored(path: Path) -> No
         sandbox._state.changes.listen(changed.set)
         request = threading.Thread(target=post, args=(sandbox, LEAD))
         request.start()
-        assert changed.wait(10)  # the request took the fault
+        assert changed.wait(LONG)  # the request took the fault
         sandbox._state.clear()
         request.join()
         assert sandbox.requests == []
@@ -186,10 +187,12 @@ def stored_after_kills(path: Path, rounds: int) -> int:
     for number in range(rounds):
         with command("--port", "0", "--rate-limit", "0", "--data", str(path)) as process:
             url = listening_url(process, "sandbox-token")
-            kill = threading.Timer(chance.uniform(0.05, 0.4), process.kill)
-            kill.start()
+            kill = threading.Timer(chance.uniform(0, 0.2), process.kill)
+            last = len(accepted) + chance.randrange(6, 50)
             with CMSClient("sandbox-token", url, max_retries=0) as client:
                 while process.poll() is None:
+                    if len(accepted) == last and kill.ident is None:
+                        kill.start()
                     customer = f"user_{number}_{len(accepted)}"
                     result = client.track_lead("Sign up", customer, "click_1")
                     if result["success"]:
@@ -233,7 +236,7 @@ def test_the_command_has_its_own_default(path: Path) -> None:
 def test_the_command_ends_if_the_file_is_in_use(path: Path) -> None:
     """A second command on a file ends with code 1 and a message of one line."""
     with Sandbox(data=path), command("--data", str(path), "--port", "0") as process:
-        _, errors = process.communicate(timeout=30)
+        _, errors = process.communicate(timeout=LONG)
     assert process.returncode == 1
     assert errors == (
         f"cutmeshort.sandbox: the data file {path} is in use by another sandbox: stop that one, or "

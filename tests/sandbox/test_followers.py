@@ -103,6 +103,15 @@ def _act(sandbox: Sandbox, choose: random.Random, document: Any) -> None:
     choose.choice(actions)()
 
 
+def _everything(sandbox: Sandbox) -> dict[str, Any]:
+    state = sandbox.state()
+    return {
+        **state,
+        "chains": {chain["customer"]: chain for chain in state["chains"]},
+        "requests": {each["id"]: each for each in sandbox.log()},
+    }
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_the_events_add_up_to_the_state(sandbox: Sandbox, seed: int) -> None:
     """Whatever threads do at the same time, a follower that applies the events has the state."""
@@ -126,15 +135,12 @@ def test_the_events_add_up_to_the_state(sandbox: Sandbox, seed: int) -> None:
                 lambda follower=follower: follower.state["sequence"] == sandbox.state()["sequence"],
                 LONG,
             )
-            state, log = sandbox.state(), sandbox.log()
-            expected = {
-                **state,
-                "chains": {chain["customer"]: chain for chain in state["chains"]},
-                "requests": {each["id"]: each for each in log},
-            }
-            assert follower.state == expected
+            # Until then, time has passed, and this may find other hints, which are a change.
+            assert follower.changed.wait_for(
+                lambda follower=follower: follower.state == _everything(sandbox), LONG
+            )
         follower.end()
-    assert state["totals"]["requests"]["total"] == len(log)
+    assert sandbox.state()["totals"]["requests"]["total"] == len(sandbox.log())
 
 
 def test_a_change_is_numbered_before_the_next_one_happens(sandbox: Sandbox) -> None:

@@ -13,7 +13,7 @@ from cutmeshort.sandbox.state.exchanges import MAX_KEPT_BODY
 from cutmeshort.sandbox.state.tokens import mask_token
 
 from ..support.events import lead
-from ..support.timing import LONG, SLACK
+from ..support.timing import LONG, SLACK, wait_until
 from .helpers import LEAD, connect, head, post, read_to_end
 from .test_control import write
 
@@ -142,9 +142,7 @@ def test_the_stop_ends_a_replay(
             )
             send = threading.Thread(target=lambda: read_to_end(connection))
         send.start()
-        deadline = time.monotonic() + LONG
-        while sandbox.faults and time.monotonic() < deadline:
-            time.sleep(0.01)
+        wait_until(lambda: not sandbox.faults)
         begin = time.monotonic()
         sandbox.__exit__(None, None, None)
         assert time.monotonic() - begin < SLACK
@@ -162,9 +160,7 @@ def test_a_replay_can_be_interrupted() -> None:
     """Ctrl+C ends a replay that waits for a latency, and the sandbox still responds and stops."""
 
     def interrupt() -> None:
-        deadline = time.monotonic() + LONG
-        while sandbox.faults and time.monotonic() < deadline:
-            time.sleep(0.01)
+        wait_until(lambda: not sandbox.faults)
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 
     with Sandbox() as sandbox, CMSClient(sandbox.token, sandbox.url) as client:
@@ -199,3 +195,5 @@ def test_a_replay_does_not_wait_for_a_server_that_failed(monkeypatch: pytest.Mon
         with pytest.raises(RuntimeError, match="has stopped"):
             sandbox.replay(request_id)
         timer.join()
+        with pytest.raises(RuntimeError, match="has stopped"):
+            sandbox.replay(request_id)

@@ -19,6 +19,14 @@ def timed(call: Callable[[], Any]) -> tuple[Any, float]:
     return result, time.perf_counter() - started
 
 
+def wait_until(condition: Callable[[], bool]) -> None:
+    """Wait for what another thread or process does, and nothing announces."""
+    deadline = time.monotonic() + LONG
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
 class Clock:
     """
     A fake monotonic clock, which advances only when a test advances it or a call sleeps.

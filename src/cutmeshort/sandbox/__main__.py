@@ -4,9 +4,10 @@ import argparse
 import logging
 import signal
 import sys
-import threading
+from contextlib import suppress
 from dataclasses import fields
 from functools import partial
+from queue import Empty, SimpleQueue
 from typing import Any, ClassVar
 
 from ..exceptions import ApiValueError
@@ -30,9 +31,9 @@ def run(arguments: argparse.Namespace, name: str) -> int:
     logging.getLogger("uvicorn.access").setLevel(logging.INFO)
     LOGGER.parent = logging.getLogger()  # else the sandbox's log is separate
     LOGGER.addFilter(_is_not_of_the_page)
-    stop = threading.Event()
+    stop: SimpleQueue[None] = SimpleQueue()  # a signal handler can't safely set an event
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, lambda *_: stop.put(None))
     try:
         with _CommandSandbox(
             host=arguments.host,
@@ -48,8 +49,10 @@ def run(arguments: argparse.Namespace, name: str) -> int:
             print(f"Requests per minute: {limit} (--rate-limit)", flush=True)
             if arguments.open:
                 _open_browser(sandbox.url)
-            while not stop.is_set():
-                stop.wait(1)  # on Windows, a wait without a timeout can't be interrupted
+            while True:
+                with suppress(Empty):
+                    stop.get(timeout=1)  # on Windows, an endless wait can't be interrupted
+                    break
     except (ApiValueError, OSError) as error:
         print(f"{name}: {error}", file=sys.stderr)
         sys.exit(2 if isinstance(error, ApiValueError) else 1)  # 2: usage error

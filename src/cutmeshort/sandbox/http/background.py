@@ -115,11 +115,13 @@ class BackgroundServer(uvicorn.Server):
         """
         try:
             future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
-            try:
-                return self._wait(future)
-            finally:
-                future.cancel()  # if an exception such as KeyboardInterrupt has ended the wait
+        except RuntimeError:  # the event loop is closed
+            coroutine.close()
+            raise RuntimeError("the sandbox has stopped") from None
+        try:
+            return self._wait(future)
         finally:
+            future.cancel()  # if an exception such as KeyboardInterrupt has ended the wait
             if self._loop.is_closed():
                 coroutine.close()  # in case it was never awaited
 
