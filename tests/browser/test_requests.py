@@ -195,3 +195,17 @@ def test_clear_offers_undo(page: Page, sandbox: Sandbox, client: CMSClient) -> N
     expect(rows(page)).to_have_count(1)
     expect(chain(page, "user_1")).to_be_visible()
     assert len(sandbox.leads) == 1
+
+
+def test_clearing_twice_still_offers_undo(page: Page, sandbox: Sandbox, client: CMSClient) -> None:
+    """Undo brings everything back, even if the reader cleared again before the page was empty."""
+    client.track_lead("Sign up", "user_1", click_id="click_1")
+    expect(rows(page)).to_have_count(1)
+    clear = page.get_by_role("button", name="Clear", exact=True)
+    with page.expect_response("**/_sandbox/clear"):
+        clear.evaluate("(button) => { button.click(); button.click(); }")
+    expect(empty_state(page)).to_be_visible()
+    page.get_by_role("button", name="Undo", exact=True).click()
+    expect(message(page)).to_contain_text("Restored.")
+    expect(rows(page)).to_have_count(1)
+    assert len(sandbox.leads) == 1

@@ -40,6 +40,23 @@ def test_undo_restores_what_was_cleared_before_what_was_added(sandbox: Sandbox) 
     assert not state.undo()
 
 
+def test_a_clear_that_removes_nothing_keeps_what_undo_restores(sandbox: Sandbox) -> None:
+    """A second clear changes nothing, and a clear of a new sandbox can't be undone."""
+    sandbox.clear()
+    assert not sandbox.undo()
+    for add in (
+        lambda: sandbox.click("first"),
+        lambda: sandbox.fail_next(status=503),
+        lambda: post(sandbox, {}),
+    ):
+        add()
+        before = sandbox._state.content().clicks, sandbox.requests, sandbox.faults
+        sandbox.clear()
+        sandbox.clear()
+        assert sandbox.undo()
+        assert (sandbox._state.content().clicks, sandbox.requests, sandbox.faults) == before
+
+
 def test_undo_of_an_import_keeps_what_was_added_since(sandbox: Sandbox) -> None:
     """The undo removes what was imported, and restores the events and settings from before."""
     state = sandbox._state

@@ -184,9 +184,15 @@ class State:
             return Content(self.clicks.all(), self.service.recorded(), self.log)
 
     def clear(self) -> None:
-        """Forget all events, customers' clicks, requests and pending faults, until `undo`."""
+        """
+        Forget all events, customers' clicks, requests and pending faults, until `undo`.
+
+        If there are none, `undo` still restores what it would have restored before.
+        """
         with self._lock:
-            self._cleared = _Cleared(self.content(), self.faults.pending())
+            content, faults = self.content(), self.faults.pending()
+            if content.clicks or content.recorded or content.log.counts() or faults:
+                self._cleared = _Cleared(content, faults)
             self._empty()
 
     def replace_all(self, content: Content, settings: SettingOptions) -> None:
