@@ -6,7 +6,7 @@ from cutmeshort import CMSClient
 from cutmeshort.sandbox import Sandbox
 
 from .chromium import Page, expect
-from .parts import chip, empty_state, filter_field, queue, rows
+from .parts import chip, empty_state, filter_field, queue, rows, steps
 
 pytestmark = pytest.mark.browser
 
@@ -114,3 +114,12 @@ def test_a_fault_is_injected_and_removed_with_the_keyboard(page: Page, sandbox: 
     expect(token).to_be_hidden()
     assert sandbox.faults == []
     assert page.evaluate("document.activeElement !== document.body"), "the focus is lost"
+
+
+def test_a_button_of_a_chain_keeps_the_focus(two_leads: Page, client: CMSClient) -> None:
+    """The button of a step keeps the focus when the chain gets another step and moves."""
+    step = steps(two_leads, "user_1").get_by_role("button", name="Sign up")
+    step.focus()
+    client.track_sale("Purchase", "user_1", "inv_1", 4990, "EUR", click_id="click_1")
+    expect(steps(two_leads, "user_1")).to_have_count(3)
+    expect(step).to_be_focused()

@@ -8,7 +8,7 @@ from cutmeshort import CMSClient
 from cutmeshort.sandbox import Sandbox
 
 from .chromium import Windows, expect
-from .parts import filter_field, open_page, rows, section
+from .parts import filter_field, open_page, open_row, rows, section
 
 pytestmark = pytest.mark.browser
 
@@ -31,3 +31,20 @@ def test_a_thousand_requests_are_all_reachable(
     expect(rows(page).last).to_contain_text("user_0000")
     filter_field(page).fill("user_0000")
     expect(rows(page)).to_have_count(1)
+
+
+def test_rows_no_longer_wait_for_a_dropped_request(
+    windows: Windows, sandbox: Sandbox, client: CMSClient
+) -> None:
+    """New requests appear again once the sandbox has dropped the request whose row is open."""
+    for number in range(1000):
+        client.track_lead("Sign up", f"user_{number:04}", click_id=f"click_{number}")
+    page = open_page(windows, sandbox)
+    filter_field(page).fill("user_0000")
+    expect(rows(page)).to_have_count(1)
+    open_row(page)
+    filter_field(page).fill("")
+    expect(rows(page).first).to_contain_text("user_0999")
+    for number in (1000, 1001):
+        client.track_lead("Sign up", f"user_{number}", click_id="click_1")
+        expect(rows(page).first).to_contain_text(f"user_{number}")

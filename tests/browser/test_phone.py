@@ -62,3 +62,11 @@ def test_the_page_fits_a_narrow_phone(windows: Windows, sandbox: Sandbox, width:
     tell(sandbox)
     page = open_page(windows, sandbox, viewport={"width": width, "height": 640})
     assert overflow(page) == 0
+
+
+@pytest.mark.parametrize("width", [641, 901, 941])
+def test_the_page_fits_a_narrow_window(windows: Windows, sandbox: Sandbox, width: int) -> None:
+    """The page is not wider than a window that is wider than a phone."""
+    tell(sandbox)
+    page = open_page(windows, sandbox, viewport={"width": width, "height": 640})
+    assert overflow(page) == 0

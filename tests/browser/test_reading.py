@@ -141,6 +141,22 @@ def test_a_step_leads_to_its_request(page: Page, client: CMSClient) -> None:
     assert not page.evaluate(_COVERED)
 
 
+def test_a_row_stays_when_the_reader_asks_for_new_ones(page: Page, client: CMSClient) -> None:
+    """The row that is open stays in the list, even if more than 50 rows are above it."""
+    for number in range(60):
+        client.track_lead("Sign up", f"user_{number}", click_id=f"click_{number}")
+    filter_field(page).fill("user_3")
+    steps(page, "user_3").get_by_role("button", name="Sign up").click()
+    opened = rows(page).filter(has=page.get_by_text("user_3", exact=True))
+    expect(opened).to_be_focused()
+    client.track_lead("Sign up", "user_60", click_id="click_60")
+    page.get_by_role("button", name="1 new request").click()
+    expect(rows(page).first).to_contain_text("user_60")
+    expect(rows(page).first).to_be_focused()
+    expect(rows(page)).to_have_count(58)
+    expect(rows(page).last).to_have_attribute("aria-expanded", "true")
+
+
 def test_a_step_whose_request_is_gone_says_so(page: Page, sandbox: Sandbox) -> None:
     """A step whose request the log has dropped shows a message, and opens nothing."""
     with CMSClient(sandbox.token, sandbox.url) as client:
@@ -184,6 +200,14 @@ def test_the_code_is_at_the_end_of_a_page_with_requests(
     tops = [part.evaluate("(node) => node.getBoundingClientRect().top") for part in (code, after)]
     lists = section(page, "Attribution").evaluate("(node) => node.getBoundingClientRect().bottom")
     assert lists < tops[0] < tops[1]
+
+
+def test_the_focus_is_kept_when_the_code_moves(page: Page, client: CMSClient) -> None:
+    """After the first request, a reader of the code has the focus on the content."""
+    page.get_by_role("tab", name="Shell").focus()
+    client.track_lead("Sign up", "user_1", click_id="click_1")
+    expect(empty_state(page)).to_be_hidden()
+    expect(page.get_by_role("main")).to_be_focused()
 
 
 def test_a_row_has_its_duration_on_a_phone(

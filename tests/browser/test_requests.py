@@ -184,6 +184,21 @@ def test_new_requests_wait_while_a_row_is_open(page: Page, client: CMSClient) ->
     expect(rows(page).last).to_have_attribute("aria-expanded", "true")
 
 
+def test_older_requests_are_not_new(page: Page, client: CMSClient) -> None:
+    """Only requests that came after a row was opened wait, also if a filter had hidden others."""
+    client.track_lead("Sign up", "user_1")
+    for number in (2, 3):
+        client.track_lead("Sign up", f"user_{number}", click_id="click_1")
+    show = section(page, "Requests").get_by_role("group", name="Show")
+    show.get_by_role("button", name="Refused").click()
+    expect(rows(page)).to_have_count(1)
+    open_row(page)
+    client.track_lead("Sign up", "user_4", click_id="click_1")
+    show.get_by_role("button", name="All").click()
+    expect(page.get_by_role("button", name="1 new request")).to_be_visible()
+    expect(rows(page)).to_contain_text(["user_3", "user_2", "user_1"])
+
+
 def test_clear_offers_undo(page: Page, sandbox: Sandbox, client: CMSClient) -> None:
     """Clear removes everything without a question, and Undo brings it back."""
     client.track_lead("Sign up", "user_1", click_id="click_1")

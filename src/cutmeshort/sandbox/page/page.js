@@ -30,7 +30,8 @@ const prose = (text) => text.split("`").map((part, index) => h(index % 2 ? "code
 function list(parent, items, key, make) {
   const old = new Map([...parent.children].map((node) => [node.key, node]));
   const focus = document.activeElement;
-  const focused = [...parent.children].find((node) => node.contains(focus))?.key;
+  const focused = [...parent.children].find((node) => node.contains(focus));
+  const buttons = (node) => [...node.querySelectorAll("button")];
   let added = 0;
   const nodes = items.flatMap((item) => {
     const node = old.get(key(item));
@@ -46,7 +47,7 @@ function list(parent, items, key, make) {
   for (const node of nodes) {
     if (node === next) next = next.nextSibling;
     else parent.insertBefore(node, next);
-    if (node.key === focused && focus !== document.activeElement) node.querySelector("button").focus();
+    if (node.key === focused?.key && focus !== document.activeElement) buttons(node)[buttons(focused).indexOf(focus)]?.focus();
   }
   return nodes;
 }
@@ -171,7 +172,10 @@ function render() {
   const { totals, settings } = model;
   view.growing = false;
   const empty = !totals.requests.total && !totals.clicks;
-  if (document.body.matches(".fresh") !== empty) $("main")[empty ? "prepend" : "append"]($("start"));
+  if (document.body.matches(".fresh") !== empty) {
+    if ($("start").contains(document.activeElement)) $("main").focus();
+    $("main")[empty ? "prepend" : "append"]($("start"));
+  }
   document.body.className = empty ? "fresh" : "used";
   put("host", model.url);
   put("token", model.token);
@@ -372,10 +376,12 @@ function show(state) {
 
 function renderRequests() {
   const all = [...model.requests.values()].reverse().filter((request) => found(request) && ["all", request.state].includes(view.show));
+  if (!model.requests.has(view.open)) view.open = null;
   // New rows wait while a row is open.
   view.newest = all[0]?.id;
-  view.held = view.open && (view.held ?? $("rows").firstChild?.key);
-  const waiting = Math.max(0, all.findIndex(({ id }) => id === view.held));
+  view.held = view.open && (view.held ?? new Set(model.requests.keys()));
+  const waiting = all.filter(({ id }) => view.held && !view.held.has(id)).length;
+  view.rows = Math.max(view.rows, all.findIndex(({ id }) => id === view.open) + 1 - waiting);
   const shown = all.slice(waiting, waiting + view.rows);
   const nodes = list($("rows"), shown, ({ id }) => id, makeRow);
   const lines = rails(nodes.map(({ item }) => item));
@@ -428,12 +434,11 @@ function updateRow(node, line) {
 }
 
 function reveal(id) {
-  const newest = [...model.requests.keys()].reverse();
   if (!model.requests.has(id)) throw new Error("The request is no longer kept.");
   filter("");
   show("all");
   selectTab("requests");
-  change({ rows: Math.max(view.rows, newest.indexOf(id) + 1), held: newest[0], reveal: id, open: id });
+  change({ held: null, reveal: id, open: id });
 }
 
 async function showDetail(node) {
@@ -513,7 +518,6 @@ async function snapshot(state) {
   model.requests = new Map([...requests.reverse().map((request) => [request.id, request]), ...late]);
   model.ready = true;
   view.held = null;
-  if (!model.requests.has(view.open)) view.open = null;
   change();
   requestAnimationFrame(() => connection("Live"));
 }
@@ -567,15 +571,12 @@ const BUTTONS = {
   "copy-host": () => copy(model.url, "CMS_HOST"),
   "copy-token": async () => copy((await full()).token, "the token"),
   "copy-snippet": async () => copy(snippets(await full())[view.snippet]),
-  "test-lead": async () => {
-    await call("POST", "/track/lead", LEAD, { Authorization: `Bearer ${(await full()).token}` });
-    $("main").focus();
-  },
+  "test-lead": async () => call("POST", "/track/lead", LEAD, { Authorization: `Bearer ${(await full()).token}` }),
   clear,
   theme: () => setTheme({ light: "dark", dark: "system" }[document.documentElement.dataset.theme] ?? "light"),
   "more-chains": () => change({ chains: view.chains + 100 }),
   older: () => change({ rows: view.rows + 100 }),
-  new: () => change({ held: view.newest, reveal: view.newest }),
+  new: () => change({ held: null, reveal: view.newest }),
 };
 
 $("chips").prepend(...Object.entries(FAULTS).map(([label, fault]) => h("button.chip", { onclick: () => inject(fault) }, icon("bolt"), label)));
@@ -601,7 +602,7 @@ $("settings").onchange = act(patch);
 $("filter").oninput = ({ target }) => filter(target.value);
 onkeydown = onKey;
 document.onvisibilitychange = connect;
-const narrow = matchMedia("(max-width: 900px)");
+const narrow = matchMedia("(max-width: 940px)");
 narrow.onchange = () => {
   $("summary").tabIndex = narrow.matches ? 0 : -1; // then it scrolls
   if (narrow.matches) $("footer").prepend($("addresses"));
