@@ -197,3 +197,17 @@ def test_a_replay_does_not_wait_for_a_server_that_failed(monkeypatch: pytest.Mon
         timer.join()
         with pytest.raises(RuntimeError, match="has stopped"):
             sandbox.replay(request_id)
+
+
+def test_a_timeout_in_the_server_ends_a_replay(
+    sandbox: Sandbox, client: CMSClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A TimeoutError that ends the replayed request reaches the caller, who waits no longer."""
+
+    def time_out(*_: Any) -> None:
+        raise TimeoutError
+
+    request_id = lead(client)["request_id"]
+    monkeypatch.setattr(sandbox._state.service, "record", time_out)
+    with pytest.raises(TimeoutError):
+        sandbox.replay(request_id)
