@@ -21,8 +21,8 @@ from .support.timing import Clock
 for name in ("PYTEST_XDIST_WORKER", "PYTEST_XDIST_WORKER_COUNT", "PYTEST_XDIST_TESTRUNUID"):
     os.environ.pop(name, None)
 
-# A shell lets the programs that it runs in the background ignore SIGINT. So would the programs that
-# tests start, and interrupt.
+# A shell lets the programs that it runs in the background ignore SIGINT. The programs that tests
+# start and interrupt would inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 

@@ -93,7 +93,15 @@ def arguments_of(letter: Any) -> list[Any]:
 
 
 def is_due_in(low: float, high: float, letter: Any, since: datetime) -> bool:
-    """Return whether a task message that was sent after a time may run after some seconds."""
+    """
+    Return whether a task message may run at a time from `low` to `high` seconds after it was sent.
+
+    Args:
+        low: Seconds; not included.
+        high: Seconds.
+        letter: The task message.
+        since: A time before the message was sent.
+    """
     due = isoparse(letter.headers["eta"])
     latest = datetime.now(timezone.utc) + timedelta(seconds=high)
     return since + timedelta(seconds=low) < due <= latest

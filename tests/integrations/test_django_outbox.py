@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,7 @@ from cutmeshort.sandbox import Sandbox
 from ..support.events import SALE_PAYLOAD, TOKEN
 from ..support.platforms import not_on_windows
 from ..support.server import Server, never_respond
-from ..support.timing import LONG
+from ..support.timing import LONG, wait_until
 from .databases import DjangoDatabase
 from .shops import sync_code_in_a_thread
 
@@ -143,9 +142,7 @@ def test_the_command_delivers_until_sigterm(project: Path) -> None:
     options = ["--per-minute=0", "--outbox=other.db", "--database=default"]
     with Sandbox() as sandbox:
         process = deliver(project, sandbox.url, sandbox.token, *options)
-        deadline = time.monotonic() + LONG
-        while not sandbox.sales and time.monotonic() < deadline:
-            time.sleep(0.02)
+        wait_until(lambda: bool(sandbox.sales))
         process.send_signal(signal.SIGTERM)
         _, errors = process.communicate(timeout=LONG)
         assert process.returncode == 0
@@ -163,9 +160,12 @@ def test_a_second_signal_ends_the_command_at_once(project: Path) -> None:
         process = deliver(project, server.url, TOKEN)
         assert server.wait_until(lambda: bool(server.requests))
         process.send_signal(signal.SIGTERM)
-        while process.poll() is None:  # signals that come at the same time count as one
-            process.send_signal(signal.SIGTERM)
-            time.sleep(0.02)
+
+        def ends() -> bool:
+            process.send_signal(signal.SIGTERM)  # signals that come at the same time count as one
+            return process.poll() is not None
+
+        wait_until(ends)
         process.communicate(timeout=LONG)
     assert process.returncode == -signal.SIGTERM
 

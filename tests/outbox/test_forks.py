@@ -2,7 +2,6 @@
 
 import os
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,7 @@ from cutmeshort.outbox import database
 from cutmeshort.outbox.storage import Storage
 
 from ..support.forking import forks
-from ..support.timing import LONG, SLACK, timed
+from ..support.timing import LONG, SLACK, timed, wait_until
 from .events import deliver_all, is_intact, name_of, open_storage, put, queued, take
 
 ROUNDS = 8
@@ -156,7 +155,4 @@ def test_a_thread_that_stops_leaves_the_outbox_usable(path: Path) -> None:
     storage = open_storage(path)
     put(storage, queued(1))
     del storage
-    deadline = time.monotonic() + LONG
-    while len(database._all_databases()) > before and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert len(database._all_databases()) <= before
+    wait_until(lambda: len(database._all_databases()) <= before)

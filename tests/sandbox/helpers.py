@@ -74,7 +74,7 @@ def read_to_end(connection: socket.socket) -> bytes:
 
 @contextlib.contextmanager
 def pending(sandbox: Sandbox, **changes: Any) -> Iterator[socket.socket]:
-    """Send a lead whose response is late; the block begins when the sandbox has its fault."""
+    """Send a lead whose response is late; the block begins when it has taken its fault."""
     body = json.dumps({**LEAD, **changes}).encode()
     with connect(sandbox) as connection:
         connection.sendall(head(sandbox, f"Content-Length: {len(body)}") + body)

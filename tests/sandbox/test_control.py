@@ -281,8 +281,8 @@ def test_a_short_link_returns_its_click(sandbox: Sandbox, client: CMSClient) -> 
 
 
 @pytest.mark.parametrize("link", [5, None, "", "a/b", "\ud800", "x" * 65])
-def test_a_link_without_a_valid_name_has_no_clicks(sandbox: Sandbox, link: Any) -> None:
-    """A name that no short link can have is an error, and no click that a file can't keep."""
+def test_a_link_with_an_invalid_name_has_no_click(sandbox: Sandbox, link: Any) -> None:
+    """Sandbox.click rejects a name that no short link can have, and adds no click."""
     with pytest.raises(ApiValueError, match="link must be 1 to 64 letters"):
         sandbox.click(link)
     assert sandbox.export()["clicks"] == []

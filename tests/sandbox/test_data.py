@@ -116,7 +116,7 @@ def test_only_what_is_kept_is_stored(path: Path) -> None:
 
 
 def test_an_argument_takes_precedence_over_the_file(path: Path) -> None:
-    """A setting is the argument, else the stored one, else the default. Only changes are stored."""
+    """A setting is the argument, else the stored one, else the default; only changes are stored."""
     with Sandbox(data=path, rate_limit=5, response="flat") as sandbox:
         sandbox.update_settings(rate_limit=6, duplicate_status=409)
     with Sandbox(data=path, rate_limit=None) as sandbox:

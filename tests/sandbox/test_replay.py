@@ -2,7 +2,6 @@
 
 import signal
 import threading
-import time
 from typing import Any
 
 import pytest
@@ -13,7 +12,7 @@ from cutmeshort.sandbox.state.exchanges import MAX_KEPT_BODY
 from cutmeshort.sandbox.state.tokens import mask_token
 
 from ..support.events import lead
-from ..support.timing import LONG, SLACK, wait_until
+from ..support.timing import LONG, SLACK, timed, wait_until
 from .helpers import LEAD, connect, head, post, read_to_end
 from .test_control import write
 
@@ -143,9 +142,7 @@ def test_the_stop_ends_a_replay(
             send = threading.Thread(target=lambda: read_to_end(connection))
         send.start()
         wait_until(lambda: not sandbox.faults)
-        begin = time.monotonic()
-        sandbox.__exit__(None, None, None)
-        assert time.monotonic() - begin < SLACK
+        assert timed(sandbox.__exit__)[1] < SLACK
         send.join(LONG)
         if way == "Python":
             assert (results[0]["type"], results[0]["replay_of"]) == ("disconnected", first)
@@ -197,3 +194,17 @@ def test_a_replay_does_not_wait_for_a_server_that_failed(monkeypatch: pytest.Mon
         timer.join()
         with pytest.raises(RuntimeError, match="has stopped"):
             sandbox.replay(request_id)
+
+
+def test_a_timeout_in_the_server_ends_a_replay(
+    sandbox: Sandbox, client: CMSClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A TimeoutError that ends the replayed request reaches the caller, who waits no longer."""
+
+    def time_out(*_: Any) -> None:
+        raise TimeoutError
+
+    request_id = lead(client)["request_id"]
+    monkeypatch.setattr(sandbox._state.service, "record", time_out)
+    with pytest.raises(TimeoutError):
+        sandbox.replay(request_id)

@@ -4,7 +4,6 @@ import contextlib
 import gc
 import json
 import threading
-import time
 from typing import Any
 
 import pytest
@@ -14,7 +13,7 @@ from cutmeshort import CMSClient
 from cutmeshort.sandbox import Sandbox
 
 from ..support.events import lead
-from ..support.timing import LONG, SLACK, wait_until
+from ..support.timing import LONG, SLACK, timed, wait_until
 from .helpers import LEAD, connect, head, pending, read_to_end
 
 
@@ -24,9 +23,7 @@ def test_a_late_response_does_not_delay_the_stop() -> None:
         sandbox.fail_next(latency=3600)
         requests.enter_context(pending(sandbox))
         wait_until(lambda: len(sandbox.leads) == 1)
-        begin = time.monotonic()
-        sandbox.__exit__(None, None, None)
-        assert time.monotonic() - begin < SLACK
+        assert timed(sandbox.__exit__)[1] < SLACK
 
 
 @pytest.mark.parametrize("state", ["idle", "half a head", "half a body", "pending response"])
@@ -45,9 +42,7 @@ def test_open_connections_do_not_delay_the_stop(
         connection.sendall(sent)
         response = connection.recv(65536)
         assert response.startswith(b"HTTP/1.1 404" if request in sent else b"HTTP/1.1 100")
-        begin = time.monotonic()
-        sandbox.__exit__(None, None, None)
-        assert time.monotonic() - begin < SLACK
+        assert timed(sandbox.__exit__)[1] < SLACK
         read_to_end(connection)
     assert not log.records
     assert capfd.readouterr().err == ""

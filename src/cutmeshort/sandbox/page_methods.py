@@ -94,7 +94,7 @@ class PageMethods:
         Raises:
             ApiValueError: No request that is kept has this id, or its body exceeds 16 KiB, which is
                 all that is kept.
-            RuntimeError: The sandbox does not run.
+            RuntimeError: The sandbox does not run, or its server fails.
         """
         server, exchange = self._runner.server, self._state.log.get(request_id)
         if exchange is None:

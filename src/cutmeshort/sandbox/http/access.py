@@ -117,7 +117,8 @@ def cross_site_refusal(headers: Sequence[tuple[bytes, bytes]]) -> Optional[Refus
         return None
     host = next((value for name, value in headers if name == b"host"), b"").lower()
     for name, value in found:
-        if value == b"cross-site" if name == b"sec-fetch-site" else not _is_own(value, host):
+        is_own = _is_own(value, host) if name == b"origin" else value != b"cross-site"
+        if not is_own:
             return Refusal(403, "Another website must not use the sandbox: send no Origin header.")
     return None
 

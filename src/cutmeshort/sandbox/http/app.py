@@ -12,7 +12,6 @@ from starlette.types import Receive, Scope, Send
 from ..state.exchanges import Exchange
 from ..state.refusal import Refusal
 from ..state.state import State
-from .access import cross_site_refusal
 from .bodies import BodyTooLarge, ClosingResponse, read_body
 from .events import make_event, read_fields
 from .response_formats import REJECTIONS, make_error, make_rejection, make_success
@@ -58,7 +57,7 @@ class TrackingApp:
         """Check the request in the order of the service, and record the event."""
         exchange: Optional[Exchange] = scope["state"]["exchange"]
         if exchange is None:
-            raise cross_site_refusal(scope["headers"]) or Refusal(404, "Not Found")
+            raise Refusal(404, "Not Found")
         operation = exchange.operation
         if exchange.method != operation.method:
             raise Refusal(405, "Method Not Allowed", headers={"Allow": operation.method})

@@ -126,12 +126,11 @@ class BackgroundServer(uvicorn.Server):
                 coroutine.close()  # in case it was never awaited
 
     def _wait(self, future: "concurrent.futures.Future[ResultT]") -> ResultT:
-        while True:
-            alive = self._thread.is_alive()
-            with suppress(concurrent.futures.TimeoutError, concurrent.futures.CancelledError):
-                return future.result(_POLL_SECONDS)
-            if not alive:
-                raise RuntimeError("the sandbox has stopped")
+        while not future.done() and self._thread.is_alive():
+            concurrent.futures.wait([future], _POLL_SECONDS)
+        if not future.done() or future.cancelled():
+            raise RuntimeError("the sandbox has stopped")
+        return future.result()
 
     def _run(self) -> None:
         try:

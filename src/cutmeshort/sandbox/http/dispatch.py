@@ -19,12 +19,13 @@ class Dispatcher:
     """
     An ASGI application that passes requests on to the interface or to the tracking application.
 
-    The interface checks the Host header of its requests; those of all others are checked here.
+    The interface checks the headers of its requests; those of all others are checked here. Recorder
+    must wrap this application: it decides whether another website sends the request.
 
     Args:
         app: The tracking application, with its faults.
-        create_interface: Creates the interface at the first request to one of its paths, in another
-            thread, as it imports modules.
+        create_interface: Creates the interface at the first request to one of its paths. It runs in
+            another thread, so that operations are served while it imports modules.
         access: Checks the Host header.
         state: The sandbox's state.
     """
@@ -44,17 +45,18 @@ class Dispatcher:
         self._state = state
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, or reject it because of its Host header."""
+        """Pass a request on, or reject it because of its Host header or another website."""
         path = scope["path"]
         if path in PAGES or path.startswith(_FOLDERS):
             interface = self._interface
             if interface is None:
+                # Not asyncio.to_thread, whose thread would outlive the server.
                 with concurrent.futures.ThreadPoolExecutor(1) as executor:
                     loop = asyncio.get_running_loop()
                     interface = await loop.run_in_executor(executor, self._load_interface)
             await interface(scope, receive, send)
             return
-        refusal = self._access.host_refusal(scope["headers"])
+        refusal = self._access.host_refusal(scope["headers"]) or scope["state"]["refusal"]
         if refusal is None:
             await self._app(scope, receive, send)
             return

@@ -22,12 +22,12 @@ class Recorder:
     """
     An ASGI application that wraps another one and adds its requests to the log of the state.
 
-    In the request's state, it sets `request_id`, and `exchange` to the exchange of a request to an
-    operation, else None. It is also None for a request to an operation that another website sends:
-    the log, the faults and the rate limit ignore it. It adds the X-Request-Id header to the
-    response. The application sets what the response means in the exchange before it sends the
-    response. The state of a request to an operation must have `drop`, a function that drops the
-    connection.
+    In the request's state, it sets `request_id`; `refusal` to why another website must not send the
+    request, else None; and `exchange` to the exchange of a request to an operation, else None. It
+    is also None if there is a refusal: the log, the faults and the rate limit ignore the request.
+    It adds the X-Request-Id header to the response. The application sets what the response means in
+    the exchange before it sends the response. The state of a request to an operation must have
+    `drop`, a function that drops the connection.
 
     Args:
         app: The wrapped application.
@@ -41,12 +41,13 @@ class Recorder:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request to the wrapped application, and log the request and its response."""
         operation = _OPERATIONS.get(scope["path"])
-        replay_of = scope["state"].get("replay_of")
-        if replay_of is None and cross_site_refusal(scope["headers"]) is not None:
-            operation = None
         request_id = f"req_{secrets.token_hex(6)}"
         scope["state"]["request_id"] = request_id
-        if operation is None:
+        replay_of = scope["state"].get("replay_of")
+        # The developer may replay a request, whichever website sent the original.
+        refusal = cross_site_refusal(scope["headers"]) if replay_of is None else None
+        scope["state"]["refusal"] = refusal
+        if operation is None or refusal is not None:
             scope["state"]["exchange"] = None
             await self._app(scope, receive, _with_id(send, request_id))
             return

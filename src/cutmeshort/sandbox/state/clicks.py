@@ -55,7 +55,7 @@ class Clicks:
 
 
 def is_link(name: Any) -> bool:
-    """Return whether a short link can have a name."""
+    """Return whether a short link can have this name."""
     return isinstance(name, str) and _LINK.fullmatch(name) is not None
 
 
