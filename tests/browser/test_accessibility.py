@@ -130,6 +130,15 @@ def test_forced_colours_leave_the_states_readable(
     assert violations(page) == []
 
 
+def test_forced_colours_leave_the_choice_visible(windows: Windows, sandbox: Sandbox) -> None:
+    """With the system's colours, only the chosen tab of the code has a border."""
+    page = open_page(windows, sandbox, forced_colors="active")
+    page.get_by_role("tab", name="Python").click()
+    for name, width in (("Python", "2px"), ("Shell", "0px")):
+        tab = page.get_by_role("tab", name=name)
+        expect(tab).to_have_css("border-top-width", width)
+
+
 def test_the_theme_is_kept(page: Page) -> None:
     """The button changes the theme, and the page has the same theme when it is loaded again."""
     button = page.get_by_role("button", name="Theme:")

@@ -160,3 +160,14 @@ def test_the_rate_limit_is_switched(page: Page, sandbox: Sandbox) -> None:
     assert sandbox.settings["rate_limit"] == 60
     sandbox.update_settings(rate_limit=None)
     expect(box).not_to_be_checked()
+
+
+def test_clear_removes_the_faults_of_an_empty_page(page: Page, sandbox: Sandbox) -> None:
+    """Clear removes the queued faults even if no request has come, and Undo restores them."""
+    chip(page, "503").click()
+    expect(queue(page)).to_contain_text("503")
+    page.get_by_role("button", name="Clear", exact=True).click()
+    expect(queue(page)).not_to_contain_text("503")
+    assert sandbox.faults == []
+    page.get_by_role("button", name="Undo", exact=True).click()
+    expect(queue(page)).to_contain_text("503")

@@ -234,7 +234,6 @@ function selectSnippet(tab) {
 }
 
 async function clear() {
-  if (document.body.matches(".fresh")) return;
   await call("POST", "/_sandbox/clear");
   toast("Cleared.", "Undo", async () => {
     await call("POST", "/_sandbox/undo");
@@ -380,7 +379,7 @@ function renderRequests() {
   // New rows wait while a row is open.
   view.newest = all[0]?.id;
   view.held = view.open && (view.held ?? new Set(model.requests.keys()));
-  const waiting = all.filter(({ id }) => view.held && !view.held.has(id)).length;
+  const waiting = all.filter(({ id }) => view.held?.has(id) === false).length;
   view.rows = Math.max(view.rows, all.findIndex(({ id }) => id === view.open) + 1 - waiting);
   const shown = all.slice(waiting, waiting + view.rows);
   const nodes = list($("rows"), shown, ({ id }) => id, makeRow);
