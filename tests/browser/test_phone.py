@@ -64,7 +64,7 @@ def test_the_page_fits_a_narrow_phone(windows: Windows, sandbox: Sandbox, width:
     assert overflow(page) == 0
 
 
-@pytest.mark.parametrize("width", [641, 901, 941])
+@pytest.mark.parametrize("width", [641, 901, 953])
 def test_the_page_fits_a_narrow_window(windows: Windows, sandbox: Sandbox, width: int) -> None:
     """The page is not wider than a window that is wider than a phone."""
     tell(sandbox)

@@ -157,6 +157,20 @@ def test_a_row_stays_when_the_reader_asks_for_new_ones(page: Page, client: CMSCl
     expect(rows(page).last).to_have_attribute("aria-expanded", "true")
 
 
+@pytest.mark.parametrize("width", [320, 390, 700])
+def test_a_request_is_shown_below_the_top_bar(
+    windows: Windows, sandbox: Sandbox, client: CMSClient, width: int
+) -> None:
+    """In a narrow window, whose top bar may have two lines, a request is shown below the bar."""
+    for number in range(20):
+        client.track_lead("Sign up", f"user_{number}", click_id=f"click_{number}")
+    page = open_page(windows, sandbox, viewport={"width": width, "height": 640})
+    filter_field(page).fill("user_10")
+    steps(page, "user_10").get_by_role("button", name="Sign up").click()
+    expect(rows(page).filter(has=page.get_by_text("user_10", exact=True))).to_be_focused()
+    assert not page.evaluate(_COVERED)
+
+
 def test_a_step_whose_request_is_gone_says_so(page: Page, sandbox: Sandbox) -> None:
     """A step whose request the log has dropped shows a message, and opens nothing."""
     with CMSClient(sandbox.token, sandbox.url) as client:

@@ -30,8 +30,8 @@ const prose = (text) => text.split("`").map((part, index) => h(index % 2 ? "code
 function list(parent, items, key, make) {
   const old = new Map([...parent.children].map((node) => [node.key, node]));
   const focus = document.activeElement;
-  const focused = [...parent.children].find((node) => node.contains(focus));
   const buttons = (node) => [...node.querySelectorAll("button")];
+  const focused = [...parent.children].find((node) => node.contains(focus));
   let added = 0;
   const nodes = items.flatMap((item) => {
     const node = old.get(key(item));
@@ -380,7 +380,7 @@ function renderRequests() {
   view.newest = all[0]?.id;
   view.held = view.open && (view.held ?? new Set(model.requests.keys()));
   const waiting = all.filter(({ id }) => view.held?.has(id) === false).length;
-  view.rows = Math.max(view.rows, all.findIndex(({ id }) => id === view.open) + 1 - waiting);
+  view.rows = Math.max(view.rows, all.findIndex(({ id }) => id === view.open) - waiting + 1);
   const shown = all.slice(waiting, waiting + view.rows);
   const nodes = list($("rows"), shown, ({ id }) => id, makeRow);
   const lines = rails(nodes.map(({ item }) => item));
@@ -437,7 +437,7 @@ function reveal(id) {
   filter("");
   show("all");
   selectTab("requests");
-  change({ held: null, reveal: id, open: id });
+  change({ open: id, reveal: id, held: null });
 }
 
 async function showDetail(node) {
@@ -601,7 +601,7 @@ $("settings").onchange = act(patch);
 $("filter").oninput = ({ target }) => filter(target.value);
 onkeydown = onKey;
 document.onvisibilitychange = connect;
-const narrow = matchMedia("(max-width: 940px)");
+const narrow = matchMedia("(max-width: 952px)");
 narrow.onchange = () => {
   $("summary").tabIndex = narrow.matches ? 0 : -1; // then it scrolls
   if (narrow.matches) $("footer").prepend($("addresses"));
