@@ -1,6 +1,7 @@
 // Text of requests enters the document as text, never as markup.
 
 const KEPT = 1000;
+const LEAD = { eventName: "Sign up", customerExternalId: "user_1", clickId: "click_1" };
 const model = { chains: new Map(), requests: new Map() };
 const view = { query: "", show: "all", rows: 50, chains: 20 };
 
@@ -40,7 +41,7 @@ function list(parent, items, key, make) {
     old.delete(node.key);
     return node;
   });
-  if (added > 8) change({ growing: true });
+  if (added > 8) change({ growing: true }); // until all are shown
   parent.className = nodes.length > 50 ? "many" : "";
   for (const node of old.values()) node.remove();
   let next = parent.firstChild;
@@ -100,8 +101,8 @@ function indented(text) {
 }
 
 async function call(method, path, body, headers) {
-  const init = { method, headers: { "Content-Type": "application/json", ...headers }, body: JSON.stringify(body) };
-  const response = await fetch(path, init).catch(() => {
+  headers = { "Content-Type": "application/json", ...headers };
+  const response = await fetch(path, { method, headers, body: JSON.stringify(body) }).catch(() => {
     throw new Error("The sandbox does not respond.");
   });
   const data = await response.json().catch(() => ({}));
@@ -135,7 +136,7 @@ function say(message) {
   later("speech", Math.max(99, spoken + 5000 - performance.now()), () => {
     if (arrived) messages.add(plural(arrived, "new request"));
     arrived = 0;
-    $("live").textContent = [...messages].join(" "); // also if it was the same
+    $("live").textContent = [...messages].join(" "); // also the same text
     messages.clear();
     spoken = performance.now();
   });
@@ -192,8 +193,6 @@ function render() {
   renderChains();
   renderRequests();
 }
-
-const LEAD = { eventName: "Sign up", customerExternalId: "user_1", clickId: "click_1" };
 
 /** Quote text for a shell. */
 const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
@@ -327,7 +326,8 @@ function makeStep(step, next) {
   }[type]();
   const gap = next && duration(Date.parse(next.time) - Date.parse(step.time));
   return h(`li.step.${type}`, icon(type, "svg.node"), next && h("i.gap", gap && h("span", gap)),
-    h("bdi.name", step.request ? h("button", { title: "Show request", onclick: () => reveal(step.request) }, name) : name), remark && h("bdi.note", { title: remark }, remark), step.time && time(step.time));
+    h("bdi.name", step.request ? h("button", { title: "Show request", onclick: () => reveal(step.request) }, name) : name),
+    remark && h("bdi.note", { title: remark }, remark), step.time && time(step.time));
 }
 
 const FAULTS = {
