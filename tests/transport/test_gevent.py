@@ -1,12 +1,11 @@
 """The client under gevent, which replaces Python's sockets and TLS."""
 
 import contextlib
-import functools
 import socket
 import ssl
 import subprocess
 import sys
-from typing import Any, Callable, NamedTuple
+from typing import NamedTuple
 
 import pytest
 
@@ -108,34 +107,29 @@ CASES = {
 }
 
 
-@pytest.fixture(scope="module")
-def run(tls: ssl.SSLContext, authority_file: str) -> Callable[[str], dict[str, list[str]]]:
-    """Return a function that runs all cases in a mode, once, and returns what each prints."""
-
-    @functools.lru_cache
-    def run_mode(mode: str) -> dict[str, list[str]]:
-        with contextlib.ExitStack() as servers:
-            arguments = []
-            for case in CASES.values():
-                server = Server(case.step, tls=tls, on_connect=[case.on_connect])
-                arguments += [servers.enter_context(server).url, str(case.timeout)]
-            command = [sys.executable, "-W", "ignore", "-c", PROGRAM, mode, authority_file, TOKEN]
-            done = subprocess.run(
-                [*command, *arguments], capture_output=True, text=True, timeout=180, check=False
-            )
-        assert (done.returncode, done.stderr) == (0, ""), done.stderr
-        return dict(zip(CASES, map(str.split, done.stdout.splitlines())))
-
-    return run_mode
+def _run(mode: str, tls: ssl.SSLContext, authority_file: str) -> dict[str, list[str]]:
+    """Run the program with a server for each case, and return what it prints about each."""
+    with contextlib.ExitStack() as servers:
+        arguments = []
+        for case in CASES.values():
+            server = Server(case.step, tls=tls, on_connect=[case.on_connect])
+            arguments += [servers.enter_context(server).url, str(case.timeout)]
+        command = [sys.executable, "-W", "ignore", "-c", PROGRAM, mode, authority_file, TOKEN]
+        done = subprocess.run(
+            [*command, *arguments], capture_output=True, text=True, timeout=180, check=False
+        )
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+    return dict(zip(CASES, map(str.split, done.stdout.splitlines())))
 
 
 @pytest.mark.parametrize("mode", ["early", "late"])
-@pytest.mark.parametrize("name", CASES)
-def test_calls_over_tls_end_in_time(mode: str, name: str, run: Any) -> None:
+def test_calls_over_tls_end_in_time(mode: str, tls: ssl.SSLContext, authority_file: str) -> None:
     """Calls in concurrent greenlets end at their own deadlines, whenever gevent patches Python."""
-    case = CASES[name]
-    types, longest, together = run(mode)[name]
-    assert types == case.type
-    # In sequence, the calls would take 8 seconds.
-    assert float(longest) <= float(together) < DELAY + SLACK
-    assert case.type == "success" or float(longest) > DELAY - 0.05
+    results = _run(mode, tls, authority_file)
+    assert {name: types for name, (types, _, _) in results.items()} == {
+        name: case.type for name, case in CASES.items()
+    }
+    for name, (_, longest, together) in results.items():
+        # In sequence, the calls would take 8 seconds.
+        assert float(longest) <= float(together) < DELAY + SLACK, name
+        assert CASES[name].type == "success" or float(longest) > DELAY - 0.05, name
