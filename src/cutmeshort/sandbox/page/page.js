@@ -87,7 +87,7 @@ function duration(ms) {
 
 function coloured(text) {
   const parts = text.split(/("(?:\\.|[^"\\])*"|'[^']*'|#.*)/);
-  const name = (index) => (parts[index][0] === "#" ? "comment" : parts[index + 1][0] === ":" ? "key" : "string");
+  const name = (index) => (parts[index][0] === "#" ? "muted" : parts[index + 1][0] === ":" ? "key" : "string");
   return parts.map((part, index) => (index % 2 ? h(`span.${name(index)}`, part) : part));
 }
 
@@ -459,7 +459,7 @@ async function showDetail(node) {
 
 function box(title, remark, { headers, body, truncated }) {
   return h("section", { "aria-label": title }, h("h3", title, remark), h("pre.code", { tabindex: 0 },
-    coloured(indented(body)), truncated && "\n… truncated", h("span.comment", "\n\n", headers.map((header) => `${header.join(": ")}\n`))));
+    coloured(indented(body)), truncated && "\n… truncated", h("span.muted", "\n\n", headers.map((header) => `${header.join(": ")}\n`))));
 }
 
 async function sendAgain(id) {
